@@ -15,6 +15,13 @@ import (
 // maxBars is how many systems one figure of bars shows.
 const maxBars = 40
 
+// What a bar is made of besides caches with names.
+const (
+	otherCaches  = "other caches"
+	noLedgerPart = "not in the ledger"
+	noLedger     = "charged (no ledger)"
+)
+
 // maxCaches is how many caches have a colour of their own.
 const maxCaches = 6
 
@@ -86,28 +93,27 @@ func (r Report) barsFigure() (*Figure, error) {
 	order := slices.SortedFunc(maps.Keys(total), func(a, b string) int {
 		return cmp.Or(cmp.Compare(total[b], total[a]), cmp.Compare(a, b))
 	})
-	const other, rest, whole = "other caches", "not in the ledger", "charged (no ledger)"
-	parts := slices.Clone(order[:min(maxCaches, len(order))])
+	stack := slices.Clone(order[:min(maxCaches, len(order))])
 	var stacked bool
 	values := func(part string) plotter.Values {
 		v := make(plotter.Values, len(all))
 		for i, b := range all {
 			switch {
 			case len(b.caches) == 0:
-				if part == whole {
+				if part == noLedger {
 					v[i] = b.charge.PerZombie
 				}
-			case part == other:
+			case part == otherCaches:
 				for _, cache := range order[len(order[:min(maxCaches, len(order))]):] {
 					v[i] += b.caches[cache]
 				}
-			case part == rest:
+			case part == noLedgerPart:
 				v[i] = b.charge.PerZombie
 				for _, bytes := range b.caches {
 					v[i] -= bytes
 				}
 				v[i] = max(0, v[i])
-			case part == whole:
+			case part == noLedger:
 			default:
 				v[i] = b.caches[part]
 			}
@@ -117,20 +123,19 @@ func (r Report) barsFigure() (*Figure, error) {
 	if len(order) > 0 {
 		stacked = true
 		f.Caption = "Bars: kernel memory charged to the army's cgroup, by the slab cache that it lies in." + left
-		parts = append(parts, other, rest)
+		stack = append(stack, otherCaches, noLedgerPart)
 	}
-	parts = append(parts, whole)
+	stack = append(stack, noLedger)
 	farthest := 0.0
 	for _, b := range all {
 		farthest = max(farthest, b.end())
 	}
 	var below *plotter.BarChart
-	colour := 0
 	inside := make(plotter.XYs, 0)
 	var insideNames []string
 	var insideInks []color.Color
 	reached := make([]float64, len(all))
-	for _, part := range parts {
+	for i, part := range stack {
 		v := values(part)
 		if !slices.ContainsFunc(v, func(x float64) bool { return x >= 0.5 }) {
 			continue
@@ -141,7 +146,9 @@ func (r Report) barsFigure() (*Figure, error) {
 		}
 		chart.Horizontal = true
 		chart.LineStyle.Width, chart.LineStyle.Color = 0.8, white
-		chart.Color = palette[colour%len(palette)]
+		if chart.Color = unnamed[part]; chart.Color == nil {
+			chart.Color = parts[i]
+		}
 		for i := range v {
 			// About what fits: letters are half as wide as high.
 			room := v[i] / (farthest * 1.3) * float64(figureWidth) * 0.7
@@ -152,7 +159,6 @@ func (r Report) barsFigure() (*Figure, error) {
 			}
 			reached[i] += v[i]
 		}
-		colour++
 		if below != nil {
 			chart.StackOn(below)
 		}

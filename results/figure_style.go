@@ -25,6 +25,13 @@ var palette = []color.Color{
 	rgb(0x0072B2), rgb(0xD55E00), rgb(0x009E73), rgb(0xCC79A7), rgb(0x56B4E9), rgb(0xE69F00), rgb(0x8C6BB1), rgb(0x7F7F7F),
 }
 
+// The parts of a bar go from dark to light, in colours after viridis (S. van der
+// Walt and N. Smith, 2015), so that greyscale and every kind of sight keep their
+// order; what no cache has is grey.
+var parts = []color.Color{rgb(0x46459C), rgb(0x33638D), rgb(0x21908C), rgb(0x35B779), rgb(0x8FD744), rgb(0xFDE725)}
+
+var unnamed = map[string]color.Color{otherCaches: rgb(0xD0D0D0), noLedgerPart: rgb(0x9A9A9A), noLedger: palette[0]}
+
 var markers = []draw.GlyphDrawer{
 	draw.CircleGlyph{}, draw.TriangleGlyph{}, draw.SquareGlyph{}, draw.CrossGlyph{},
 	draw.RingGlyph{}, draw.PyramidGlyph{}, draw.BoxGlyph{}, draw.PlusGlyph{},

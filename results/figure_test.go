@@ -228,7 +228,7 @@ func TestPalette(t *testing.T) {
 			t.Errorf("colour %d: contrast %.1f on white, %.1f on dark", i, onWhite, onDark)
 		}
 	}
-	if len(palette) < maxSeries || len(markers) < maxSeries || len(dashes) < maxSeries || len(palette) < maxCaches+2 {
+	if len(palette) < maxSeries || len(markers) < maxSeries || len(dashes) < maxSeries || len(parts) < maxCaches {
 		t.Error("series share a look")
 	}
 }
