@@ -17,8 +17,9 @@ help: ## print this
 build: ## build zombied and zombench into bin/
 	CGO_ENABLED=0 $(GO) build -o bin/ ./cmd/...
 
+# Signals that nohup or a shell's & left ignored would be missed by the tests.
 test: ## run the tests; as root they raise real armies
-	$(GO) test -race $(TESTFLAGS) ./...
+	env --default-signal $(GO) test -race $(TESTFLAGS) ./...
 
 bench: build ## measure this kernel (2 minutes) into results/local/
 	@mkdir -p $(dir $(OUT))

@@ -74,8 +74,9 @@ func (e *ExitError) Error() string {
 func (e *ExitError) Unwrap() error { return e.Err }
 
 // stopGrace bounds how long a zombied that was told to stop may take before
-// it is killed. It promises to need less than a second.
-const stopGrace = 5 * time.Second
+// it is killed. It needs milliseconds, and some seconds on a machine whose
+// instructions are emulated.
+const stopGrace = 30 * time.Second
 
 // Start starts zombied through start and returns when it reports that it is
 // held: all its threads stand and no child was spawned yet. When Start fails,

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -243,7 +244,9 @@ func (t *trial) start(o Options) error {
 	}
 	t.life, t.burst, t.order = pipes[0][1], pipes[2][1], pipes[3][1]
 	words := pipes[1][0]
+	ignoreAgain := heed(syscall.SIGHUP, syscall.SIGINT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM)
 	err = t.site.Start(t.cmd)
+	ignoreAgain()
 	for _, f := range t.cmd.ExtraFiles {
 		f.Close()
 	}
@@ -266,6 +269,19 @@ func (t *trial) start(o Options) error {
 		close(t.exited)
 	}()
 	return nil
+}
+
+// heed has what is started until undo find none of the signals ignored, though
+// nohup(1) or a shell's & may have had this process ignore them: a shell cannot
+// trap what was ignored when it started (POSIX, 2.14 trap), and the brood is one.
+func heed(signals ...os.Signal) (undo func()) {
+	ignored := slices.DeleteFunc(signals, func(s os.Signal) bool { return !signal.Ignored(s) })
+	if len(ignored) == 0 {
+		return func() {}
+	}
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, ignored...) // execve(2) turns what is caught into the default
+	return func() { signal.Ignore(ignored...) }
 }
 
 // end ends whatever still lives.

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"zombench/bench"
@@ -92,6 +94,27 @@ func TestKnownReapers(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A candidate is not blamed for what nohup(1) has this process ignore.
+func TestUnderNohup(t *testing.T) {
+	c, err := Parse("tini")
+	if err != nil {
+		t.Skipf("%v; apt-get install tini", err)
+	}
+	lab := openLab(t)
+	signal.Ignore(syscall.SIGHUP)
+	defer signal.Reset(syscall.SIGHUP)
+	score, err := Try(t.Context(), lab, c, Options{Burst: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if score.Signals != score.Asked {
+		t.Errorf("%d of %d signals were handed on", score.Signals, score.Asked)
+	}
+	if !signal.Ignored(syscall.SIGHUP) {
+		t.Error("SIGHUP is not ignored any more")
 	}
 }
 

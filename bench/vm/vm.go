@@ -69,11 +69,12 @@ type Result struct {
 //
 // Its errors are *NotKernelError, *NoQEMUError, *QEMUError, *PanicError,
 // *HangError, *ResetError, *ExitError and *console.FrameError, wrapped with the
-// kernel's name, or ctx's.
+// kernel's name, or ctx's. With an *ExitError comes what the program printed
+// before it failed.
 func Boot(ctx context.Context, c Config) (*Result, error) {
 	res, err := boot(ctx, c)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.Kernel.Name, err)
+		return res, fmt.Errorf("%s: %w", c.Kernel.Name, err)
 	}
 	return res, nil
 }
@@ -128,10 +129,12 @@ func boot(ctx context.Context, c Config) (*Result, error) {
 
 	out, err := dec.Result()
 	switch {
-	case err == nil && out.Status != 0:
-		return nil, &ExitError{Status: out.Status, Stderr: string(out.Stderr)}
 	case err == nil:
-		return &Result{Stdout: out.Stdout, Stderr: out.Stderr, Elapsed: elapsed}, nil
+		res := &Result{Stdout: out.Stdout, Stderr: out.Stderr, Elapsed: elapsed}
+		if out.Status != 0 {
+			return res, &ExitError{Status: out.Status, Stderr: string(out.Stderr)}
+		}
+		return res, nil
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case !errors.Is(err, console.ErrNoEnd):

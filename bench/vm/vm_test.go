@@ -227,7 +227,10 @@ func TestBootFailures(t *testing.T) {
 		}
 	})
 	t.Run("the program fails", func(t *testing.T) {
-		_, err := Boot(t.Context(), config(t, k, "status"))
+		res, err := Boot(t.Context(), config(t, k, "status"))
+		if res == nil || string(res.Stdout) != "half a result\n" {
+			t.Errorf("got %+v with it, want what was printed before", res)
+		}
 		var e *ExitError
 		if !errors.As(err, &e) || e.Status != 42 || !strings.Contains(err.Error(), "pids.max is 3, 5 are needed") {
 			t.Errorf("got %v, want an *ExitError of 42", err)

@@ -235,13 +235,17 @@ func (h *host) run(ctx context.Context, k vm.Kernel) error {
 	}
 	h.say.line(name, "booting")
 	c.Stderr = h.say.lines(name)
-	res, err := vm.Boot(ctx, c)
-	if err != nil {
+	res, bootErr := vm.Boot(ctx, c)
+	if res == nil {
 		h.say.line(name, "failed")
-		return err // names the kernel
+		return bootErr // names the kernel
 	}
 	set, errs := results.Read(bytes.NewReader(res.Stdout), name)
-	if len(errs) > 0 {
+	switch {
+	case len(errs) > 0 && bootErr != nil:
+		h.say.line(name, "failed")
+		return bootErr // nothing was measured before
+	case len(errs) > 0:
 		return fmt.Errorf("what the guest sent is no result file: %w", errors.Join(errs...))
 	}
 	path := filepath.Join(h.dir, name+".txt")
@@ -253,6 +257,9 @@ func (h *host) run(ctx context.Context, k vm.Kernel) error {
 		return err
 	}
 	h.say.done(name, path, res.Elapsed, brokenTrials(set))
+	if bootErr != nil {
+		return fmt.Errorf("%w; %d trials before that are in %s", bootErr, len(set.Records), path)
+	}
 	return nil
 }
 
