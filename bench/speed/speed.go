@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -27,27 +28,32 @@ type Contestant interface {
 	Army(ctx context.Context, count int) (Timing, error)
 }
 
-// A Heat is one army of one contestant.
+// A Heat is an army that a contestant raises in each round.
 type Heat struct {
 	Contestant Contestant
 	Count      int // zombies
+	Times      int // armies in a round; 0 is one
 }
 
-// A Result is what a heat took.
+// A Result is what one army of a heat took.
 type Result struct {
 	Heat
 	Round int
 	Timing
 }
 
-// Run runs every heat once in each round, in an order that is random and comes
-// from the seed alone, and hands each result to done.
+// Run runs every heat in each round, as often as it wants to, in an order that is
+// random and comes from the seed alone, and hands each result to done.
 func Run(ctx context.Context, heats []Heat, rounds int, seed uint64, begin func(i, n int, h Heat), done func(Result) error) error {
+	var armies []Heat // of a round
+	for _, h := range heats {
+		armies = append(armies, slices.Repeat([]Heat{h}, max(1, h.Times))...)
+	}
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for round := range rounds {
-		for i, h := range rng.Perm(len(heats)) {
-			heat := heats[h]
-			begin(round*len(heats)+i, rounds*len(heats), heat)
+		for i, a := range rng.Perm(len(armies)) {
+			heat := armies[a]
+			begin(round*len(armies)+i, rounds*len(armies), heat)
 			timing, err := heat.Contestant.Army(ctx, heat.Count)
 			if err != nil {
 				return fmt.Errorf("%s, %d zombies: %w", heat.Contestant.Name(), heat.Count, err)
