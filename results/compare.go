@@ -197,7 +197,7 @@ func (s *Set) cells(q Query, grouping grouping) (projections, map[cellKey]*mixed
 		from := rec.origin()
 		to, ok := places[from]
 		if !ok {
-			res := rec.Result()
+			res := q.view(rec)
 			at := cellKey{p.table.Project(res), p.row.Project(res), p.col.Project(res)}
 			if cells[at] == nil {
 				cells[at] = &mixed{groups: make(map[*group]bool), rest: make(map[benchproc.Key]bool)}

@@ -256,6 +256,49 @@ func TestQuery(t *testing.T) {
 	}
 }
 
+// A series holds every kernel of that name, whatever else is in its release.
+func TestSeries(t *testing.T) {
+	for release, want := range map[string]string{
+		"6.1.0-50-s390x":       "6.1",
+		"6.12.107+deb13-amd64": "6.12",
+		"7.3-rc1":              "7.3",
+		"5.10":                 "5.10",
+		"":                     "",
+		"unknown":              "",
+		"6.":                   "",
+		".5":                   "",
+	} {
+		if got := seriesOf(release); got != want {
+			t.Errorf("%q: %q, want %q", release, got, want)
+		}
+	}
+	var all []lab
+	for _, of := range [][2]string{{"6.12.107+deb13-amd64", "amd64"}, {"6.1.0-50-amd64", "amd64"}, {"6.1.0-50-s390x", "s390x"}} {
+		l := labs()["usual"][0]
+		l.config = []Param{{"kernel", of[0]}, {"goos", "linux"}, {"goarch", of[1]}}
+		all = append(all, l)
+	}
+	q := Query{Row: "series@num", Col: "goarch", Ignore: "kernel,count,parallel", Units: []string{"kmem-B"}, Medians: true}
+	var b strings.Builder
+	if err := report(t, loadLabs(t, all), q).Write(&b, Markdown); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"| series |     amd64 |     s390x |",
+		"|    6.1 | 9.156 MiB | 9.156 MiB |",
+		"|   6.12 | 9.156 MiB |         - |",
+		"median of 60 trials; the widest 95 % interval is ± 0.01",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+	// control: without the question nobody has such a key
+	if got := report(t, loadLabs(t, all), Query{Col: "goarch"}); len(got.Comparisons) == 0 || slices.Contains(got.Comparisons[0].Differs, seriesKey) {
+		t.Error("series is among what differs")
+	}
+}
+
 func TestMixedCellsAreTold(t *testing.T) {
 	set := loadLabs(t, labs()["two"])
 	q := Query{Col: "goarch", Row: "count", Units: []string{"kmem-B"}}

@@ -2,6 +2,7 @@ package results
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,7 +25,11 @@ func (r Report) grids() []grid {
 	if r.Query.compares() {
 		var all []grid
 		for _, c := range r.Comparisons {
-			all = append(all, c.grid())
+			if r.Query.Medians {
+				all = append(all, c.medians())
+			} else {
+				all = append(all, c.grid())
+			}
 		}
 		return all
 	}
@@ -131,6 +136,66 @@ func (c Cell) text(q quantity) string {
 	return q.format(c.Center) + " ± " + c.PctRangeString()
 }
 
+// medians is the grid of a comparison without all that stands beside them.
+func (c Comparison) medians() grid {
+	g := grid{title: c.title(), header: append(slices.Clone(c.Keys), c.Cols...), labels: len(c.Keys)}
+	q := c.quantity()
+	fewest, most, widest := math.MaxInt, 0, 0.0
+	for _, r := range c.Rows {
+		row := slices.Clone(r.Key)
+		for _, cell := range r.Cells {
+			switch {
+			case cell == nil:
+				row = append(row, "-")
+				continue
+			case cell.BelowNoise:
+				row = append(row, "below noise")
+			default:
+				row = append(row, q.format(cell.Center))
+			}
+			fewest, most = min(fewest, cell.N), max(most, cell.N)
+			widest = max(widest, (cell.Hi-cell.Lo)/2/math.Abs(cell.Center))
+		}
+		g.rows = append(g.rows, row)
+	}
+	caption := fmt.Sprintf("median of %d to %d trials", fewest, most)
+	if fewest == most {
+		caption = fmt.Sprintf("median of %d trials", fewest)
+	}
+	if finite(widest) {
+		caption += fmt.Sprintf("; the widest 95 %% interval is ± %.2g %%", 100*widest)
+	} else {
+		caption += "; some have no 95 % interval: too few trials"
+	}
+	g.notes = append(g.notes, caption)
+	g.notes = append(g.notes, c.flagNotes()...)
+	return g
+}
+
+// quantity is the unit that suits all cells.
+func (c Comparison) quantity() quantity {
+	var centers []float64
+	for _, r := range c.Rows {
+		for _, cell := range r.Cells {
+			if cell != nil && !cell.BelowNoise {
+				centers = append(centers, cell.Center)
+			}
+		}
+	}
+	return newQuantity(c.Unit, centers...)
+}
+
+// flagNotes says what is the matter with the trials.
+func (c Comparison) flagNotes() (notes []string) {
+	if f := flags(c.Broken, c.Noisy); f != "" {
+		notes = append(notes, "flagged trials: "+f+"; broken ones are left out")
+	}
+	for _, w := range c.Warnings {
+		notes = append(notes, w.Error())
+	}
+	return notes
+}
+
 func (c Comparison) grid() grid {
 	g := grid{title: c.title(), header: slices.Clone(c.Keys), labels: len(c.Keys)}
 	for j, col := range c.Cols {
@@ -141,15 +206,7 @@ func (c Comparison) grid() grid {
 			g.header = append(g.header, "vs "+c.Cols[0])
 		}
 	}
-	var centers []float64
-	for _, r := range c.Rows {
-		for _, cell := range r.Cells {
-			if cell != nil && !cell.BelowNoise {
-				centers = append(centers, cell.Center)
-			}
-		}
-	}
-	q := newQuantity(c.Unit, centers...)
+	q := c.quantity()
 	for _, r := range c.Rows {
 		row := slices.Clone(r.Key)
 		for j, cell := range r.Cells {
@@ -181,12 +238,7 @@ func (c Comparison) grid() grid {
 		}
 		g.notes = append(g.notes, note)
 	}
-	if f := flags(c.Broken, c.Noisy); f != "" {
-		g.notes = append(g.notes, "flagged trials: "+f+"; broken ones are left out")
-	}
-	for _, w := range c.Warnings {
-		g.notes = append(g.notes, w.Error())
-	}
+	g.notes = append(g.notes, c.flagNotes()...)
 	return g
 }
 

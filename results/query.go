@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"golang.org/x/perf/benchfmt"
 	"golang.org/x/perf/benchproc"
@@ -17,7 +18,9 @@ import (
 // The expressions are benchproc's and mean here what they mean in benchstat
 // (https://pkg.go.dev/golang.org/x/perf/benchproc/syntax), with one convenience:
 // a key of benchmark names need not be written with its slash where no
-// configuration has that key, so that count is /count, in numerical order.
+// configuration has that key, so that count is /count, in numerical order. And
+// there is the key series, which is 6.1 for every kernel called 6.1.0-50-s390x
+// or the like, so that architectures can stand side by side.
 type Query struct {
 	Filter string // which trials and units; empty for all
 
@@ -32,6 +35,10 @@ type Query struct {
 
 	Units []string // only these instruments in tables; empty for all
 	Per   int      // zombies that sentences and tables speak of; 0 is 1000
+
+	// Medians leaves intervals, changes and numbers of samples out of comparisons,
+	// and says below them how wide the intervals are and how few the samples.
+	Medians bool
 }
 
 // compares tells whether trials shall stand side by side.
@@ -41,6 +48,44 @@ func (q Query) compares() bool { return q.Col+q.Row+q.Table+q.Ignore != "" }
 // they do not list.
 func (q Query) filters() bool {
 	return q.Filter != "" || strings.Contains(q.Col+q.Row+q.Table+q.Ignore, "@")
+}
+
+// seriesKey is derived from the kernel's release, of which it is the first two
+// numbers.
+const seriesKey = "series"
+
+func seriesOf(release string) string {
+	major, rest, _ := strings.Cut(release, ".")
+	end := strings.IndexFunc(rest, func(r rune) bool { return !unicode.IsDigit(r) })
+	if end < 0 {
+		end = len(rest)
+	}
+	if major == "" || end == 0 {
+		return ""
+	}
+	return major + "." + rest[:end]
+}
+
+// view gives a record as q sees it. The derived key is there if q speaks of it,
+// and in no one's way else.
+func (q Query) view(r Record) *benchfmt.Result {
+	res := r.Result()
+	if !strings.Contains(q.Filter+q.Col+q.Row+q.Table+q.Ignore, seriesKey) {
+		return res
+	}
+	var series string
+	for _, p := range r.Config {
+		switch p.Key {
+		case "kernel":
+			series = seriesOf(p.Value)
+		case seriesKey:
+			return res
+		}
+	}
+	if series != "" {
+		res.Config = append(res.Config, benchfmt.Config{Key: seriesKey, Value: []byte(series), File: true})
+	}
+	return res
 }
 
 // A QueryError is a query that cannot be answered, such as one with an
@@ -115,7 +160,7 @@ func (s *Set) filter(q Query) (*Set, error) {
 	stays := make(map[*group]bool)
 	keep := make([]Record, len(s.Records))
 	for i, rec := range s.Records {
-		res := rec.Result()
+		res := q.view(rec)
 		m, err := filter.Match(res)
 		if err != nil {
 			return nil, &QueryError{"filter", err}

@@ -34,7 +34,7 @@ With --col or --row it compares: a table for each instrument, with the medians,
 their 95 % intervals, the change against the first column, its p-value and the
 number of samples. Projections and filters are written, and mean, what they do in
 benchstat (go doc golang.org/x/perf/benchproc/syntax); a key of benchmark names,
-such as count, needs no slash. Where benchstat makes a table for each
+such as count, needs no slash, and series is a kernel's first two numbers. Where benchstat makes a table for each
 configuration, report makes only those that it takes for no cell to mix trials of
 different configurations, and says in what else the columns differ.
 
@@ -44,6 +44,7 @@ status is 1.`,
   zombench report --per 1 --format markdown old.txt new.txt
   zombench report --col kernel --unit kmem-B old.txt new.txt
   zombench report --col parallel --row count --filter 'spawn:exec' mine.txt
+  zombench report --row series@num --col goarch --ignore kernel,cpu,count --medians arm.txt amd.txt
   zombench report --format html mine.txt > mine.html
   zombench report --plot mine.svg mine.txt
   zombench report --plot - mine.txt`,
@@ -79,6 +80,7 @@ status is 1.`,
 	flags.StringVar(&q.Col, "col", "", "a column for each distinct value of this `projection`, as in benchstat (default the file)")
 	queryFlags(flags, &q)
 	flags.StringVar(&q.Table, "table", "", "a table for each distinct value of this `projection`, as in benchstat")
+	flags.BoolVar(&q.Medians, "medians", false, "in comparisons, print the medians alone")
 	flags.IntVar(&q.Per, "per", 1000, "the number of `zombies` that the answer speaks of")
 	plot.register(flags)
 	return cmd
