@@ -36,6 +36,7 @@ type Instruments struct {
 	caches []string // slab caches to shrink before a reading
 
 	reclaimable map[string]bool // slab caches that count in SReclaimable
+	uncharged   map[string]bool // slab caches that are known not to be charged to cgroups
 	lazy        bool            // kernel memory is brought up to date every 2 s only, and nothing hurries it
 	batched     bool            // kernel memory is known up to a batch for each CPU only
 }
@@ -77,11 +78,12 @@ func Probe(fs measure.FS, machine measure.Machine, place *cgroup.Place, placeErr
 			caches = append(caches, c.Name)
 		}
 	}
-	in := Instruments{List: list, caches: caches, reclaimable: make(map[string]bool)}
+	in := Instruments{List: list, caches: caches, reclaimable: make(map[string]bool), uncharged: make(map[string]bool)}
 	for _, c := range slab.Caches {
 		// Where sysfs does not tell (fs may lack it, or the cache is gone with
 		// its module) a cache counts as most do.
 		in.reclaimable[c.Name], _ = fs.ReclaimableSlab(c.Name)
+		in.uncharged[c.Name] = fs.UnchargedSlab(c.Name)
 	}
 	in.List[pids].Err, in.List[kmem].Err = in.probeCgroup(place, placeErr, machine.Kernel)
 	for i := range in.List {

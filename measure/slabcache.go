@@ -74,6 +74,27 @@ func (fs FS) ReclaimableSlab(name string) (bool, error) {
 	return n != 0, nil
 }
 
+// UnchargedSlab tells of a cache, by any of its names, that its objects are known
+// not to be charged to a memory cgroup. That is so for the general caches where
+// those that are charged have a twin of their own (kmalloc-cg-*, Linux 5.14), and
+// for merged ones whose directory lacks the A of SLAB_ACCOUNT (create_unique_id in
+// mm/slub.c, Linux 4.5). Of others sysfs does not tell.
+func (fs FS) UnchargedSlab(name string) bool {
+	id, err := fs.slabID(name)
+	if err != nil {
+		return false
+	}
+	if flags, merged := strings.CutPrefix(id, ":"); merged {
+		return !strings.ContainsRune(flags, 'A')
+	}
+	size, general := strings.CutPrefix(id, "kmalloc-")
+	if !general || size == "" || size[0] < '0' || size[0] > '9' {
+		return false
+	}
+	_, err = os.Stat(filepath.Join(fs.slabDir(), "kmalloc-cg-"+size))
+	return err == nil
+}
+
 // ShrinkSlab gives the free slabs of a cache back to the page allocator, also
 // those parked on cpus, by writing 1 to its file shrink. Root only.
 func (fs FS) ShrinkSlab(name string) error {

@@ -11,6 +11,26 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+func TestUnchargedSlab(t *testing.T) {
+	for _, tt := range []struct {
+		kernel, cache string
+		want          bool
+	}{
+		{"amd64-7.3", "kmalloc-96", true}, // beside kmalloc-cg-96
+		{"amd64-7.3", "kmalloc-cg-96", false},
+		{"amd64-7.3", "kmalloc-rcl-96", false}, // may be either
+		{"amd64-7.3", "task_struct", false},    // stands alone: not told
+		{"amd64-7.3", "cred", false},           // :A-0000192
+		{"amd64-7.3", "vmap_area", true},       // :0000072
+		{"amd64-5.10", "kmalloc-96", false},    // the only one of its size
+		{"amd64-7.3", "no such cache", false},
+	} {
+		if got := (FS{Sys: sysSlab(t, tt.kernel)}).UnchargedSlab(tt.cache); got != tt.want {
+			t.Errorf("%s %s: %v, want %v", tt.kernel, tt.cache, got, tt.want)
+		}
+	}
+}
+
 func TestSlabCacheOfKernels(t *testing.T) {
 	for _, tt := range []struct {
 		kernel, ask string

@@ -42,7 +42,8 @@ func SlabGains(before, after Slabinfo) []SlabGain {
 // of slabinfo should have charged to their memory cgroup, in bytes for each:
 // the sum of objects x (object size + 8) over the caches that gained at least
 // half an object for each of them. Smaller gains are the noise of the rest of
-// the system. It is 0 if n is 0.
+// the system, and caches that are known not to be charged ([FS.UnchargedSlab]) are
+// left out; nil knows of none. It is 0 if n is 0.
 //
 // The caches should have been shrunk ([FS.ShrinkSlab]) before both readings:
 // free objects on a cpu's slab count as active, so that new objects which fill
@@ -51,13 +52,13 @@ func SlabGains(before, after Slabinfo) []SlabGain {
 //
 // The 8 bytes are the accounting of the cgroup itself, on 64-bit kernels from
 // Linux 5.9 on.
-func ForetellCharge(before, after Slabinfo, n uint64) float64 {
+func ForetellCharge(before, after Slabinfo, n uint64, uncharged map[string]bool) float64 {
 	if n == 0 {
 		return 0
 	}
 	var sum float64
 	for _, g := range SlabGains(before, after) {
-		if 2*float64(g.Objects) >= float64(n) {
+		if 2*float64(g.Objects) >= float64(n) && !uncharged[g.Name] {
 			sum += float64(g.Objects) * float64(g.ObjSize+memcgObjectOverhead)
 		}
 	}

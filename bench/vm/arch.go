@@ -23,27 +23,32 @@ type Arch struct {
 	Params  string // further kernel parameters
 }
 
-// noTimerCheck: x86 kernels count timer interrupts while they boot and panic
-// ("IO-APIC + timer doesn't work!") where a busy host emulates too few of them.
-const noTimerCheck = "no_timer_check"
+// x86 kernels count timer interrupts while they boot, and panic ("IO-APIC + timer
+// doesn't work!") where a busy host emulates too few of them. What a kernel says
+// before it has found its console comes by an early one, which it has to be told
+// of; without it a guest too small to begin looks like one that hangs.
+const x86Params = "no_timer_check earlycon=uart8250,io,0x3f8"
+
+// earlycon is the same where a device tree names the port.
+const earlycon = "earlycon"
 
 // archs are the machines known to work. Debian's 5.10 and 6.1 have their
 // virtio consoles as modules only, so each has a console of another kind.
 var archs = []Arch{
 	{GOARCH: "amd64", Debian: "amd64", QEMU: "qemu-system-x86_64", Package: "qemu-system-x86",
-		CPU: "max", Memory: 512, Console: "ttyS0", Params: noTimerCheck},
+		CPU: "max", Memory: 512, Console: "ttyS0", Params: x86Params},
 	{GOARCH: "386", Debian: "i386", QEMU: "qemu-system-i386", Package: "qemu-system-x86",
-		Machine: "pc", CPU: "max", Memory: 512, Console: "ttyS0", Params: noTimerCheck},
+		Machine: "pc", CPU: "max", Memory: 512, Console: "ttyS0", Params: x86Params},
 	{GOARCH: "arm64", Debian: "arm64", QEMU: "qemu-system-aarch64", Package: "qemu-system-arm",
-		Machine: "virt", CPU: "neoverse-n1", Memory: 512, Console: "ttyAMA0"},
+		Machine: "virt", CPU: "neoverse-n1", Memory: 512, Console: "ttyAMA0", Params: earlycon},
 	{GOARCH: "arm", Env: []string{"GOARM=7"}, Debian: "armhf", QEMU: "qemu-system-arm", Package: "qemu-system-arm",
-		Machine: "virt", CPU: "cortex-a15", Memory: 512, Console: "ttyAMA0"},
+		Machine: "virt", CPU: "cortex-a15", Memory: 512, Console: "ttyAMA0", Params: earlycon},
 	{GOARCH: "ppc64le", Debian: "ppc64el", QEMU: "qemu-system-ppc64", Package: "qemu-system-ppc",
 		Machine: "pseries", CPU: "power9", Memory: 1024, Console: "hvc0"},
 	{GOARCH: "s390x", Debian: "s390x", QEMU: "qemu-system-s390x", Package: "qemu-system-misc",
 		Machine: "s390-ccw-virtio", CPU: "max", Memory: 512, Console: "ttyS0"},
 	{GOARCH: "riscv64", Debian: "riscv64", QEMU: "qemu-system-riscv64", Package: "qemu-system-misc",
-		Machine: "virt", CPU: "rv64", Memory: 512, Console: "ttyS0"},
+		Machine: "virt", CPU: "rv64", Memory: 512, Console: "ttyS0", Params: earlycon},
 	{GOARCH: "mips64le", Debian: "mips64el", QEMU: "qemu-system-mips64el", Package: "qemu-system-mips",
 		Machine: "malta", CPU: "MIPS64R2-generic", Memory: 512, Console: "ttyS0"},
 	// Boots by EFI only. QEMU 7.2 has neither the CPU model nor room for the

@@ -75,7 +75,7 @@ registers of the CPU model: --cpu varies it, and goes into the file's name.`,
 	flags.IntSliceVar(&f.plan.Parallels, "parallel", []int{1}, "spawner threads of the daemon; a list")
 	flags.IntVar(&f.plan.Samples, "samples", 2, "trials of each combination")
 	flags.Uint64Var(&f.plan.Seed, "seed", 0, "seed of the order of the trials (default random; it is recorded)")
-	flags.IntVar(&f.jobs, "jobs", max(1, runtime.NumCPU()), "virtual machines at a time")
+	flags.IntVar(&f.jobs, "jobs", 2*runtime.NumCPU(), "virtual machines at a time: each idles half of its life, waiting for its kernel to settle")
 	flags.StringVar(&f.accel, "accel", "auto", "how QEMU runs: tcg, kvm, or auto for kvm where a probe says that it works")
 	flags.StringVar(&f.cpu, "cpu", "", "QEMU's CPU model (default one that is fixed for each architecture; max on x86)")
 	flags.IntVar(&f.memory, "memory", 0, "memory of a virtual machine in MiB (default 512, 1024 on ppc64el and loong64)")
