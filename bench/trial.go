@@ -115,7 +115,7 @@ func (l *Lab) measure(ctx context.Context, t *Trial, d *daemon.Daemon, s sampler
 			return sample, fmt.Errorf("sampling %s: %w", when, err)
 		}
 		if restless != "" {
-			t.Noisy = append(t.Noisy, fmt.Sprintf("%s did not stand still within %v %s", restless, settling.Within, when))
+			t.Noisy = append(t.Noisy, fmt.Sprintf("%s did not stand still within %v %s", restless, settling.Within.Round(100*time.Millisecond), when))
 		}
 		return sample, nil
 	}

@@ -8,11 +8,10 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/olekukonko/tablewriter"
-	"github.com/olekukonko/tablewriter/renderer"
-	"github.com/olekukonko/tablewriter/tw"
 	"golang.org/x/perf/benchmath"
 	"golang.org/x/perf/benchunit"
+
+	"zombench/results/table"
 )
 
 // Fates is what the benchmarks say that are not about what zombies cost but
@@ -265,48 +264,29 @@ func (e Fates) Write(w io.Writer, format Format) error {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		escape, option := printable, tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
-			Borders: tw.BorderNone,
-			Settings: tw.Settings{
-				Separators: tw.Separators{BetweenColumns: tw.Off, BetweenRows: tw.Off},
-				Lines:      tw.Lines{ShowHeaderLine: tw.On},
-			},
-		}))
-		title := g.title
+		g.names = 2
+		var err error
 		switch format {
 		case Text:
+			fmt.Fprintln(&b, table.Printable(g.title))
+			err = g.table().Write(&b, table.Text)
 		case Markdown:
-			escape, option = markdownText, tablewriter.WithRenderer(renderer.NewMarkdown())
-			title = "**" + title + "**\n"
+			fmt.Fprintf(&b, "**%s**\n\n", table.Markdown.Escape(g.title))
+			err = g.table().Write(&b, table.Markdown)
+			b.WriteByte('\n')
 		default:
-			return fmt.Errorf("how zombies end is not told in format %q: want %s or %s", format, Text, Markdown)
+			err = fmt.Errorf("how zombies end is not told in format %q: want %s or %s", format, Text, Markdown)
 		}
-		config := tableConfig()
-		align := make([]tw.Align, len(g.header))
-		for i := range align {
-			align[i] = tw.AlignRight
-			if i < 2 {
-				align[i] = tw.AlignLeft
-			}
-		}
-		config.Header.Alignment.PerColumn, config.Row.Alignment.PerColumn = align, align
-		g = g.escaped(escape)
-		fmt.Fprintln(&b, title)
-		if err := g.render(tablewriter.NewTable(&b, option, tablewriter.WithConfig(config))); err != nil {
+		if err != nil {
 			return err
 		}
-		if format == Markdown {
-			b.WriteByte('\n')
-		}
 		for _, note := range g.notes {
-			fmt.Fprintln(&b, note)
+			if format == Markdown {
+				note = table.Markdown.Escape(note)
+			}
+			fmt.Fprintln(&b, table.Printable(note))
 		}
 	}
-	var trimmed strings.Builder // of the blanks that fill up the last column
-	for line := range strings.Lines(b.String()) {
-		trimmed.WriteString(strings.TrimRight(line, " \n"))
-		trimmed.WriteByte('\n')
-	}
-	_, err := io.WriteString(w, trimmed.String())
+	_, err := io.WriteString(w, b.String())
 	return err
 }

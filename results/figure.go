@@ -15,6 +15,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
+
+	"zombench/results/table"
 )
 
 // A Figure is one picture of a report.
@@ -277,7 +279,7 @@ func (r Report) groupName(i int) string {
 		}
 		parts = append(parts, v)
 	}
-	return printable(cmp.Or(strings.Join(parts, " "), "kernel not recorded"))
+	return table.Printable(cmp.Or(strings.Join(parts, " "), "kernel not recorded"))
 }
 
 // maxPoints is how many points of a series are drawn.

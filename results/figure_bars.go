@@ -10,6 +10,8 @@ import (
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"zombench/results/table"
 )
 
 // maxBars is how many systems one figure of bars shows.
@@ -154,7 +156,7 @@ func (r Report) barsFigure() (*Figure, error) {
 			room := v[i] / (farthest * 1.3) * float64(figureWidth) * 0.7
 			if stacked && width >= 12 && room > 5*float64(len(part)) {
 				inside = append(inside, plotter.XY{X: reached[i] + v[i]/2, Y: float64(i)})
-				insideNames = append(insideNames, printable(part))
+				insideNames = append(insideNames, table.Printable(part))
 				insideInks = append(insideInks, inkOn(chart.Color))
 			}
 			reached[i] += v[i]
@@ -165,7 +167,7 @@ func (r Report) barsFigure() (*Figure, error) {
 		below = chart
 		p.Add(chart)
 		if stacked {
-			f.legend.add(printable(part), chart)
+			f.legend.add(table.Printable(part), chart)
 		}
 	}
 	var names []string

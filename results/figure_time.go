@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"gonum.org/v1/plot/plotter"
+
+	"zombench/results/table"
 )
 
 // timeFigure draws how long the creation of a zombie took: medians and their
@@ -101,7 +103,7 @@ func (r Report) timeFigure() (*Figure, error) {
 			return nil, err
 		}
 		p.Add(connect, bars, marks)
-		f.legend.add(printable(l.name), connect, marks)
+		f.legend.add(table.Printable(l.name), connect, marks)
 	}
 	// Adding data widens axes beyond what a logarithmic one may show.
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = xRange[0], xRange[1], yRange[0], yRange[1]

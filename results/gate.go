@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"gonum.org/v1/gonum/stat/combin"
+
+	"zombench/results/table"
 )
 
 // A Verdict is what became of a comparison of an old with a new file.
@@ -166,7 +168,7 @@ func (v Verdict) String() string {
 func printableLines(s string) string {
 	var b strings.Builder
 	for line := range strings.Lines(s) {
-		b.WriteString(printable(strings.TrimSuffix(line, "\n")) + "\n")
+		b.WriteString(table.Printable(strings.TrimSuffix(line, "\n")) + "\n")
 	}
 	return b.String()
 }

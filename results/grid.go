@@ -7,8 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/olekukonko/tablewriter"
-	"github.com/olekukonko/tablewriter/tw"
+	"zombench/results/table"
 )
 
 // A grid is a table for people, as every format prints it.
@@ -16,6 +15,7 @@ type grid struct {
 	title  string // empty if there is only one
 	header []string
 	labels int // columns that name the rows
+	names  int // columns, among the first, that begin on the left
 	rows   [][]string
 	notes  []string
 }
@@ -271,28 +271,15 @@ func (g grid) escaped(escape func(string) string) grid {
 		}
 		return out
 	}
-	e := grid{title: escape(g.title), header: all(g.header), labels: g.labels, notes: all(g.notes)}
+	e := grid{title: escape(g.title), header: all(g.header), labels: g.labels, names: g.names, notes: all(g.notes)}
 	for _, row := range g.rows {
 		e.rows = append(e.rows, all(row))
 	}
 	return e
 }
 
-// tableConfig leaves cells as they are: the defaults wrap them, and put spaces
-// and capitals into kmem-B/1000zombies.
-func tableConfig() tablewriter.Config {
-	cell := tw.CellConfig{
-		Formatting: tw.CellFormatting{AutoWrap: tw.WrapNone, AutoFormat: tw.Off},
-		Alignment:  tw.CellAlignment{Global: tw.AlignRight},
-	}
-	return tablewriter.Config{Header: cell, Row: cell}
-}
-
-// render draws the header and the rows.
-func (g grid) render(table *tablewriter.Table) error {
-	table.Header(g.header)
-	if err := table.Bulk(g.rows); err != nil {
-		return err
-	}
-	return table.Render()
+// table is what is printed of a grid between its title and its notes: all of it
+// on the right, or names on the left.
+func (g grid) table() table.Table {
+	return table.Table{Header: g.header, Rows: g.rows, Left: func(column int) bool { return column < g.names }}
 }

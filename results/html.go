@@ -4,6 +4,8 @@ import (
 	_ "embed"
 	"html/template"
 	"strings"
+
+	"zombench/results/table"
 )
 
 //go:embed report.html
@@ -22,7 +24,7 @@ func (r Report) html(b *strings.Builder) error {
 		Sentence string
 		Facts    []string
 	}
-	type table struct {
+	type sheet struct {
 		Title  string
 		Header []string
 		Rows   [][]string
@@ -36,20 +38,20 @@ func (r Report) html(b *strings.Builder) error {
 	var doc struct {
 		Title     string
 		Summaries []summary
-		Tables    []table
+		Tables    []sheet
 		Figures   []figure
 	}
 	doc.Title = "What zombies cost"
 	for _, s := range r.Summaries {
-		one := summary{Sentence: printable(s.Sentence())}
+		one := summary{Sentence: table.Printable(s.Sentence())}
 		for _, fact := range r.evidence(s) {
-			one.Facts = append(one.Facts, printable(fact))
+			one.Facts = append(one.Facts, table.Printable(fact))
 		}
 		doc.Summaries = append(doc.Summaries, one)
 	}
 	for _, g := range r.grids() {
-		g = g.escaped(printable)
-		doc.Tables = append(doc.Tables, table{Title: g.title, Header: g.header, Rows: g.rows, Labels: g.labels, Notes: g.notes})
+		g = g.escaped(table.Printable)
+		doc.Tables = append(doc.Tables, sheet{Title: g.title, Header: g.header, Rows: g.rows, Labels: g.labels, Notes: g.notes})
 	}
 	figures, err := r.Figures(nil)
 	if err != nil {

@@ -3,6 +3,8 @@ package results
 import (
 	"fmt"
 	"strings"
+
+	"zombench/results/table"
 )
 
 // latex writes sentences as paragraphs and tables as plain tabulars: no package
@@ -49,7 +51,7 @@ var latexEscapes = strings.NewReplacer(
 // latexText makes text of anything: no command and no new cell. What pdflatex
 // has no letter for by itself becomes a question mark.
 func latexText(s string) string {
-	s = latexEscapes.Replace(printable(s))
+	s = latexEscapes.Replace(table.Printable(s))
 	return strings.Map(func(r rune) rune {
 		if r > 0x17F {
 			return '?'

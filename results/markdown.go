@@ -4,41 +4,31 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/olekukonko/tablewriter"
-	"github.com/olekukonko/tablewriter/renderer"
+	"zombench/results/table"
 )
 
 func (r Report) markdown(b *strings.Builder) error {
 	for _, s := range r.Summaries {
-		fmt.Fprintf(b, "**%s**\n\n", markdownText(s.Sentence()))
+		fmt.Fprintf(b, "**%s**\n\n", table.Markdown.Escape(s.Sentence()))
 		for _, fact := range r.evidence(s) {
-			fmt.Fprintf(b, "- %s\n", markdownText(fact))
+			fmt.Fprintf(b, "- %s\n", table.Markdown.Escape(fact))
 		}
 		b.WriteByte('\n')
 	}
 	for i, g := range r.grids() {
-		g = g.escaped(markdownText)
 		if i > 0 {
 			b.WriteByte('\n')
 		}
 		if g.title != "" {
-			fmt.Fprintf(b, "**%s**\n\n", g.title)
+			fmt.Fprintf(b, "**%s**\n\n", table.Markdown.Escape(g.title))
 		}
-		if err := g.render(tablewriter.NewTable(b, tablewriter.WithRenderer(renderer.NewMarkdown()), tablewriter.WithConfig(tableConfig()))); err != nil {
+		if err := g.table().Write(b, table.Markdown); err != nil {
 			return err
 		}
 		b.WriteByte('\n')
 		for _, note := range g.notes {
-			fmt.Fprintf(b, "%s\n", note)
+			fmt.Fprintln(b, table.Markdown.Escape(note))
 		}
 	}
 	return nil
 }
-
-var markdownEscapes = strings.NewReplacer(
-	`\`, `\\`, "|", `\|`, "`", "\\`", "*", `\*`, "[", `\[`, "]", `\]`,
-	"&", "&amp;", "<", "&lt;", ">", "&gt;", "~", `\~`,
-)
-
-// markdownText makes text of anything: no markup, no HTML, no new cell or line.
-func markdownText(s string) string { return markdownEscapes.Replace(printable(s)) }

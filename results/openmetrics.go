@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"zombench/results/table"
 )
 
 // A metric is one family of gauges.
@@ -93,7 +95,7 @@ func (r Report) metrics() []metric {
 	return slices.DeleteFunc([]metric{bytes, lower, upper, creation, trials, signals}, func(m metric) bool { return len(m.samples) == 0 })
 }
 
-var labelEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`) // printable leaves no newline
+var labelEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`) // table.Printable leaves no newline
 
 // labels writes {key="value",...}; empty values are left out, as they mean no
 // label.
@@ -114,7 +116,7 @@ func labels(params []Param) string {
 			continue
 		}
 		seen[key] = true
-		all = append(all, fmt.Sprintf(`%s="%s"`, key, labelEscapes.Replace(printable(p.Value))))
+		all = append(all, fmt.Sprintf(`%s="%s"`, key, labelEscapes.Replace(table.Printable(p.Value))))
 	}
 	if len(all) == 0 {
 		return ""

@@ -10,11 +10,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/olekukonko/tablewriter"
-	"github.com/olekukonko/tablewriter/renderer"
-	"github.com/olekukonko/tablewriter/tw"
-
 	"zombench/bench/callsites"
+	"zombench/results/table"
 )
 
 // A Format is a way to print a report.
@@ -55,8 +52,10 @@ func (r Report) Write(w io.Writer, f Format) error {
 	var b strings.Builder
 	var err error
 	switch f {
-	case Text, Markdown:
-		err = r.people(&page{Builder: &b, markdown: f == Markdown})
+	case Text:
+		err = r.people(&page{&b, table.Text})
+	case Markdown:
+		err = r.people(&page{&b, table.Markdown})
 	case CSV:
 		err = r.csv(&b)
 	case JSON:
@@ -514,77 +513,32 @@ func trim(v float64, digits int) string {
 // A page is text for people.
 type page struct {
 	*strings.Builder
-	markdown bool
+	format table.Format
 }
 
 func (p *page) line(s string) { p.WriteString(s + "\n") }
 
 func (p *page) title(s string) {
-	if p.markdown {
-		s = "**" + escape(s) + "**"
-		p.line(s)
-		p.line("")
-		return
+	s = p.format.Escape(s)
+	if p.format == table.Markdown {
+		s = "**" + s + "**\n"
 	}
 	p.line(s)
 }
 
 func (p *page) item(s string) {
-	if p.markdown {
-		p.line("- " + escape(s))
-		return
+	bullet := "  "
+	if p.format == table.Markdown {
+		bullet = "- "
 	}
-	p.line("  " + s)
+	p.line(bullet + p.format.Escape(s))
 }
 
 // table prints a table; words on the left, numbers on the right.
 func (p *page) table(header []string, rows [][]string) error {
-	left := tw.AlignLeft
-	align := make([]tw.Align, len(header))
-	for i := range header {
-		align[i] = tw.AlignRight
-		if slices.Contains(wordColumns, header[i]) || i == 0 {
-			align[i] = left
-		}
-	}
-	cell := tw.CellConfig{
-		Formatting: tw.CellFormatting{AutoWrap: tw.WrapNone, AutoFormat: tw.Off},
-		Alignment:  tw.CellAlignment{PerColumn: align},
-	}
-	options := []tablewriter.Option{tablewriter.WithConfig(tablewriter.Config{Header: cell, Row: cell})}
-	if p.markdown {
-		options = append(options, tablewriter.WithRenderer(renderer.NewMarkdown()))
-		for _, row := range rows {
-			for i := range row {
-				row[i] = escape(row[i])
-			}
-		}
-	} else {
-		options = append(options, tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
-			Borders: tw.BorderNone,
-			Settings: tw.Settings{
-				Separators: tw.Separators{BetweenColumns: tw.Off, BetweenRows: tw.Off},
-				Lines:      tw.Lines{ShowHeaderLine: tw.On},
-			},
-		})))
-	}
-	var b strings.Builder
-	t := tablewriter.NewTable(&b, options...)
-	t.Header(header)
-	if err := t.Bulk(rows); err != nil {
-		return err
-	}
-	if err := t.Render(); err != nil {
-		return err
-	}
-	for row := range strings.Lines(b.String()) {
-		p.line(strings.TrimRight(row, " \n"))
-	}
-	return nil
+	left := func(column int) bool { return column == 0 || slices.Contains(wordColumns, header[column]) }
+	return table.Table{Header: header, Rows: rows, Left: left}.Write(p, p.format)
 }
 
 // wordColumns hold words: they begin on the left.
 var wordColumns = []string{"struct", "what for", "from", "allocated by", "cache"}
-
-// escape makes text of what Markdown would take for markup.
-var escape = strings.NewReplacer(`\`, `\\`, "|", `\|`, "`", "\\`", "*", `\*`, "[", `\[`, "]", `\]`, "<", "&lt;", ">", "&gt;").Replace

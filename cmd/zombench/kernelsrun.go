@@ -22,6 +22,7 @@ import (
 	"zombench/bench/vm"
 	"zombench/measure"
 	"zombench/results"
+	"zombench/results/table"
 )
 
 // kernelsFlags are the flags of zombench kernels run.
@@ -392,7 +393,7 @@ func (l *lineWriter) Write(p []byte) (int, error) {
 		if !ok {
 			return len(p), nil
 		}
-		l.talk.line(l.name, strings.TrimPrefix(printable(string(line)), "zombench: "))
+		l.talk.line(l.name, strings.TrimPrefix(table.Printable(string(line)), "zombench: "))
 		l.part = rest
 	}
 }
