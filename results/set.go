@@ -77,7 +77,7 @@ func (l *loader) load(src io.Reader, name string) {
 		switch {
 		case err != nil:
 			l.errs, bad = append(l.errs, err), true
-		case rec.Bench == Zombies || rec.Bench == Control:
+		case rec.Bench == Zombies || rec.Bench == Control && rec.Param("of") == "": // others are of how zombies end
 			l.set.Records, ours = append(l.set.Records, rec), true
 		case rec.Bench == Ledger:
 			l.set.Ledger = append(l.set.Ledger, rec)

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"zombench/results"
+	"zombench/results/table"
 )
 
 // queryFlags add the flags of a query, the same for every command that reads
@@ -28,7 +30,8 @@ func newReport() *cobra.Command {
 		Use:   "report FILE...",
 		Short: "Answer from result files",
 		Long: `Report prints the answer that result files hold: one sentence for each kernel
-and way of spawning, and a table of all that was measured.
+and way of spawning, and a table of all that was measured. Of files that
+zombench ends wrote it prints their tables, as text or Markdown.
 
 With --col or --row it compares: a table for each instrument, with the medians,
 their 95 % intervals, the change against the first column, its p-value and the
@@ -66,6 +69,11 @@ status is 1.`,
 				return usageErrorf("--per: %d zombies; want 1 or more", q.Per)
 			}
 			set, errs := results.Load(files...)
+			if len(set.Records) == 0 && !cmd.Flags().Changed("plot") {
+				if done, err := writeFates(cmd.OutOrStdout(), files, f); done {
+					return err
+				}
+			}
 			if len(set.Records) > 0 {
 				if err := writeReport(cmd.OutOrStdout(), set, q, f, plot); err != nil {
 					return errors.Join(append(errs, err)...)
@@ -103,6 +111,37 @@ func writeReport(w io.Writer, set *results.Set, q results.Query, f results.Forma
 		return plot.draw(w, report)
 	}
 	return nil
+}
+
+// writeFates reports files that tell of how zombies end and of nothing else. If
+// they are not all of that kind it has done nothing.
+func writeFates(w io.Writer, files []string, f results.Format) (done bool, err error) {
+	var all []results.Fates
+	for _, name := range files {
+		file, err := os.Open(name)
+		if err != nil {
+			return false, nil // has been said
+		}
+		fates, errs := results.ReadFates(file, name)
+		file.Close()
+		if len(errs) > 0 {
+			return false, nil
+		}
+		all = append(all, fates)
+	}
+	for i, fates := range all {
+		if len(all) > 1 {
+			sep := "\n"
+			if i == 0 {
+				sep = ""
+			}
+			fmt.Fprintf(w, "%s%s:\n\n", sep, table.Printable(files[i]))
+		}
+		if err := fates.Write(w, f); err != nil {
+			return true, err
+		}
+	}
+	return true, nil
 }
 
 // queryError makes a wrong command line of a query that cannot be answered.
