@@ -3,8 +3,10 @@ package results
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"slices"
 	"strconv"
@@ -102,6 +104,9 @@ func (r *Reader) Scan() bool {
 	}
 	if err := r.bench.Err(); err != nil {
 		r.err = err
+		if path, ok := errors.AsType[*fs.PathError](err); ok {
+			r.err = path // names the file itself
+		}
 	} else if !r.some {
 		r.err = fmt.Errorf("%s: %w", r.name, ErrNoResults)
 	}

@@ -135,7 +135,7 @@ func reapCommand() *cobra.Command {
 			}
 			r, err := findRemote(path)
 			if errors.Is(err, errNotRunning) {
-				return &exitError{exitNotRunning, errors.New("zombied is not running")}
+				return &exitError{exitNotRunning, errNotRunning}
 			}
 			if err != nil {
 				return err

@@ -33,7 +33,7 @@ the columns of ps axo stat,pid,comm,ppid.`,
 			}
 			r, err := findRemote(path)
 			if errors.Is(err, errNotRunning) {
-				return &exitError{exitNotRunning, errors.New("zombied is not running")}
+				return &exitError{exitNotRunning, errNotRunning}
 			}
 			if err != nil {
 				return err
