@@ -38,6 +38,7 @@ type ComparedRow struct {
 // A ComparedCell is a cell, and how it differs from the first of its row.
 type ComparedCell struct {
 	Cell
+	Broken int     // trials of it that broke and do not count
 	Change *Change // nil for the first, and without one
 }
 
@@ -241,7 +242,7 @@ func (c *Comparison) fill(s *Set, q Query, unit string, table benchproc.Key, row
 			}
 			cell, sample := q.newCell(unit, m.trials, controls, assumption)
 			if cell.N > 0 {
-				cells[i][j], samples[i][j], some[j] = &ComparedCell{Cell: cell}, sample, true
+				cells[i][j], samples[i][j], some[j] = &ComparedCell{Cell: cell, Broken: m.broken}, sample, true
 			}
 		}
 	}

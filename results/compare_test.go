@@ -293,6 +293,20 @@ func TestSeries(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}
 	}
+	// A cell of which trials broke says so.
+	broken := labs()["usual"][0]
+	broken.change = func(i int, t *Trial) {
+		if i%3 > 0 {
+			t.Broken = "of a test"
+		}
+	}
+	b.Reset()
+	if err := report(t, loadLabs(t, []lab{broken}), q).Write(&b, Text); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), " MiB (20 of 60)\n") || !strings.Contains(b.String(), "(k of n): of n trials k count") {
+		t.Errorf("nothing of broken trials in\n%s", b.String())
+	}
 	// control: without the question nobody has such a key
 	if got := report(t, loadLabs(t, all), Query{Col: "goarch"}); len(got.Comparisons) == 0 || slices.Contains(got.Comparisons[0].Differs, seriesKey) {
 		t.Error("series is among what differs")

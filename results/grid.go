@@ -150,6 +150,8 @@ func (c Comparison) medians() grid {
 				continue
 			case cell.BelowNoise:
 				row = append(row, "below noise")
+			case cell.Broken > 0: // what is left may be no better
+				row = append(row, fmt.Sprintf("%s (%d of %d)", q.format(cell.Center), cell.N, cell.N+cell.Broken))
 			default:
 				row = append(row, q.format(cell.Center))
 			}
@@ -168,6 +170,9 @@ func (c Comparison) medians() grid {
 		caption += "; some have no 95 % interval: too few trials"
 	}
 	g.notes = append(g.notes, caption)
+	if c.Broken > 0 {
+		g.notes = append(g.notes, "(k of n): of n trials k count, the others broke")
+	}
 	g.notes = append(g.notes, c.flagNotes()...)
 	return g
 }
