@@ -35,24 +35,31 @@ func guests(t *testing.T) []string {
 	})
 }
 
-// TestRecordedIsWhole checks that what was recorded can be read and counts.
+// TestRecordedIsWhole checks that what was recorded can be read and counts. Armies
+// that do not may be there for one reason only: the kernel kept some of the charge.
+// Those of ppc64le with pages of 64 KiB do on Linux 7.2.
 func TestRecordedIsWhole(t *testing.T) {
 	for _, file := range recorded(t) {
 		set, errs := results.Load(file)
 		for _, err := range errs {
 			t.Error(err)
 		}
-		armies := 0
+		armies, leaks := 0, 0
 		for _, r := range set.Records {
-			if r.Bench != results.Zombies || r.Broken != "" {
-				continue
-			}
-			armies++
-			if pids, ok := r.Value(results.UnitPids); ok && pids != 1 {
-				t.Errorf("%s:%d: %v pids for each zombie", r.File, r.Line, pids)
+			switch {
+			case r.Bench != results.Zombies:
+			case strings.Contains(r.Broken, "a kernel leak"):
+				leaks++
+			case r.Broken != "":
+				t.Errorf("%s:%d: broken: %s", r.File, r.Line, r.Broken)
+			default:
+				armies++
+				if pids, ok := r.Value(results.UnitPids); ok && pids != 1 {
+					t.Errorf("%s:%d: %v pids for each zombie", r.File, r.Line, pids)
+				}
 			}
 		}
-		if armies < 3 {
+		if armies < 3 && leaks < 3 {
 			t.Errorf("%s: %d armies count", file, armies)
 		}
 	}
