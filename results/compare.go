@@ -69,12 +69,12 @@ type cellKey struct{ table, row, col benchproc.Key }
 
 // compare puts the trials of s, which is filtered, side by side.
 func (s *Set) compare(q Query, grouping grouping) ([]Comparison, error) {
+	p, cells, err := s.cells(q, grouping)
+	if err != nil {
+		return nil, err
+	}
 	if q.Table == "" {
 		// No cell may mix configurations unless it was asked for.
-		_, cells, err := s.cells(q, grouping)
-		if err != nil {
-			return nil, err
-		}
 		var keys []string
 		for _, c := range cells {
 			for _, f := range benchproc.NonSingularFields(sortedKeys(c.rest)) {
@@ -88,11 +88,12 @@ func (s *Set) compare(q Query, grouping grouping) ([]Comparison, error) {
 				keys[i] = strconv.Quote(key)
 			}
 		}
-		q.Table = strings.Join(keys, ",")
-	}
-	p, cells, err := s.cells(q, grouping)
-	if err != nil {
-		return nil, err
+		if len(keys) > 0 {
+			q.Table = strings.Join(keys, ",")
+			if p, cells, err = s.cells(q, grouping); err != nil {
+				return nil, err
+			}
+		}
 	}
 
 	tables := make(map[benchproc.Key]bool)

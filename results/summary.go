@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // perArmy is the number of zombies that answers speak of unless asked for others.
@@ -45,20 +46,24 @@ func (s *Set) Summaries() []Summary {
 }
 
 func summaries(q Query, grouping grouping) []Summary {
-	var all []Summary
-	for _, g := range grouping.groups {
+	all := make([]Summary, len(grouping.groups))
+	var estimates sync.WaitGroup // they take most of a report's time
+	for i, g := range grouping.groups {
+		estimates.Go(func() { all[i] = g.summary() })
+	}
+	estimates.Wait()
+	for i, g := range grouping.groups {
 		var same []*group
 		for _, other := range grouping.groups {
 			if !slices.ContainsFunc(systemKeys, func(key string) bool { return g.label(key) != other.label(key) }) {
 				same = append(same, other)
 			}
 		}
-		s := g.summary()
+		s := &all[i]
 		s.Per = q.per()
 		if len(same) > 1 {
 			s.Telling = slices.DeleteFunc(telling(same, grouping.varies), func(key string) bool { return slices.Contains(systemKeys, key) })
 		}
-		all = append(all, s)
 	}
 	return all
 }
