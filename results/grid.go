@@ -144,19 +144,25 @@ func (c Comparison) medians() grid {
 	for _, r := range c.Rows {
 		row := slices.Clone(r.Key)
 		for _, cell := range r.Cells {
-			switch {
-			case cell == nil:
+			if cell == nil {
 				row = append(row, "-")
 				continue
-			case cell.BelowNoise:
-				row = append(row, "below noise")
-			case cell.Broken > 0: // what is left may be no better
-				row = append(row, fmt.Sprintf("%s (%d of %d)", q.format(cell.Center), cell.N, cell.N+cell.Broken))
-			default:
-				row = append(row, q.format(cell.Center))
 			}
+			text := q.format(cell.Center)
+			if cell.BelowNoise {
+				text = "below noise"
+			}
+			if cell.Broken > 0 { // what is left may be no better
+				text += fmt.Sprintf(" (%d of %d)", cell.N, cell.N+cell.Broken)
+			}
+			row = append(row, text)
 			fewest, most = min(fewest, cell.N), max(most, cell.N)
-			widest = max(widest, (cell.Hi-cell.Lo)/2/math.Abs(cell.Center))
+			switch wide := cell.Hi - cell.Lo; {
+			case !finite(wide):
+				widest = math.Inf(1)
+			case cell.Center != 0:
+				widest = max(widest, wide/2/math.Abs(cell.Center))
+			}
 		}
 		g.rows = append(g.rows, row)
 	}

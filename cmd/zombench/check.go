@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zombench/results"
+	"zombench/results/table"
 )
 
 // worseStatus is the exit status of a check that found something worse; that of
@@ -52,6 +53,9 @@ Exit status: 0 nothing is worse, 1 something is, 2 it cannot be told.`,
 			}
 			verdict, err := set.Check(q, limit)
 			if err != nil {
+				for _, note := range verdict.Notes {
+					fmt.Fprintln(cmd.ErrOrStderr(), table.Printable(note))
+				}
 				return &exitError{usageStatus, queryError(err)}
 			}
 			if _, err := fmt.Fprint(cmd.OutOrStdout(), verdict); err != nil {

@@ -107,7 +107,8 @@ func (s *shelf) find(ctx context.Context, patterns []string) ([]vm.Kernel, error
 			kernels, errs = appendKernel(kernels, errs, k, err)
 			continue
 		}
-		if i := slices.IndexFunc(cached, func(k vm.Kernel) bool { return k.Name == p }); i >= 0 {
+		// Whoever names suites, or wants fresh lists, wants what they have.
+		if i := slices.IndexFunc(cached, func(k vm.Kernel) bool { return k.Name == p }); i >= 0 && len(s.suites) == 0 && !s.refresh {
 			kernels, _ = appendKernel(kernels, nil, cached[i], nil)
 			continue
 		}
@@ -235,15 +236,29 @@ which of them were fetched.
 			if err != nil {
 				return err
 			}
+			names, err := debianArchs(archs)
+			if err != nil {
+				return err
+			}
+			if !cmd.Flags().Changed("arch") && len(patterns) > 0 {
+				names = nil // those of the patterns
+				for _, p := range patterns {
+					some, err := archsOf(p)
+					if err != nil {
+						return err
+					}
+					names = append(names, some...)
+				}
+				slices.Sort(names)
+				names = slices.Compact(names)
+			}
 			offers := offersOf(cached)
 			if !cachedOnly {
-				names, err := debianArchs(archs)
-				if err != nil {
-					return err
-				}
 				if _, offers, err = s.offers(cmd.Context(), names); err != nil {
 					return err
 				}
+			} else if cmd.Flags().Changed("arch") {
+				offers = slices.DeleteFunc(offers, func(o debian.Offer) bool { return !slices.Contains(names, o.Arch) })
 			}
 			if len(patterns) > 0 {
 				if offers, err = debian.Select(offers, patterns); err != nil {

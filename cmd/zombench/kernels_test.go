@@ -107,6 +107,42 @@ func TestKernelsRun(t *testing.T) {
 	}
 }
 
+// TestKernelsOfOneName refuses kernels whose results would be one file.
+func TestKernelsOfOneName(t *testing.T) {
+	var args []string
+	for _, tail := range []string{"", "x"} {
+		path := filepath.Join(t.TempDir(), "vmlinuz-6.1.0-test")
+		image := make([]byte, 0x300) // of a bzImage: Documentation/arch/x86/boot.rst
+		copy(image[0x1fe:], "\x55\xaa\x00\x00HdrS\x0c\x02")
+		if err := os.WriteFile(path, append(image, tail...), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "--kernel", path)
+	}
+	dir := t.TempDir()
+	err := run(t.Context(), io.Discard, io.Discard, append([]string{"kernels", "run", "-o", dir}, args...))
+	if err == nil || !strings.Contains(err.Error(), "are both called i386-6.1.0-test") {
+		t.Errorf("got %v, want that they have one name", err)
+	}
+	if files, _ := filepath.Glob(dir + "/*"); len(files) > 0 {
+		t.Errorf("%v are left", files)
+	}
+}
+
+// TestKernelsListed lists kernels of the architecture that a pattern names.
+func TestKernelsListed(t *testing.T) {
+	cache := t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", cache)
+	err := run(t.Context(), io.Discard, io.Discard, []string{"kernels", "list", "--cached", "s390x-*"})
+	if err == nil || !strings.Contains(err.Error(), "s390x-*") {
+		t.Errorf("got %v, want that no such kernel is here", err)
+	}
+	err = run(t.Context(), io.Discard, io.Discard, []string{"kernels", "list", "--cached", "vax-*"})
+	if err == nil || !strings.Contains(err.Error(), "unknown architecture") {
+		t.Errorf("got %v, want that nobody knows a vax", err)
+	}
+}
+
 // TestKernelsFail fails in every way in which a kernel can: one clear error
 // each, in bounded time, and no result file.
 func TestKernelsFail(t *testing.T) {

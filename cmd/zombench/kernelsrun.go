@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -167,6 +168,12 @@ func runKernels(ctx context.Context, stdout, stderr io.Writer, f kernelsFlags) e
 	if len(kernels) == 0 {
 		return findErr
 	}
+	for i, k := range kernels {
+		if j := slices.IndexFunc(kernels[:i], func(other vm.Kernel) bool { return other.Name == k.Name }); j >= 0 {
+			return usageErrorf("--kernel: %s and %s are both called %s, and so would their results be; run one after the other, with another -o",
+				kernels[j].Path, k.Path, k.Name)
+		}
+	}
 	tmp, err := os.MkdirTemp("", "zombench-kernels-")
 	if err != nil {
 		return err
@@ -194,15 +201,31 @@ type host struct {
 	probes func() bool // whether KVM works
 }
 
-// run measures one kernel and writes its result file.
+// run measures one kernel and says how it ended.
 func (h *host) run(ctx context.Context, k vm.Kernel) error {
+	name := k.Name
+	if h.cpu != "" {
+		name += "-" + fileWord(h.cpu)
+	}
+	start := time.Now()
+	path, note, err := h.measure(ctx, k, name)
+	if err != nil {
+		note = ", failed"
+	}
+	h.say.ended(name, path, time.Since(start), note)
+	return err
+}
+
+// measure measures one kernel and writes its result file, of which path is ""
+// if there is none.
+func (h *host) measure(ctx context.Context, k vm.Kernel, name string) (path, note string, err error) {
 	arch, err := vm.LookupArch(k.GOARCH)
 	if err != nil {
-		return fmt.Errorf("%s: %w", k.Name, err)
+		return "", "", fmt.Errorf("%s: %w", k.Name, err)
 	}
 	qemu, err := arch.LookQEMU()
 	if err != nil {
-		return fmt.Errorf("%s: %w", k.Name, err)
+		return "", "", fmt.Errorf("%s: %w", k.Name, err)
 	}
 	accel := vm.Accel(h.accel)
 	if h.accel == "auto" {
@@ -211,25 +234,22 @@ func (h *host) run(ctx context.Context, k vm.Kernel) error {
 			accel = vm.KVM
 		}
 	}
-	name, cpu := k.Name, arch.CPU
-	if h.cpu != "" {
-		name, cpu = k.Name+"-"+fileWord(h.cpu), h.cpu
-	}
+	cpu := cmp.Or(h.cpu, arch.CPU)
 	g := guestRun{plan: h.planFor(k), vm: string(accel), comments: provenance(k, version1(ctx, qemu), cpu, h.params)}
 	h.say.line(name, "building for "+k.GOARCH)
 	build, err := h.build.get(ctx, arch)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return "", "", fmt.Errorf("%s: %w", name, err)
 	}
 	files, err := build.files(g)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return "", "", fmt.Errorf("%s: %w", name, err)
 	}
 	c := vm.Config{Kernel: k, Files: files, Accel: accel, CPU: h.cpu, Memory: h.memory, Append: h.params, Timeout: h.timeout}
 	if h.console != "" {
 		f, err := os.Create(filepath.Join(h.console, name+".console"))
 		if err != nil {
-			return fmt.Errorf("%s: keeping the console: %w", name, err)
+			return "", "", fmt.Errorf("%s: keeping the console: %w", name, err)
 		}
 		defer f.Close()
 		c.Console = f
@@ -238,30 +258,33 @@ func (h *host) run(ctx context.Context, k vm.Kernel) error {
 	c.Stderr = h.say.lines(name)
 	res, bootErr := vm.Boot(ctx, c)
 	if res == nil {
-		h.say.line(name, "failed")
-		return bootErr // names the kernel
+		return "", "", bootErr // names the kernel
 	}
 	set, errs := results.Read(bytes.NewReader(res.Stdout), name)
 	switch {
 	case len(errs) > 0 && bootErr != nil:
-		h.say.line(name, "failed")
-		return bootErr // nothing was measured before
+		return "", "", bootErr // nothing was measured before
 	case len(errs) > 0:
-		return fmt.Errorf("what the guest sent is no result file: %w", errors.Join(errs...))
+		return "", "", fmt.Errorf("what the guest sent is no result file: %w", errors.Join(errs...))
 	}
-	path := filepath.Join(h.dir, name+".txt")
+	path = filepath.Join(h.dir, name+".txt")
+	if bootErr != nil { // an earlier whole one stays
+		path = filepath.Join(h.dir, name+".partial.txt")
+	}
 	err = writeFile(path, func(w io.Writer) error {
 		_, err := w.Write(res.Stdout)
 		return err
 	})
 	if err != nil {
-		return err
+		return "", "", err
 	}
-	h.say.done(name, path, res.Elapsed, brokenTrials(set))
 	if bootErr != nil {
-		return fmt.Errorf("%w; %d trials before that are in %s", bootErr, len(set.Records), path)
+		return path, "", fmt.Errorf("%w; %d trials before that are in %s", bootErr, len(set.Records), path)
 	}
-	return nil
+	if broken := brokenTrials(set); broken > 0 {
+		note = fmt.Sprintf(", %d trials broken", broken)
+	}
+	return path, note, nil
 }
 
 func brokenTrials(set *results.Set) (n int) {
@@ -356,6 +379,7 @@ type talk struct {
 	of    int
 
 	mu    sync.Mutex
+	over  int      // kernels that were measured or failed
 	files []string // result files written
 }
 
@@ -365,16 +389,18 @@ func (t *talk) line(name, text string) {
 	fmt.Fprintf(t.w, "%s: %s\n", name, text)
 }
 
-func (t *talk) done(name, path string, took time.Duration, broken int) {
+// ended tells of a kernel that was measured or failed.
+func (t *talk) ended(name, path string, took time.Duration, note string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.files = append(t.files, path)
-	note := ""
-	if broken > 0 {
-		note = fmt.Sprintf(", %d trials broken", broken)
+	if path != "" {
+		t.files = append(t.files, path)
 	}
-	fmt.Fprintf(t.w, "%s: %d/%d kernels, %v elapsed; this one took %v%s\n",
-		name, len(t.files), t.of, time.Since(t.start).Round(time.Second), took.Round(time.Second), note)
+	t.over++
+	elapsed := time.Since(t.start)
+	left := time.Duration(t.of-t.over) * elapsed / time.Duration(t.over)
+	fmt.Fprintf(t.w, "%s: %d/%d kernels, %v elapsed, %v remaining; this one took %v%s\n",
+		name, t.over, t.of, elapsed.Round(time.Second), left.Round(time.Second), took.Round(time.Second), note)
 }
 
 // lines returns a writer that hands on whole lines, the name before each.

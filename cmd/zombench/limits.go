@@ -109,21 +109,22 @@ func limits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, now ti
 		exitCode(stderr, fmt.Errorf("some limits are left out: %w", err))
 	}
 	answer := newLimitsAnswer(found, each, every, now)
+	var inOrder []measure.Limit
+	for _, b := range found {
+		inOrder = append(inOrder, b.Limit)
+	}
+	refused := each.query(q).Check(inOrder)
+	if o.count > 0 {
+		answer.asked, answer.fit = o.count, refused == nil
+	}
 	write := map[string]func(io.Writer) error{
 		"text": answer.text, "markdown": answer.markdown, "csv": answer.csv, "json": answer.json,
 	}[o.format]
 	if err := write(stdout); err != nil {
 		return fmt.Errorf("writing the limits: %w", err)
 	}
-	var inOrder []measure.Limit
-	for _, b := range found {
-		inOrder = append(inOrder, b.Limit)
-	}
-	if err := each.query(q).Check(inOrder); err != nil {
-		return fmt.Errorf("%d zombies do not fit: %w", o.count, err)
-	}
-	if o.count > 0 && o.format == "text" {
-		fmt.Fprintf(stdout, "%s fit\n", plural(o.count, "zombie"))
+	if refused != nil {
+		return fmt.Errorf("%d zombies do not fit: %w", o.count, refused)
 	}
 	return nil
 }
@@ -181,10 +182,12 @@ type limitsAnswer struct {
 	each   cost
 	rate   *rate // nil: not asked
 	now    time.Time
+	asked  uint64 // zombies; 0: not asked
+	fit    bool   // those asked for
 }
 
 func newLimitsAnswer(bounds []bound, each cost, every *rate, now time.Time) limitsAnswer {
-	return limitsAnswer{bounds, each, every, now}
+	return limitsAnswer{bounds: bounds, each: each, rate: every, now: now}
 }
 
 // first says which limit breaks first, after how many zombies and when.
@@ -254,10 +257,18 @@ func (a limitsAnswer) remarks() string {
 			names = append(names, b.Name)
 		}
 	}
-	if len(names) == 0 {
-		return a.each.String()
+	text := a.each.String()
+	if len(names) > 0 {
+		text += "\nnot limited, here or above: " + strings.Join(names, ", ")
 	}
-	return a.each.String() + "\nnot limited, here or above: " + strings.Join(names, ", ")
+	switch {
+	case a.asked == 0:
+	case a.fit:
+		text += "\n" + plural(a.asked, "zombie") + " fit"
+	default:
+		text += "\n" + plural(a.asked, "zombie") + " do not fit"
+	}
+	return text
 }
 
 func (a limitsAnswer) text(w io.Writer) error {
@@ -313,10 +324,15 @@ func (a limitsAnswer) json(w io.Writer) error {
 		Time   time.Time     `json:"time"`
 		Zombie cost          `json:"zombie"`
 		Rate   string        `json:"rate,omitempty"`
-		Limits []limitRecord `json:"limits"` // the one that breaks first before the others
+		Asked  uint64        `json:"asked,omitempty"` // zombies
+		Fit    *bool         `json:"fit,omitempty"`   // those asked for
+		Limits []limitRecord `json:"limits"`          // the one that breaks first before the others
 	}{Time: a.now.UTC(), Zombie: a.each, Limits: a.records()}
 	if a.rate != nil {
 		out.Rate = a.rate.String()
+	}
+	if a.asked > 0 {
+		out.Asked, out.Fit = a.asked, &a.fit
 	}
 	return writeJSON(w, out)
 }

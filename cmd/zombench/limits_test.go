@@ -84,6 +84,16 @@ func TestLimitsCount(t *testing.T) {
 	if got := err.Error(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
+	for format, want := range map[string]map[uint64]string{
+		"json":     {18626: `"fit": true`, 18627: `"fit": false`},
+		"markdown": {18626: "18626 zombies fit\n", 18627: "18627 zombies do not fit\n"},
+	} {
+		for count, said := range want {
+			if out, _, _ := askLimits(t, kernel, limitsOptions{count: count, format: format}); !strings.Contains(out, said) {
+				t.Errorf("%s of %d does not say %q:\n%s", format, count, said, out)
+			}
+		}
+	}
 	// Many more break several; the one that is met first is named.
 	_, _, err = askLimits(t, kernel, limitsOptions{count: 1e6})
 	if limit, ok := errors.AsType[*measure.LimitError](err); !ok || limit.Limit.Name != "pids.max" {

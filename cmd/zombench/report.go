@@ -47,7 +47,7 @@ status is 1.`,
   zombench report --per 1 --format markdown old.txt new.txt
   zombench report --col kernel --unit kmem-B old.txt new.txt
   zombench report --col parallel --row count --filter 'spawn:exec' mine.txt
-  zombench report --row series@num --col goarch --ignore kernel,cpu,count --medians arm.txt amd.txt
+  zombench report --row series@num --col goarch --ignore kernel,count,parallel --medians old.txt new.txt
   zombench report --format html mine.txt > mine.html
   zombench report --plot mine.svg mine.txt
   zombench report --plot - mine.txt`,
@@ -128,6 +128,9 @@ func writeFates(w io.Writer, files []string, f results.Format) (done bool, err e
 			return false, nil
 		}
 		all = append(all, fates)
+	}
+	if f != results.Text && f != results.Markdown {
+		return true, usageErrorf("--format: how zombies end is not told as %s: want %s or %s", f, results.Text, results.Markdown)
 	}
 	for i, fates := range all {
 		if len(all) > 1 {
