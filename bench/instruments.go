@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"zombench/bench/cgroup"
 	"zombench/measure"
@@ -16,6 +17,19 @@ type Instrument struct {
 	Units  []string // what it contributes to a result file
 	Err    error    // why it is missing; nil if it can be read
 	Remedy string   // what enables it; "" if nothing does
+}
+
+// String says in one line that an instrument is missing, why, and what helps.
+func (i Instrument) String() string {
+	line := "without " + i.Name
+	if len(i.Units) > 0 {
+		line += " (" + strings.Join(i.Units, ", ") + ")"
+	}
+	line += ": " + i.Err.Error()
+	if i.Remedy != "" {
+		line += "; " + i.Remedy
+	}
+	return line
 }
 
 // The instruments, by their place in the list of Instruments.
@@ -41,6 +55,12 @@ type Instruments struct {
 	batched     bool            // kernel memory is known up to a batch for each CPU only
 }
 
+// Reclaimable reports whether a slab cache counts in SReclaimable.
+func (in *Instruments) Reclaimable(cache string) bool { return in.reclaimable[cache] }
+
+// Uncharged reports whether a slab cache is known not to be charged to cgroups.
+func (in *Instruments) Uncharged(cache string) bool { return in.uncharged[cache] }
+
 func (in *Instruments) has(i int) bool { return in.List[i].Err == nil }
 
 // Missing returns the instruments that cannot be read.
@@ -61,7 +81,7 @@ const asRoot = "run as root: sudo make bench"
 func Probe(fs measure.FS, machine measure.Machine, place *cgroup.Place, placeErr error) Instruments {
 	list := [numInstruments]Instrument{
 		meminfo:  {Name: "/proc/meminfo", Units: []string{results.UnitSlab, results.UnitSUnreclaim}},
-		slabinfo: {Name: "/proc/slabinfo", Units: []string{results.UnitTaskStruct, results.UnitTaskStructBytes, results.UnitForetold}},
+		slabinfo: {Name: "/proc/slabinfo", Units: []string{results.UnitTaskStruct, results.UnitTaskStructBytes, results.UnitPredicted}},
 		shrink:   {Name: "/sys/kernel/slab/*/shrink"},
 		pids:     {Name: "pids.current of a fresh cgroup", Units: []string{results.UnitPids}},
 		kmem:     {Name: "kernel memory of a fresh cgroup", Units: []string{results.UnitKmem}},
@@ -105,7 +125,11 @@ func (in *Instruments) probeCgroup(place *cgroup.Place, placeErr error, release 
 	if err != nil {
 		return err, err
 	}
-	defer remove(context.Background(), cg)
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), cleanupTime)
+		defer cancel()
+		_ = cg.Remove(ctx)
+	}()
 	_, pidsErr = cg.Pids().Current()
 	memcg, ok := cg.Memory()
 	if !ok {

@@ -132,8 +132,8 @@ func TestMissingInstrumentsAreAbsent(t *testing.T) {
 }
 
 func TestReadingsMayGoDown(t *testing.T) {
-	if got := delta(10, 3); got != -7 {
-		t.Errorf("delta(10, 3) = %v, want -7", got)
+	if got := Delta(10, 3); got != -7 {
+		t.Errorf("Delta(10, 3) = %v, want -7", got)
 	}
 }
 

@@ -1,4 +1,4 @@
-package ends
+package reaping
 
 import (
 	"errors"
@@ -10,7 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"zombench/bench/ends/parent"
+	"zombench/bench"
+	"zombench/bench/reaping/parent"
+	"zombench/results"
 )
 
 // The units of Standing.
@@ -21,31 +23,27 @@ const (
 	UnitAgain    = "pids-given-again" // of the reaped zombies, afterwards
 )
 
-// standingSetups are what is asked of an army that just stands.
-func standingSetups(p Plan) []Setup {
-	setup := func(what string, count int, control bool, run func(*trial) error) Setup {
-		return Setup{
-			Bench: Standing,
-			Params: params("what", what, "count", strconv.Itoa(count), "parallel", strconv.Itoa(p.Parallel),
-				"stand", p.Stand.String()),
-			Control: control, count: count, run: run,
-		}
+// standingSetups are what is asked of an army that nobody reaps.
+func standingSetups(p plan) []bench.Setup {
+	setup := func(count int, m method) bench.Setup {
+		return m.setup(p, Standing, "what", count, results.Param{Key: "count", Value: strconv.Itoa(count)},
+			results.Param{Key: "parallel", Value: strconv.Itoa(p.parallel)}, results.Param{Key: "stand", Value: slashless(p.stand.String())})
 	}
-	return []Setup{
-		setup("army", p.Count, false, func(t *trial) error { return t.stand(p) }),
-		setup("nobody", 0, true, func(t *trial) error { return t.stand(p) }),
-		setup("pids", p.Count, false, func(t *trial) error { return t.keepPids(p) }),
+	return []bench.Setup{
+		setup(p.count, method{"army", "what the zombies take of CPU time and user memory", false, (*trial).stand}),
+		setup(0, method{"nobody", "what the same parent takes without a zombie", true, (*trial).stand}),
+		setup(p.count, method{"pids", "whether a zombie's pid is given out again", false, (*trial).keepPids}),
 	}
 }
 
 // stand watches an army for a while: what CPU time and user memory do its
 // cgroup and its zombies take?
-func (t *trial) stand(p Plan) error {
-	pt, err := t.start(parent.Options{Parallel: p.Parallel})
+func (t *trial) stand(p plan) error {
+	pt, err := t.start(parent.Options{Parallel: p.parallel})
 	if err != nil {
 		return err
 	}
-	before, err := t.tasks()
+	before, err := t.Tasks()
 	if err != nil {
 		return err
 	}
@@ -53,36 +51,36 @@ func (t *trial) stand(p Plan) error {
 	if err != nil {
 		return err
 	}
-	if tasks, err := t.tasks(); err != nil || tasks-before != t.count {
+	if tasks, err := t.Tasks(); err != nil || tasks-before != t.count {
 		if err == nil {
-			err = brokenf("pids.current grew by %d and not by %d", tasks-before, t.count)
+			err = bench.Brokenf("pids.current grew by %d and not by %d", tasks-before, t.count)
 		}
 		return err
 	}
-	if _, err := t.settle("with the army", nil); err != nil {
+	if _, err := t.Settle(t.ctx, "after", nil); err != nil {
 		return err
 	}
 	first, err := t.consumption(pt, r.PIDs)
 	if err != nil {
 		return err
 	}
-	t.doing("watching it stand")
+	t.Doing("watching it stand")
 	select {
 	case <-t.ctx.Done():
 		return t.ctx.Err()
-	case <-time.After(p.Stand):
+	case <-time.After(p.stand):
 	}
 	last, err := t.consumption(pt, r.PIDs)
 	if err != nil {
 		return err
 	}
-	t.put(UnitCPU, float64(last.parent+last.zombies-first.parent-first.zombies))
+	t.Put(UnitCPU, float64(last.parent+last.zombies-first.parent-first.zombies))
 	if first.user != nil && last.user != nil {
-		t.put(UnitUser, float64(*last.user)-float64(*first.user))
+		t.Put(UnitUser, float64(*last.user)-float64(*first.user))
 	}
-	t.note("CPU time of the zombies before and after: %d and %d ns; their user memory: %d pages", first.zombies, last.zombies, last.pages)
+	t.Note("CPU time of the zombies before and after: %d and %d ns; their user memory: %d pages", first.zombies, last.zombies, last.pages)
 	if last.zombies != first.zombies || last.pages != 0 {
-		return brokenf("the zombies took %d ns of CPU time and have %d pages", last.zombies-first.zombies, last.pages)
+		return bench.Brokenf("the zombies took %d ns of CPU time and have %d pages", last.zombies-first.zombies, last.pages)
 	}
 	return nil
 }
@@ -95,7 +93,7 @@ type consumption struct {
 }
 
 func (t *trial) consumption(pt *parent.Client, zombies []int) (c consumption, err error) {
-	proc := t.hall.Lab.FS.Proc
+	proc := t.Lab.FS.Proc
 	tasks, err := filepath.Glob(filepath.Join(proc, strconv.Itoa(pt.PID), "task", "*"))
 	if err != nil {
 		return c, err
@@ -126,7 +124,7 @@ func (t *trial) consumption(pt *parent.Client, zombies []int) (c consumption, er
 			c.pages += n
 		}
 	}
-	if memcg, ok := t.site.Memory(); ok {
+	if memcg, ok := t.Memory(); ok {
 		stat, err := memcg.Stat()
 		if err != nil {
 			return c, err
@@ -163,7 +161,7 @@ func cpuTime(dir string) (uint64, error) {
 
 // keepPids gives out all pids of a small namespace several times over: those of
 // zombies must not be among them before they are reaped, and must be afterwards.
-func (t *trial) keepPids(p Plan) error {
+func (t *trial) keepPids(p plan) error {
 	if err := t.ownPidMax(); err != nil {
 		return err
 	}
@@ -183,7 +181,7 @@ func (t *trial) keepPids(p Plan) error {
 	if err != nil {
 		return err
 	}
-	t.doing("giving pids out")
+	t.Doing("giving pids out")
 	during, err := w.parent.Must(t.ctx, parent.Order{Do: parent.Cycle, Count: rounds * free})
 	if err != nil {
 		return err
@@ -193,14 +191,14 @@ func (t *trial) keepPids(p Plan) error {
 		given[pid]++
 	}
 	if len(given) == len(during.PIDs) {
-		return brokenf("%d pids were given out and none of them twice: nothing is shown", len(given))
+		return bench.Brokenf("%d pids were given out and none of them twice: nothing is shown", len(given))
 	}
 	for _, pid := range army.PIDs {
 		if given[pid] > 0 {
-			return brokenf("pid %d was given out again while a zombie had it", pid)
+			return bench.Brokenf("pid %d was given out again while a zombie had it", pid)
 		}
 	}
-	t.put(UnitGivenOut, float64(len(during.PIDs)))
+	t.Put(UnitGivenOut, float64(len(during.PIDs)))
 	if _, err := w.parent.Must(t.ctx, parent.Order{Do: parent.Collect, How: parent.Each}); err != nil {
 		return err
 	}
@@ -218,9 +216,9 @@ func (t *trial) keepPids(p Plan) error {
 			again++
 		}
 	}
-	t.put(UnitAgain, float64(again))
+	t.Put(UnitAgain, float64(again))
 	if again != t.count {
-		return brokenf("of %d pids of reaped zombies %d were given out again", t.count, again)
+		return bench.Brokenf("of %d pids of reaped zombies %d were given out again", t.count, again)
 	}
 	return nil
 }

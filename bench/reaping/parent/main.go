@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"zombench/bench/reexec"
 )
 
 // Descriptors that a parent is given besides the first three.
@@ -31,9 +33,15 @@ const (
 // at the limits that are tested here it would get none.
 const spareThreads = 8
 
-// Main is the parent program. Its arguments are those that Start passes:
+// name is a parent's argument zero.
+const name = "zombench-parent"
+
+// Program is the parent that Start starts, for main to dispatch.
+func Program() reexec.Program { return reexec.Program{Name: name, Main: run} }
+
+// run is the parent program. Its arguments are those that Start passes:
 // PARALLEL, UID (-1: stay), SUBREAPER. It returns the exit status.
-func Main(args []string) int {
+func run(args []string) int {
 	// Nothing may be collected or grown while the kernel is read.
 	debug.SetGCPercent(-1)
 	// Go would end the program at a SIGPIPE on its standard output, which is
@@ -309,9 +317,8 @@ func (p *parent) beget(o Order) Reply {
 	if o.Pidns {
 		attr.Sys.Cloneflags = unix.CLONE_NEWPID
 	}
-	argv := append([]string{os.Args[0]}, os.Args[1:len(os.Args)-len(p.args)]...)
 	// It is the user that its parent has become.
-	argv = append(argv, p.args[0], "-1", strconv.FormatBool(o.Reaper))
+	argv := []string{name, p.args[0], "-1", strconv.FormatBool(o.Reaper)}
 	pid, err := syscall.ForkExec("/proc/self/exe", argv, attr)
 	if err != nil {
 		return Reply{Error: errorName(err)}

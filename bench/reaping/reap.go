@@ -1,16 +1,14 @@
-package ends
+package reaping
 
 import (
 	"fmt"
-	"os/exec"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"zombench/bench"
 	"zombench/bench/daemon"
-	"zombench/bench/ends/parent"
+	"zombench/bench/reaping/parent"
 	"zombench/measure"
 )
 
@@ -24,47 +22,37 @@ const (
 )
 
 // reapSetups are the ways in which an army ends.
-func reapSetups(p Plan) []Setup {
-	var setups []Setup
-	for _, m := range []struct {
-		method  string
-		control bool
-		run     func(*trial, Plan) error
-	}{
-		{"wait", false, waits(parent.Each)},
-		{"wait-any", false, waits(parent.Any)},
-		{"sigchld", false, onSIGCHLD("reap")},
-		{"ignore", false, disposes(parent.Ignore)},
-		{"nocldwait", false, disposes(parent.NoCldWait)},
-		{"parent-exit", false, parentExits},
-		{"parent-exit-lazy", false, parentExitsLazily},
-		{"pidns-exit", false, pidnsExits},
-		{"default", true, disposes(parent.Default)},
-		{"ignore-it", true, onSIGCHLD("ignore-it")},
+func reapSetups(p plan) []bench.Setup {
+	var setups []bench.Setup
+	for _, m := range []method{
+		{"wait", "the parent waits for each child by its pid", false, waits(parent.Each)},
+		{"wait-any", "the parent waits for any child until none is left", false, waits(parent.Any)},
+		{"sigchld", "somebody sends zombied a SIGCHLD, and it reaps", false, onSIGCHLD("reap")},
+		{"ignore", "the parent ignores SIGCHLD", false, disposes(parent.Ignore)},
+		{"nocldwait", "the parent handles SIGCHLD with SA_NOCLDWAIT", false, disposes(parent.NoCldWait)},
+		{"parent-exit", "the parent is killed, and its subreaper is waiting", false, parentExits},
+		{"parent-exit-lazy", "the parent is killed, and its subreaper waits later", false, parentExitsLazily},
+		{"pidns-exit", "the init of their pid namespace is killed", false, pidnsExits},
+		{"default", "nobody does anything", true, disposes(parent.Default)},
+		{"ignore-it", "somebody sends zombied a SIGCHLD, and it does not reap", true, onSIGCHLD("ignore-it")},
 	} {
-		setups = append(setups, Setup{
-			Bench:   Reap,
-			Params:  params(append([]string{"method", m.method}, p.army()...)...),
-			Control: m.control,
-			count:   p.Count,
-			run:     func(t *trial) error { return m.run(t, p) },
-		})
+		setups = append(setups, m.setup(p, Reap, "method", p.count, p.army()...))
 	}
 	return setups
 }
 
 // waits: the parent waits for its children.
-func waits(how string) func(*trial, Plan) error {
-	return func(t *trial, p Plan) error {
-		pt, err := t.start(parent.Options{Parallel: p.Parallel})
+func waits(how string) func(*trial, plan) error {
+	return func(t *trial, p plan) error {
+		pt, err := t.start(parent.Options{Parallel: p.parallel})
 		if err != nil {
 			return err
 		}
-		before, err := t.settle("before the army", nil)
+		before, err := t.Settle(t.ctx, "before", nil)
 		if err != nil {
 			return err
 		}
-		if err := t.raise(pt, before); err != nil {
+		if err := t.raiseUnder(pt, before); err != nil {
 			return err
 		}
 		order := parent.Order{Do: parent.Collect, How: how}
@@ -73,16 +61,16 @@ func waits(how string) func(*trial, Plan) error {
 		}
 		r, err := pt.Await(t.ctx, order)
 		if err == nil && r.Ended != t.count {
-			err = brokenf("%d of %d zombies were waited for", r.Ended, t.count)
+			err = bench.Brokenf("%d of %d zombies were waited for", r.Ended, t.count)
 		}
 		return err
 	}
 }
 
 // raise lets a parent raise the trial's army, and checks that all of it stands.
-func (t *trial) raise(pt *parent.Client, before bench.Sample) error {
-	t.doing("raising")
-	had, err := t.tasks()
+func (t *trial) raiseUnder(pt *parent.Client, before bench.Sample) error {
+	t.Doing("raising")
+	had, err := t.Tasks()
 	if err != nil {
 		return err
 	}
@@ -91,32 +79,32 @@ func (t *trial) raise(pt *parent.Client, before bench.Sample) error {
 		return err
 	}
 	if r.Standing != t.count {
-		return brokenf("%d of %d zombies stand: %s", r.Standing, t.count, r.Error)
+		return bench.Brokenf("%d of %d zombies were raised: %s", r.Standing, t.count, r.Error)
 	}
-	has, err := t.tasks()
+	has, err := t.Tasks()
 	if err == nil && has-had != t.count {
-		err = brokenf("pids.current grew by %d and not by %d", has-had, t.count)
+		err = bench.Brokenf("pids.current grew by %d and not by %d", has-had, t.count)
 	}
-	t.put(UnitPeak, float64(has-had))
+	t.Put(UnitPeak, float64(has-had))
 	return err
 }
 
 // timeReap pulls a trigger, measures until the tasks and the kernel memory are
 // back at what they were before, and checks that they stay there.
 func (t *trial) timeReap(before bench.Sample, trigger func() error) error {
-	t.doing("reaping")
+	t.Doing("reaping")
 	start := time.Now()
 	if err := trigger(); err != nil {
 		return err
 	}
-	err := t.await("pids.current is back", 50*time.Microsecond, func() (bool, error) {
-		n, err := t.site.Pids().Current()
+	err := t.Await(t.ctx, "pids.current is back", 50*time.Microsecond, func() (bool, error) {
+		n, err := t.Pids().Current()
 		return n == *before.Pids, err
 	})
 	if err != nil {
 		return err
 	}
-	t.put(UnitReapTime, float64(time.Since(start).Nanoseconds())/float64(t.count))
+	t.Put(UnitReapTime, float64(time.Since(start).Nanoseconds())/float64(t.count))
 	if err := t.timeKmem(before, start); err != nil {
 		return err
 	}
@@ -134,13 +122,13 @@ func (t *trial) timeKmem(before bench.Sample, start time.Time) error {
 		return nil
 	}
 	for time.Since(start) < kmemPatience {
-		now, err := t.site.Kmem()
+		now, err := t.Kmem()
 		if err != nil {
 			return err
 		}
 		at := time.Since(start)
-		if change, ok := bench.Change(before.Kmem, now); ok && change <= float64(t.site.KmemTolerance()) {
-			t.put(UnitKmemTime, float64(at.Nanoseconds()))
+		if change, ok := bench.Change(before.Kmem, now); ok && change <= float64(t.Lab.KmemTolerance()) {
+			t.Put(UnitKmemTime, float64(at.Nanoseconds()))
 			return nil
 		}
 		select {
@@ -149,43 +137,43 @@ func (t *trial) timeKmem(before bench.Sample, start time.Time) error {
 		case <-time.After(200 * time.Microsecond):
 		}
 	}
-	t.note("the kernel memory was not back after %v, before any cache was shrunk", kmemPatience)
+	t.Note("the kernel memory was not back after %v, before any cache was shrunk", kmemPatience)
 	return nil
 }
 
 // given checks that everything was given back.
 func (t *trial) given(before bench.Sample) error {
-	reaped, err := t.settle("after the reap", func(s bench.Sample) bool { return t.site.Returned(before, s) == "" })
+	reaped, err := t.SettleBack(t.ctx, "reaped", before)
 	if err != nil {
 		return err
 	}
 	if kept, ok := bench.Change(before.Kmem, reaped.Kmem); ok {
-		t.put(UnitKept, kept)
+		t.Put(UnitKept, kept)
 	}
-	if why := t.site.Returned(before, reaped); why != "" {
-		return brokenf("%s", why)
+	if why := t.Lab.Returned(before, reaped); why != "" {
+		return bench.Brokenf("%s", why)
 	}
 	return nil
 }
 
 // left checks a control: the whole army still stands, however long one waits.
 func (t *trial) left(before bench.Sample) error {
-	now, err := t.settle("with the army", nil)
+	now, err := t.Settle(t.ctx, "after", nil)
 	if err != nil {
 		return err
 	}
 	left, _ := bench.Change(before.Pids, now.Pids)
-	t.put(UnitLeft, left)
+	t.Put(UnitLeft, left)
 	if left != float64(t.count) {
-		return brokenf("%.0f of %d zombies are left, but nobody has waited for them", left, t.count)
+		return bench.Brokenf("%.0f of %d zombies are left, but nobody has waited for them", left, t.count)
 	}
 	return nil
 }
 
 // disposes: the parent says before it has children what is to become of them.
-func disposes(how string) func(*trial, Plan) error {
-	return func(t *trial, p Plan) error {
-		pt, err := t.start(parent.Options{Parallel: p.Parallel})
+func disposes(how string) func(*trial, plan) error {
+	return func(t *trial, p plan) error {
+		pt, err := t.start(parent.Options{Parallel: p.parallel})
 		if err != nil {
 			return err
 		}
@@ -195,33 +183,33 @@ func disposes(how string) func(*trial, Plan) error {
 			}
 			return err
 		}
-		before, err := t.settle("before the army", nil)
+		before, err := t.Settle(t.ctx, "before", nil)
 		if err != nil {
 			return err
 		}
 		if how == parent.Default {
-			if err := t.raise(pt, before); err != nil {
+			if err := t.raiseUnder(pt, before); err != nil {
 				return err
 			}
-			t.result.Values = nil // what counts is what is left
+			t.Result.Values = nil // what counts is what is left
 			return t.left(before)
 		}
-		t.doing("raising")
+		t.Doing("raising")
 		r, err := pt.Do(t.ctx, parent.Order{Do: parent.Raise, Count: t.count})
 		if err != nil {
 			return err
 		}
 		if r.Standing != 0 || r.Gone != t.count {
-			return brokenf("%d children stand as zombies and %d are gone; want 0 and %d (%s)", r.Standing, r.Gone, t.count, r.Error)
+			return bench.Brokenf("%d children stand as zombies and %d are gone; want 0 and %d (%s)", r.Standing, r.Gone, t.count, r.Error)
 		}
-		switch peak, err := t.site.Pids().Peak(); {
+		switch peak, err := t.Pids().Peak(); {
 		case err != nil: // before Linux 6.1
-			t.note("no peak: %v", err)
+			t.Note("no peak: %v", err)
 		default:
 			rise := float64(peak) - float64(*before.Pids)
-			t.put(UnitPeak, rise)
-			if rise > float64(p.Parallel) {
-				return brokenf("pids.peak rose by %.0f with %d children at a time", rise, p.Parallel)
+			t.Put(UnitPeak, rise)
+			if rise > float64(p.parallel) {
+				return bench.Brokenf("pids.peak rose by %.0f with %d children at a time", rise, p.parallel)
 			}
 		}
 		return t.given(before)
@@ -229,29 +217,22 @@ func disposes(how string) func(*trial, Plan) error {
 }
 
 // onSIGCHLD: somebody sends zombied a SIGCHLD by hand.
-func onSIGCHLD(does string) func(*trial, Plan) error {
-	return func(t *trial, p Plan) error {
-		t.doing("starting zombied")
-		lab := t.hall.Lab
-		d, err := daemon.Start(t.ctx, func(cmd *exec.Cmd) error { return t.site.Start(cmd) }, daemon.Options{
-			Binary: lab.Zombied, Args: append(slices.Clone(lab.DaemonArgs), "--on-sigchld", does),
-			Count: t.count, Parallel: p.Parallel, Spawn: "exec",
-		})
+func onSIGCHLD(does string) func(*trial, plan) error {
+	return func(t *trial, p plan) error {
+		d, err := t.Zombied(t.ctx, daemon.Options{Args: []string{"--on-sigchld", does}, Count: t.count, Parallel: p.parallel, Spawn: "exec"})
 		if err != nil {
 			return err
 		}
-		defer d.Stop(t.ctx)
-		before, err := t.settle("before the army", nil)
+		before, err := t.Settle(t.ctx, "before", nil)
 		if err != nil {
 			return err
 		}
-		t.doing("raising")
-		raised, err := d.Raise(t.ctx, nil)
+		raised, err := t.Raise(t.ctx, d)
+		if err == nil {
+			err = bench.Complete(raised, t.count)
+		}
 		if err != nil {
 			return err
-		}
-		if raised.Standing != t.count {
-			return brokenf("%d of %d zombies stand: %s", raised.Standing, t.count, raised.Error)
 		}
 		byHand := func() error {
 			if err := unix.Kill(d.Pid(), unix.SIGCHLD); err != nil {
@@ -259,13 +240,13 @@ func onSIGCHLD(does string) func(*trial, Plan) error {
 			}
 			return nil
 		}
-		if t.Control {
+		if t.control {
 			if err := byHand(); err != nil {
 				return err
 			}
 			return t.left(before)
 		}
-		t.put(UnitPeak, float64(raised.Standing))
+		t.Put(UnitPeak, float64(raised.Standing))
 		return t.timeReap(before, byHand)
 	}
 }
@@ -278,10 +259,10 @@ type family struct {
 }
 
 // family raises the trial's army under a parent that has an adopter above it.
-func (t *trial) family(p Plan, begotten parent.Order) (*family, error) {
+func (t *trial) family(p plan, begotten parent.Order) (*family, error) {
 	f := &family{}
 	var err error
-	if f.adopter, err = t.start(parent.Options{Parallel: p.Parallel, Subreaper: true}); err != nil {
+	if f.adopter, err = t.start(parent.Options{Parallel: p.parallel, Subreaper: true}); err != nil {
 		return nil, err
 	}
 	// The first one pays for what only the first one costs.
@@ -295,28 +276,28 @@ func (t *trial) family(p Plan, begotten parent.Order) (*family, error) {
 	if _, err := f.adopter.Must(t.ctx, parent.Order{Do: parent.Collect, How: parent.Any}); err != nil {
 		return nil, err
 	}
-	if f.before, err = t.settle("before the army", nil); err != nil {
+	if f.before, err = t.Settle(t.ctx, "before", nil); err != nil {
 		return nil, err
 	}
 	if f.parent, err = f.adopter.Beget(t.ctx, begotten); err != nil {
 		return nil, err
 	}
-	return f, t.raise(f.parent, f.before)
+	return f, t.raiseUnder(f.parent, f.before)
 }
 
 // parentExits: the parent is killed, and its adopter is waiting for children.
-func parentExits(t *trial, p Plan) error {
+func parentExits(t *trial, p plan) error {
 	return t.exits(p, parent.Order{}, t.count+1)
 }
 
 // pidnsExits: the parent is the init of a pid namespace and is killed. The
 // kernel ends the namespace, and collects (zap_pid_ns_processes in
 // kernel/pid_namespace.c); who waits outside sees nothing but the init.
-func pidnsExits(t *trial, p Plan) error {
+func pidnsExits(t *trial, p plan) error {
 	return t.exits(p, parent.Order{Pidns: true}, 1)
 }
 
-func (t *trial) exits(p Plan, begotten parent.Order, collected int) error {
+func (t *trial) exits(p plan, begotten parent.Order, collected int) error {
 	f, err := t.family(p, begotten)
 	if err != nil {
 		return err
@@ -330,14 +311,14 @@ func (t *trial) exits(p Plan, begotten parent.Order, collected int) error {
 	}
 	r, err := f.adopter.Await(t.ctx, collect)
 	if err == nil && r.Ended != collected {
-		err = brokenf("the adopter has collected %d children, want %d", r.Ended, collected)
+		err = bench.Brokenf("the adopter has collected %d children, want %d", r.Ended, collected)
 	}
 	return err
 }
 
 // parentExitsLazily: the parent is killed, and its adopter does not wait for
 // children before it is told to.
-func parentExitsLazily(t *trial, p Plan) error {
+func parentExitsLazily(t *trial, p plan) error {
 	f, err := t.family(p, parent.Order{})
 	if err != nil {
 		return err
@@ -345,7 +326,7 @@ func parentExitsLazily(t *trial, p Plan) error {
 	if err := f.parent.Kill(); err != nil {
 		return err
 	}
-	t.doing("waiting for the adoption")
+	t.Doing("waiting for the adoption")
 	if err := t.awaitDead(f.parent.PID); err != nil {
 		return err
 	}
@@ -354,7 +335,7 @@ func parentExitsLazily(t *trial, p Plan) error {
 		return err
 	}
 	if zombies != t.count+1 || living != 0 {
-		return brokenf("under the adopter stand %d zombies and %d living children; want the army of %d and its parent", zombies, living, t.count)
+		return bench.Brokenf("under the adopter stand %d zombies and %d living children; want the army of %d and its parent", zombies, living, t.count)
 	}
 	collect := parent.Order{Do: parent.Collect, How: parent.Any}
 	if err := t.timeReap(f.before, func() error { return f.adopter.Send(collect) }); err != nil {
@@ -362,7 +343,7 @@ func parentExitsLazily(t *trial, p Plan) error {
 	}
 	r, err := f.adopter.Await(t.ctx, collect)
 	if err == nil && r.Ended != t.count+1 {
-		err = brokenf("the adopter has collected %d children, want %d", r.Ended, t.count+1)
+		err = bench.Brokenf("the adopter has collected %d children, want %d", r.Ended, t.count+1)
 	}
 	return err
 }

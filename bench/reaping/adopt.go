@@ -1,10 +1,11 @@
-package ends
+package reaping
 
 import (
 	"os"
 	"time"
 
-	"zombench/bench/ends/parent"
+	"zombench/bench"
+	"zombench/bench/reaping/parent"
 )
 
 // The units of Adopt.
@@ -16,32 +17,26 @@ const (
 )
 
 // adoptSetups are the ones to whom the children of a dead parent may fall.
-func adoptSetups(p Plan) []Setup {
-	var setups []Setup
-	for _, a := range []struct {
-		adopter string
-		control bool
-		options parent.Options
-	}{
-		{"subreaper", false, parent.Options{Subreaper: true}}, // the nearest ancestor that is one
-		{"init", false, parent.Options{Pidns: true}},          // of the pid namespace
-		{"none", true, parent.Options{}},                      // an ancestor that is neither
+func adoptSetups(p plan) []bench.Setup {
+	var setups []bench.Setup
+	for _, m := range []method{
+		{"subreaper", "its parent dies; the nearest ancestor that is a child subreaper", false, adopts(parent.Options{Subreaper: true})},
+		{"init", "its parent dies; the init of the pid namespace", false, adopts(parent.Options{Pidns: true})},
+		{"none", "its parent dies; an ancestor that is neither subreaper nor init", true, adopts(parent.Options{})},
 	} {
-		setups = append(setups, Setup{
-			Bench:   Adopt,
-			Params:  params(append([]string{"adopter", a.adopter}, p.army()...)...),
-			Control: a.control,
-			count:   p.Count,
-			run:     func(t *trial) error { return t.adopt(p, a.options) },
-		})
+		setups = append(setups, m.setup(p, Adopt, "adopter", p.count, p.army()...))
 	}
 	return setups
 }
 
+func adopts(o parent.Options) func(*trial, plan) error {
+	return func(t *trial, p plan) error { return t.adopt(p, o) }
+}
+
 // adopt lets a parent with dead and living children die, and finds out in /proc
 // whose they are then (find_new_reaper in kernel/exit.c).
-func (t *trial) adopt(p Plan, o parent.Options) error {
-	o.Parallel = p.Parallel
+func (t *trial) adopt(p plan, o parent.Options) error {
+	o.Parallel = p.parallel
 	above, err := t.start(o)
 	if err != nil {
 		return err
@@ -51,10 +46,10 @@ func (t *trial) adopt(p Plan, o parent.Options) error {
 		return err
 	}
 	dead, living := t.count, (t.count+livingShare-1)/livingShare
-	t.doing("raising")
+	t.Doing("raising")
 	if r, err := pt.Must(t.ctx, parent.Order{Do: parent.Raise, Count: dead}); err != nil || r.Standing != dead {
 		if err == nil {
-			err = brokenf("%d of %d zombies stand", r.Standing, dead)
+			err = bench.Brokenf("%d of %d zombies stand", r.Standing, dead)
 		}
 		return err
 	}
@@ -63,7 +58,7 @@ func (t *trial) adopt(p Plan, o parent.Options) error {
 	}
 	if z, l, err := t.childrenOf(pt.PID); err != nil || z != dead || l != living {
 		if err == nil {
-			err = brokenf("the parent has %d dead and %d living children; want %d and %d", z, l, dead, living)
+			err = bench.Brokenf("the parent has %d dead and %d living children; want %d and %d", z, l, dead, living)
 		}
 		return err
 	}
@@ -72,7 +67,7 @@ func (t *trial) adopt(p Plan, o parent.Options) error {
 		return err
 	}
 
-	t.doing("killing the parent")
+	t.Doing("killing the parent")
 	start := time.Now()
 	if err := pt.Kill(); err != nil {
 		return err
@@ -93,24 +88,24 @@ func (t *trial) adopt(p Plan, o parent.Options) error {
 		return err
 	}
 	toUs, toUsLiving = toUs-ours, toUsLiving-oursLiving
-	t.note("above the parent: %d dead and %d living; to the harness: %d and %d", z, l, toUs, toUsLiving)
-	if t.Control {
-		t.put(UnitPassed, float64(toUs+toUsLiving))
+	t.Note("above the parent: %d dead and %d living; to the harness: %d and %d", z, l, toUs, toUsLiving)
+	if t.control {
+		t.Put(UnitPassed, float64(toUs+toUsLiving))
 		if z != 0 || l != 0 || toUs != dead || toUsLiving != living {
-			err = brokenf("an ancestor that is no subreaper has adopted %d dead and %d living children", z, l)
+			err = bench.Brokenf("an ancestor that is no subreaper has adopted %d dead and %d living children", z, l)
 		}
 		return err // they end with the trial, and are collected then
 	}
-	t.put(UnitAdoptTime, float64(elapsed.Nanoseconds())/float64(dead+living))
-	t.put(UnitAdopted, float64(z+l))
+	t.Put(UnitAdoptTime, float64(elapsed.Nanoseconds())/float64(dead+living))
+	t.Put(UnitAdopted, float64(z+l))
 	if z != dead || l != living || toUs != 0 || toUsLiving != 0 {
-		return brokenf("%d dead and %d living children were adopted, %d and %d passed by; want %d and %d, and none", z, l, toUs, toUsLiving, dead, living)
+		return bench.Brokenf("%d dead and %d living children were adopted, %d and %d passed by; want %d and %d, and none", z, l, toUs, toUsLiving, dead, living)
 	}
-	t.doing("collecting")
+	t.Doing("collecting")
 	above.Release()
 	r, err := above.Must(t.ctx, parent.Order{Do: parent.Collect, How: parent.Any})
 	if err == nil && r.Ended != dead+living+1 {
-		err = brokenf("the adopter has collected %d children; want %d and the parent", r.Ended, dead+living)
+		err = bench.Brokenf("the adopter has collected %d children; want %d and the parent", r.Ended, dead+living)
 	}
 	return err
 }

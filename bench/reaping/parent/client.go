@@ -18,14 +18,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zombench/bench/reexec"
 	"zombench/measure"
 )
 
 // Options say which parent is started.
 type Options struct {
-	Self      []string // arguments with which this program becomes a parent: its main calls Main with those behind them
-	Parallel  int      // threads that start children; 0: 1
-	UID       int      // user to become; 0: none
+	Parallel  int // threads that start children; 0: 1
+	UID       int // user to become; 0: none
 	Subreaper bool
 	Pidns     bool // as the init of a pid namespace of its own
 }
@@ -97,10 +97,7 @@ func Start(ctx context.Context, start func(*exec.Cmd) error, o Options) (_ *Clie
 	if uid == 0 {
 		uid = -1
 	}
-	args := append(append([]string(nil), o.Self...),
-		strconv.Itoa(max(o.Parallel, 1)), strconv.Itoa(uid), strconv.FormatBool(o.Subreaper))
-	c.cmd = exec.Command("/proc/self/exe", args...)
-	c.cmd.Args[0] = os.Args[0] // this very program, by the name that it goes by
+	c.cmd = reexec.Command(name, strconv.Itoa(max(o.Parallel, 1)), strconv.Itoa(uid), strconv.FormatBool(o.Subreaper))
 	c.cmd.Stdin, c.cmd.Stdout = stdin, stdout
 	c.cmd.Stderr = &c.stderr
 	// Whoever inherits standard error may outlive the parent.

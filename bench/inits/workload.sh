@@ -1,10 +1,10 @@
-# A brood that is hard on an init: it leaves orphans of every kind behind and
+# A workload that is hard on an init: it leaves orphans of every kind behind and
 # then waits for signals.
 #   $1  how many orphans die in a burst
-#   3   read by one living child; its end is the end of the brood
+#   3   read by one living child; its end is the end of the workload
 #   4   written: what was done, a word a line
 #   5   read by the orphans; its end is their death
-#   6   read once: the order to breed
+#   6   read once: the order to fork
 trap 'echo HUP >&4' HUP
 trap 'echo INT >&4' INT
 trap 'echo USR1 >&4' USR1
@@ -49,7 +49,7 @@ done
 		i=$((i + 1))
 	done
 )
-echo bred >&4
+echo forked >&4
 while kill -0 $life 2>/dev/null; do
 	wait $life
 done

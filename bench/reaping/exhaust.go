@@ -1,6 +1,7 @@
-package ends
+package reaping
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -13,7 +14,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"zombench/bench/ends/parent"
+	"zombench/bench"
+	"zombench/bench/reaping/parent"
 	"zombench/measure"
 )
 
@@ -21,44 +23,36 @@ import (
 // one of its own for each error, such as zombies-at-EAGAIN.
 const (
 	UnitAt       = "zombies-at-"
-	UnitRefused  = "innocents-refused" // processes under the same limit that cannot fork either
-	UnitKilled   = "killed"            // by the OOM killer
-	UnitRecovers = "forks-after-reap"  // that work again
-	UnitStood    = "zombies"           // of a control
+	UnitRefused  = "bystanders-refused" // processes under the same limit that cannot fork either
+	UnitKilled   = "killed"             // by the OOM killer
+	UnitRecovers = "forks-after-reap"   // that work again
+	UnitStood    = "zombies"            // of a control
 )
 
 // exhaustSetups are the walls that an army can meet.
-func exhaustSetups(p Plan) []Setup {
-	var setups []Setup
-	for _, l := range []struct {
-		limit   string
-		control bool
-		run     func(*trial, Plan) error
-	}{
-		{"pids.max", false, exhaustPidsMax},
-		{"nproc", false, exhaustNProc},
-		{"pid_max", false, exhaustPidMax},
-		{"memory.max", false, exhaustMemory},
-		{"unlimited", true, exhaustNothing},
+func exhaustSetups(p plan) []bench.Setup {
+	var setups []bench.Setup
+	for _, m := range []method{
+		{"pids.max", "zombies fill their cgroup's pids.max", false, exhaustPidsMax},
+		{"nproc", "zombies fill their user's RLIMIT_NPROC", false, exhaustNProc},
+		{"pid_max", "zombies fill the pid_max of their pid namespace", false, exhaustPidMax},
+		{"memory.max", "zombies fill their cgroup's memory.max", false, exhaustMemory},
+		{"unlimited", "no limit is in the way of as many", true, exhaustNothing},
 	} {
-		setups = append(setups, Setup{
-			Bench:   Exhaust,
-			Params:  params(append([]string{"limit", l.limit}, p.army()...)...),
-			Control: l.control,
-			count:   p.Count,
-			run: func(t *trial) error {
-				before, err := t.machineLimits()
-				if err != nil {
-					return err
-				}
-				err = l.run(t, p)
-				after, err2 := t.machineLimits()
-				if err2 == nil && before != after {
-					err2 = fmt.Errorf("the machine's own limits have changed from %v to %v", before, after)
-				}
-				return errors.Join(err, err2)
-			},
-		})
+		run := m.run
+		m.run = func(t *trial, p plan) error {
+			before, err := t.machineLimits()
+			if err != nil {
+				return err
+			}
+			err = run(t, p)
+			after, err2 := t.machineLimits()
+			if err2 == nil && before != after {
+				return fmt.Errorf("the machine's own limits have changed from %v to %v", before, after)
+			}
+			return cmp.Or(err, err2)
+		}
+		setups = append(setups, m.setup(p, Exhaust, "limit", p.count, p.army()...))
 	}
 	return setups
 }
@@ -66,7 +60,7 @@ func exhaustSetups(p Plan) []Setup {
 // machineLimits are the limits of the whole machine, which no trial may touch.
 func (t *trial) machineLimits() (limits [2]string, err error) {
 	for i, name := range []string{"pid_max", "threads-max"} {
-		data, err := os.ReadFile(filepath.Join(t.hall.Lab.FS.Proc, "sys/kernel", name))
+		data, err := os.ReadFile(filepath.Join(t.Lab.FS.Proc, "sys/kernel", name))
 		if err != nil {
 			return limits, err
 		}
@@ -77,88 +71,88 @@ func (t *trial) machineLimits() (limits [2]string, err error) {
 
 // A wall is a parent that raises an army under a limit, and a process that has
 // nothing to do with it but is under the same limit.
-type wall struct{ parent, innocent *parent.Client }
+type wall struct{ parent, bystander *parent.Client }
 
-func (t *trial) wall(p Plan, o parent.Options) (*wall, error) {
-	o.Parallel = p.Parallel
+func (t *trial) wall(p plan, o parent.Options) (*wall, error) {
+	o.Parallel = p.parallel
 	pt, err := t.start(o)
 	if err != nil {
 		return nil, err
 	}
-	innocent, err := pt.Beget(t.ctx, parent.Order{})
+	bystander, err := pt.Beget(t.ctx, parent.Order{})
 	if err != nil {
 		return nil, err
 	}
-	w := &wall{pt, innocent}
-	if _, err := innocent.Must(t.ctx, parent.Order{Do: parent.Try}); err != nil {
+	w := &wall{pt, bystander}
+	if _, err := bystander.Must(t.ctx, parent.Order{Do: parent.Try}); err != nil {
 		return nil, err
 	}
 	return w, nil
 }
 
 // meet raises more than fits, and sees that it ends as it has to: after exactly
-// as many as the limit leaves room for, with EAGAIN, for the innocent too, and
+// as many as the limit leaves room for, with EAGAIN, for the bystander too, and
 // for nobody who is not under the limit. Then the army is reaped, and all is
 // well again.
 func (t *trial) meet(w *wall, room int) error {
-	t.doing("raising")
+	t.Doing("raising")
 	r, err := w.parent.Do(t.ctx, parent.Order{Do: parent.Raise, Count: 2*room + 100})
 	if err != nil {
 		return err
 	}
 	if r.Error == "" {
-		return brokenf("%d children were started and the limit was not met", r.Standing)
+		return bench.Brokenf("%d children were started and the limit was not met", r.Standing)
 	}
-	t.put(UnitAt+r.Error, float64(r.Standing))
+	t.Put(UnitAt+r.Error, float64(r.Standing))
 	if r.Standing != room || r.Error != "EAGAIN" {
-		return brokenf("fork failed with %s at %d zombies; want EAGAIN at %d", r.Error, r.Standing, room)
+		return bench.Brokenf("fork failed with %s at %d zombies; want EAGAIN at %d", r.Error, r.Standing, room)
 	}
-	try, err := w.innocent.Do(t.ctx, parent.Order{Do: parent.Try})
+	try, err := w.bystander.Do(t.ctx, parent.Order{Do: parent.Try})
 	if err != nil {
 		return err
 	}
 	if try.Error != r.Error {
-		return brokenf("an innocent process under the same limit gets %q from fork; want %s", try.Error, r.Error)
+		return bench.Brokenf("an bystander process under the same limit gets %q from fork; want %s", try.Error, r.Error)
 	}
-	t.put(UnitRefused, 1)
+	t.Put(UnitRefused, 1)
 	if err := exec.CommandContext(t.ctx, "true").Run(); err != nil {
 		return fmt.Errorf("a process that is not under the limit cannot fork: %w", err)
 	}
 
-	t.doing("reaping")
+	t.Doing("reaping")
 	collected, err := w.parent.Must(t.ctx, parent.Order{Do: parent.Collect, How: parent.Each})
 	if err != nil {
 		return err
 	}
 	if collected.Ended != r.Standing {
-		return brokenf("%d of %d zombies were reaped", collected.Ended, r.Standing)
+		return bench.Brokenf("%d of %d zombies were reaped", collected.Ended, r.Standing)
 	}
-	for _, who := range []*parent.Client{w.innocent, w.parent} {
+	for _, who := range []*parent.Client{w.bystander, w.parent} {
 		if try, err = who.Do(t.ctx, parent.Order{Do: parent.Try}); err != nil {
 			return err
 		}
 		if try.Error != "" {
-			return brokenf("fork fails after the reap too: %s", try.Error)
+			return bench.Brokenf("fork fails after the reap too: %s", try.Error)
 		}
 	}
-	t.put(UnitRecovers, 2)
+	t.Put(UnitRecovers, 2)
 	return nil
 }
 
 // exhaustPidsMax: the cgroup may have so many tasks.
-func exhaustPidsMax(t *trial, p Plan) error {
+func exhaustPidsMax(t *trial, p plan) error {
 	w, err := t.wall(p, parent.Options{})
 	if err != nil {
 		return err
 	}
-	tasks, err := t.tasks()
+	tasks, err := t.Tasks()
 	if err != nil {
 		return err
 	}
-	if err := setLimit(t.site.Pids().Dir, "pids.max", tasks+p.Count); err != nil {
+	if err := setLimit(t.Pids().Dir, "pids.max", tasks+p.count); err != nil {
 		return err
 	}
-	return t.meet(w, p.Count)
+	return t.meet(w, p.count)
 }
 
 func setLimit(dir, file string, value int) error {
@@ -171,7 +165,7 @@ func setLimit(dir, file string, value int) error {
 
 // exhaustNProc: the user, who is nobody else, may have so many processes. The
 // trial's cgroup holds all of them.
-func exhaustNProc(t *trial, p Plan) error {
+func exhaustNProc(t *trial, p plan) error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("becoming a user whom RLIMIT_NPROC binds takes root: %w", measure.ErrNotPermitted)
 	}
@@ -183,28 +177,28 @@ func exhaustNProc(t *trial, p Plan) error {
 	if err != nil {
 		return err
 	}
-	tasks, err := t.tasks()
+	tasks, err := t.Tasks()
 	if err != nil {
 		return err
 	}
-	for _, who := range []*parent.Client{w.innocent, w.parent} {
-		if _, err := who.Must(t.ctx, parent.Order{Do: parent.NProc, Count: tasks + p.Count}); err != nil {
+	for _, who := range []*parent.Client{w.bystander, w.parent} {
+		if _, err := who.Must(t.ctx, parent.Order{Do: parent.NProc, Count: tasks + p.count}); err != nil {
 			return err
 		}
 	}
-	return t.meet(w, p.Count)
+	return t.meet(w, p.count)
 }
 
 // strangerUID returns a user who has no process.
 func (t *trial) strangerUID() (int, error) {
-	all, err := t.hall.Lab.FS.Scan()
+	all, err := t.Lab.FS.Scan()
 	if err != nil {
 		return 0, err
 	}
 	taken := make(map[int]bool)
 	for _, p := range all {
 		var st unix.Stat_t
-		if unix.Stat(filepath.Join(t.hall.Lab.FS.Proc, strconv.Itoa(p.PID)), &st) == nil {
+		if unix.Stat(filepath.Join(t.Lab.FS.Proc, strconv.Itoa(p.PID)), &st) == nil {
 			taken[int(st.Uid)] = true
 		}
 	}
@@ -217,7 +211,7 @@ func (t *trial) strangerUID() (int, error) {
 
 // exhaustPidMax: the pid namespace may have so many pids. Only from Linux 6.14
 // on it has a limit of its own; before, this would set the machine's.
-func exhaustPidMax(t *trial, p Plan) error {
+func exhaustPidMax(t *trial, p plan) error {
 	if err := t.ownPidMax(); err != nil {
 		return err
 	}
@@ -225,7 +219,7 @@ func exhaustPidMax(t *trial, p Plan) error {
 	if err != nil {
 		return err
 	}
-	room, err := t.limitPids(w, p.Count)
+	room, err := t.limitPids(w, p.count)
 	if err != nil {
 		return err
 	}
@@ -235,7 +229,7 @@ func exhaustPidMax(t *trial, p Plan) error {
 // ownPidMax tells whether a pid namespace has a pid_max of its own.
 func (t *trial) ownPidMax() error {
 	var major, minor int
-	release := t.hall.Lab.Machine.Kernel
+	release := t.Lab.Machine.Kernel
 	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err != nil {
 		return fmt.Errorf("kernel release %q: %w", release, measure.ErrMalformed)
 	}
@@ -251,7 +245,7 @@ func (t *trial) ownPidMax() error {
 // RESERVED_PIDS), so those left are exactly the ones between the last and the
 // limit.
 func (t *trial) limitPids(w *wall, count int) (room int, err error) {
-	r, err := w.innocent.Must(t.ctx, parent.Order{Do: parent.Cycle, Count: 1})
+	r, err := w.bystander.Must(t.ctx, parent.Order{Do: parent.Cycle, Count: 1})
 	if err != nil {
 		return 0, err
 	}
@@ -267,8 +261,8 @@ func (t *trial) limitPids(w *wall, count int) (room int, err error) {
 // it. What happens then is for the trial to find out: fork fails, or the OOM
 // killer comes, whose choice it is who dies. Zombies have no memory that it could
 // take.
-func exhaustMemory(t *trial, p Plan) error {
-	memcg, ok := t.site.Memory()
+func exhaustMemory(t *trial, p plan) error {
+	memcg, ok := t.Memory()
 	if !ok {
 		return fmt.Errorf("the cgroups here account for no memory: %w", measure.ErrNotSupported)
 	}
@@ -288,11 +282,11 @@ func exhaustMemory(t *trial, p Plan) error {
 	}
 	// Room for the children that live at the same time, and about count zombies.
 	const living, dead = 2 << 20, 10 << 10
-	if err := setLimit(memcg.Dir, file, int(usage)+p.Parallel*living+p.Count*dead); err != nil {
+	if err := setLimit(memcg.Dir, file, int(usage)+p.parallel*living+p.count*dead); err != nil {
 		return err
 	}
-	t.doing("raising")
-	order := parent.Order{Do: parent.Raise, Count: 20*p.Count + p.Parallel*1000}
+	t.Doing("raising")
+	order := parent.Order{Do: parent.Raise, Count: 20*p.count + p.parallel*1000}
 	r, err := w.parent.Do(t.ctx, order)
 	killed := errors.Is(err, parent.ErrEnded)
 	if err != nil && !killed {
@@ -302,52 +296,52 @@ func exhaustMemory(t *trial, p Plan) error {
 	if err != nil {
 		return err
 	}
-	_, statErr := t.hall.Lab.FS.Process(w.innocent.PID)
-	innocent, _ := t.hall.Lab.FS.Process(w.innocent.PID)
-	innocentDead := statErr != nil || innocent.Zombie()
+	_, statErr := t.Lab.FS.Process(w.bystander.PID)
+	bystander, _ := t.Lab.FS.Process(w.bystander.PID)
+	bystanderDead := statErr != nil || bystander.Zombie()
 	switch {
 	case killed:
 		// Its children came to us, dead and to be collected.
 		if err := w.parent.Wait(); err == nil {
-			return brokenf("the parent has ended by itself")
+			return bench.Brokenf("the parent has ended by itself")
 		}
 		zombies, _, err := t.childrenOf(os.Getpid())
 		if err != nil {
 			return err
 		}
-		t.put(UnitAt+"OOM", float64(zombies))
-		t.note("the OOM killer has killed the parent of the zombies; innocent killed: %v", innocentDead)
+		t.Put(UnitAt+"OOM", float64(zombies))
+		t.Note("the OOM killer has killed the parent of the zombies; bystander killed: %v", bystanderDead)
 	case r.Error == "":
-		return brokenf("%d children were started and the limit was not met; %d were killed for it", r.Standing, kills)
+		return bench.Brokenf("%d children were started and the limit was not met; %d were killed for it", r.Standing, kills)
 	default:
-		t.put(UnitAt+r.Error, float64(r.Standing))
-		t.note("fork fails with %s; killed by the OOM killer: %d; innocent killed: %v", r.Error, kills, innocentDead)
+		t.Put(UnitAt+r.Error, float64(r.Standing))
+		t.Note("fork fails with %s; killed by the OOM killer: %d; bystander killed: %v", r.Error, kills, bystanderDead)
 	}
-	t.put(UnitKilled, float64(kills))
-	if !innocentDead {
+	t.Put(UnitKilled, float64(kills))
+	if !bystanderDead {
 		// Whether it is refused is a matter of which page is asked for first.
-		try, err := w.innocent.Do(t.ctx, parent.Order{Do: parent.Try})
+		try, err := w.bystander.Do(t.ctx, parent.Order{Do: parent.Try})
 		switch {
 		case errors.Is(err, parent.ErrEnded) || err == nil && try.Error != "":
-			t.put(UnitRefused, 1)
+			t.Put(UnitRefused, 1)
 		case err != nil:
 			return err
 		}
 	} else {
-		t.put(UnitRefused, 1)
+		t.Put(UnitRefused, 1)
 	}
 
-	t.doing("reaping")
+	t.Doing("reaping")
 	if killed {
-		_ = unix.Kill(w.innocent.PID, syscall.SIGKILL) // an orphan of ours now
-		if _, err := t.site.Collect(t.ctx); err != nil {
+		_ = unix.Kill(w.bystander.PID, syscall.SIGKILL) // an orphan of ours now
+		if _, err := t.Collect(t.ctx); err != nil {
 			return err
 		}
 	} else if _, err := w.parent.Must(t.ctx, parent.Order{Do: parent.Collect, How: parent.Each}); err != nil {
 		return err
 	}
 	// The memory comes back after RCU grace periods.
-	err = t.await("forks work again", 10*time.Millisecond, func() (bool, error) {
+	err = t.Await(t.ctx, "forks work again", 10*time.Millisecond, func() (bool, error) {
 		if !killed {
 			try, err := w.parent.Do(t.ctx, parent.Order{Do: parent.Try})
 			return try.Error == "", err
@@ -365,7 +359,7 @@ func exhaustMemory(t *trial, p Plan) error {
 	if err != nil {
 		return err
 	}
-	t.put(UnitRecovers, 1)
+	t.Put(UnitRecovers, 1)
 	return nil
 }
 
@@ -388,20 +382,20 @@ func oomKills(m measure.Memcg) (int, error) {
 }
 
 // exhaustNothing is the control: without a limit the same army stands.
-func exhaustNothing(t *trial, p Plan) error {
+func exhaustNothing(t *trial, p plan) error {
 	w, err := t.wall(p, parent.Options{})
 	if err != nil {
 		return err
 	}
-	want := 2*p.Count + 100
+	want := 2*p.count + 100
 	r, err := w.parent.Must(t.ctx, parent.Order{Do: parent.Raise, Count: want})
 	if err != nil {
 		return err
 	}
-	t.put(UnitStood, float64(r.Standing))
+	t.Put(UnitStood, float64(r.Standing))
 	if r.Standing != want {
-		return brokenf("%d of %d zombies stand", r.Standing, want)
+		return bench.Brokenf("%d of %d zombies stand", r.Standing, want)
 	}
-	_, err = w.innocent.Must(t.ctx, parent.Order{Do: parent.Try})
+	_, err = w.bystander.Must(t.ctx, parent.Order{Do: parent.Try})
 	return err
 }
