@@ -61,7 +61,7 @@ const asRoot = "run as root: sudo make bench"
 func Probe(fs measure.FS, machine measure.Machine, place *cgroup.Place, placeErr error) Instruments {
 	list := [numInstruments]Instrument{
 		meminfo:  {Name: "/proc/meminfo", Units: []string{results.UnitSlab, results.UnitSUnreclaim}},
-		slabinfo: {Name: "/proc/slabinfo", Units: []string{results.UnitTaskStruct, results.UnitTaskStructBytes, results.UnitForetold}},
+		slabinfo: {Name: "/proc/slabinfo", Units: []string{results.UnitTaskStruct, results.UnitTaskStructBytes, results.UnitPredicted}},
 		shrink:   {Name: "/sys/kernel/slab/*/shrink"},
 		pids:     {Name: "pids.current of a fresh cgroup", Units: []string{results.UnitPids}},
 		kmem:     {Name: "kernel memory of a fresh cgroup", Units: []string{results.UnitKmem}},

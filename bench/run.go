@@ -49,7 +49,7 @@ func (l *Lab) Each(ctx context.Context, p Plan, w Watcher, done func(*Trial, res
 		switch {
 		case result.Broken != "":
 			tally.Broken++
-		case len(result.Noisy) > 0:
+		case len(result.Warnings) > 0:
 			tally.Noisy++
 		default:
 			tally.Good++

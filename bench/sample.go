@@ -1,12 +1,11 @@
 package bench
 
 import (
-	"fmt"
 	"math"
-	"strings"
 
 	"zombench/bench/cgroup"
 	"zombench/measure"
+	"zombench/results"
 )
 
 // A Sample is what all instruments read at one moment. Instruments that are
@@ -84,11 +83,12 @@ func (s sampler) kmem() (*uint64, error) {
 // (kernel/fork.c, fork_init).
 const taskStruct = "task_struct"
 
-// String prints the sample as one line of key=value, for the comments of a
-// result file.
-func (s Sample) String() string {
-	var b strings.Builder
-	put := func(key string, value uint64) { fmt.Fprintf(&b, " %s=%d", key, value) }
+// Reading returns the sample as a result file keeps it.
+func (s Sample) Reading(when string) results.Reading {
+	r := results.Reading{When: when}
+	put := func(name string, value uint64) {
+		r.Counters = append(r.Counters, results.Counter{Name: name, Value: value})
+	}
 	if s.Pids != nil {
 		put("pids", *s.Pids)
 	}
@@ -105,11 +105,10 @@ func (s Sample) String() string {
 	}
 	if s.Slab != nil {
 		if line, ok := s.Slab.Lookup(taskStruct); ok {
-			put(taskStruct, line.ActiveObjs)
-			put(taskStruct+"-slabs", line.NumSlabs)
+			r.Caches = append(r.Caches, results.CacheReading{Name: taskStruct, Objects: line.ActiveObjs, Slabs: line.NumSlabs})
 		}
 	}
-	return strings.TrimPrefix(b.String(), " ")
+	return r
 }
 
 // none tells whether no instrument has contributed: the sample was not taken.

@@ -240,14 +240,14 @@ func (l *Lab) broken(t *Trial, raised daemon.Report, threadsBefore, threadsAfter
 func (l *Lab) Result(t *Trial) results.Trial {
 	r := results.Trial{
 		Bench: t.Bench, Params: t.Params(), N: max(t.Count, 1),
-		Broken: t.Broken, Noisy: t.Noisy, Ends: t.Ends,
+		Broken: t.Broken, Warnings: t.Noisy, Ends: t.Ends,
 	}
 	for _, s := range []struct {
 		when string
 		Sample
 	}{{"before", t.Before}, {"after", t.After}, {"reaped", t.Reaped}} {
-		if readings := s.String(); readings != "" {
-			r.Notes = append(r.Notes, s.when+": "+readings)
+		if !s.none() {
+			r.Readings = append(r.Readings, s.Reading(s.when))
 		}
 	}
 	put := func(unit string, value float64) { r.Values = append(r.Values, results.Value{Unit: unit, Value: value}) }
@@ -272,7 +272,7 @@ func (l *Lab) Result(t *Trial) results.Trial {
 		put(results.UnitKmem, 1000*delta(*t.Before.Kmem, *t.After.Kmem)/n)
 	}
 	if t.After.Slab != nil {
-		put(results.UnitForetold, 1000*measure.ForetellCharge(*t.Before.Slab, *t.After.Slab, uint64(t.Count), l.Instruments.uncharged))
+		put(results.UnitPredicted, 1000*measure.ForetellCharge(*t.Before.Slab, *t.After.Slab, uint64(t.Count), l.Instruments.uncharged))
 	}
 	if t.After.Mem != nil {
 		put(results.UnitSlab, 1000*delta(t.Before.Mem.Slab, t.After.Mem.Slab)/n)

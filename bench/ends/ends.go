@@ -181,7 +181,7 @@ func (h Hall) Run(ctx context.Context, p Plan, rec bench.Recorder, w Watcher) (T
 			return tally, fmt.Errorf("trial %d of %d (%s): %w", i+1, len(trials), setup, err)
 		case result.Broken != "":
 			tally.Broken++
-		case len(result.Noisy) > 0:
+		case len(result.Warnings) > 0:
 			tally.Noisy++
 		default:
 			tally.Good++
@@ -208,8 +208,7 @@ func (h Hall) Trial(ctx context.Context, s Setup, doing func(string)) (result re
 		result: results.Trial{Bench: s.Bench, Params: s.Params, N: max(s.count, 1)},
 	}
 	if s.Control {
-		t.result.Bench = results.Control
-		t.result.Params = append([]results.Param{{Key: "of", Value: s.Bench}}, s.Params...)
+		t.result.Control = true
 	}
 	if t.site, err = h.Lab.Site(); err != nil {
 		return t.result, err
@@ -282,9 +281,9 @@ func (t *trial) settle(when string, reached func(bench.Sample) bool) (bench.Samp
 		return s, fmt.Errorf("sampling %s: %w", when, err)
 	}
 	if restless != "" {
-		t.result.Noisy = append(t.result.Noisy, fmt.Sprintf("%s did not stand still within %v %s", restless, t.hall.Lab.Settling.Within, when))
+		t.result.Warnings = append(t.result.Warnings, fmt.Sprintf("%s did not stand still within %v %s", restless, t.hall.Lab.Settling.Within, when))
 	}
-	t.note("%s: %s", when, s)
+	t.result.Readings = append(t.result.Readings, s.Reading(strings.ReplaceAll(when, " ", "-")))
 	return s, nil
 }
 
@@ -359,18 +358,18 @@ func unsupported(err error) bool {
 }
 
 // Units is the metadata of the units that this package writes.
-func Units() []results.UnitMeta {
-	return []results.UnitMeta{
-		{Unit: UnitReapTime, Key: "better", Value: "lower"},
-		{Unit: UnitKmemTime, Key: "better", Value: "lower"},
-		{Unit: UnitPeak, Key: "assume", Value: "exact"},
-		{Unit: UnitLeft, Key: "assume", Value: "exact"},
-		{Unit: UnitKept, Key: "better", Value: "lower"},
-		{Unit: UnitSteps, Key: "better", Value: "lower"},
-		{Unit: UnitAdoptTime, Key: "better", Value: "lower"},
-		{Unit: UnitAdopted, Key: "assume", Value: "exact"},
-		{Unit: UnitRefused, Key: "assume", Value: "exact"},
-		{Unit: UnitRecovers, Key: "assume", Value: "exact"},
+func Units() []results.Unit {
+	return []results.Unit{
+		{Name: UnitReapTime, Meta: "better=lower"},
+		{Name: UnitKmemTime, Meta: "better=lower"},
+		{Name: UnitPeak, Meta: "assume=exact"},
+		{Name: UnitLeft, Meta: "assume=exact"},
+		{Name: UnitKept, Meta: "better=lower"},
+		{Name: UnitSteps, Meta: "better=lower"},
+		{Name: UnitAdoptTime, Meta: "better=lower"},
+		{Name: UnitAdopted, Meta: "assume=exact"},
+		{Name: UnitRefused, Meta: "assume=exact"},
+		{Name: UnitRecovers, Meta: "assume=exact"},
 	}
 }
 

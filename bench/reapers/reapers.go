@@ -142,8 +142,7 @@ func (s Score) Result(o Options) results.Trial {
 		N: s.Orphans,
 	}
 	if s.Control {
-		r.Bench = results.Control
-		r.Params = append([]results.Param{{Key: "of", Value: Bench}}, r.Params...)
+		r.Control = true
 	}
 	put := func(unit string, v float64) { r.Values = append(r.Values, results.Value{Unit: unit, Value: v}) }
 	put(UnitLeft, float64(s.Left))
