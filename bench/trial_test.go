@@ -101,7 +101,7 @@ func TestResult(t *testing.T) {
 	got := lab().Result(goodTrial())
 	want := []results.Value{
 		{Unit: "kmem-B/1000zombies", Value: 9_600_000},
-		{Unit: "foretold-B/1000zombies", Value: 5_960_000},
+		{Unit: "predicted-B/1000zombies", Value: 5_960_000},
 		{Unit: "slab-B/1000zombies", Value: 11_000_000},
 		{Unit: "sunreclaim-B/1000zombies", Value: 10_000_000},
 		{Unit: "task_struct/zombie", Value: 1},

@@ -145,7 +145,7 @@ func (p *guestProgress) End(t results.Trial) {
 func (g guestRun) header(h results.Header) results.Header {
 	h.Config = append(h.Config, results.Param{Key: "vm", Value: g.vm})
 	h.Comments = append(h.Comments, g.comments...)
-	h.Units = slices.DeleteFunc(h.Units, func(u results.UnitMeta) bool { return u.Unit == results.UnitTime })
+	h.Units = slices.DeleteFunc(h.Units, func(u results.Unit) bool { return u.Name == results.UnitTime })
 	return h
 }
 

@@ -209,12 +209,12 @@ func reapersHeader(kernel, cpu, cgroups string, pageSize int) results.Header {
 			{Key: "cpu", Value: cpu}, {Key: "page-size", Value: strconv.Itoa(pageSize)}, {Key: "cgroup", Value: cgroups},
 		},
 		Comments: []string{"zombench " + version() + ", " + time.Now().UTC().Format(time.RFC3339)},
-		Units: []results.UnitMeta{
-			{Unit: reapers.UnitLeft, Key: "assume", Value: "exact"},
-			{Unit: reapers.UnitTime, Key: "better", Value: "lower"},
-			{Unit: reapers.UnitSignals, Key: "assume", Value: "exact"},
-			{Unit: reapers.UnitStatus, Key: "assume", Value: "exact"},
-			{Unit: reapers.UnitKept, Key: "better", Value: "lower"},
+		Units: []results.Unit{
+			{Name: reapers.UnitLeft, Meta: "assume=exact"},
+			{Name: reapers.UnitTime, Meta: "better=lower"},
+			{Name: reapers.UnitSignals, Meta: "assume=exact"},
+			{Name: reapers.UnitStatus, Meta: "assume=exact"},
+			{Name: reapers.UnitKept, Meta: "better=lower"},
 		},
 	}
 }
