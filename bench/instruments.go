@@ -58,8 +58,8 @@ type Instruments struct {
 // Reclaimable reports whether a slab cache counts in SReclaimable.
 func (in *Instruments) Reclaimable(cache string) bool { return in.reclaimable[cache] }
 
-// Uncharged reports whether a slab cache is known not to be charged to cgroups.
-func (in *Instruments) Uncharged(cache string) bool { return in.uncharged[cache] }
+// Uncharged returns the slab caches that are known not to be charged to cgroups.
+func (in *Instruments) Uncharged() map[string]bool { return in.uncharged }
 
 func (in *Instruments) has(i int) bool { return in.List[i].Err == nil }
 
@@ -89,11 +89,11 @@ func Probe(fs measure.FS, machine measure.Machine, place *cgroup.Place, placeErr
 	_, list[meminfo].Err = fs.Meminfo()
 	var caches []string
 	slab, err := fs.Slabinfo()
-	if _, ok := slab.Lookup(taskStruct); err == nil && !ok {
-		err = fmt.Errorf("/proc/slabinfo lists no cache %s: %w", taskStruct, measure.ErrNotSupported)
+	if _, ok := slab.Lookup(TaskStruct); err == nil && !ok {
+		err = fmt.Errorf("/proc/slabinfo lists no cache %s: %w", TaskStruct, measure.ErrNotSupported)
 	}
 	list[slabinfo].Err = err
-	if list[shrink].Err = fs.ShrinkSlab(taskStruct); list[shrink].Err == nil {
+	if list[shrink].Err = fs.ShrinkSlab(TaskStruct); list[shrink].Err == nil {
 		for _, c := range slab.Caches {
 			caches = append(caches, c.Name)
 		}

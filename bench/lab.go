@@ -25,7 +25,8 @@ type Lab struct {
 	emulated bool
 	lock     *janitor.Lock
 	janitor  *janitor.Janitor
-	trials   int // so far: cgroups are never reused, nor are their names
+	trials   int             // so far: cgroups are never reused, nor are their names
+	known    map[string]bool // slab caches that were described
 }
 
 // Options say how a lab is opened.
@@ -45,7 +46,7 @@ func Programs() []reexec.Program {
 // that clears up if this process is killed, clears up what earlier runs have
 // left, and finds out what can be measured; what cannot is no error.
 func Open(ctx context.Context, o Options) (_ *Lab, err error) {
-	l := &Lab{Host: Host{FS: o.FS}, Zombied: o.Zombied, emulated: o.Emulated}
+	l := &Lab{Host: Host{FS: o.FS}, Zombied: o.Zombied, emulated: o.Emulated, known: make(map[string]bool)}
 	if l.Machine, err = o.FS.Machine(); err != nil {
 		return nil, err
 	}

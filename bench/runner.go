@@ -35,9 +35,10 @@ type Runner struct {
 }
 
 // A Recorder takes the results of a run as they come: the header once, before
-// the first trial, if there is one.
+// the first trial, and each slab cache before the first trial that mentions it.
 type Recorder interface {
 	WriteHeader(results.Header) error
+	Describe(results.Cache) // of which a trial's readings will tell
 	WriteTrial(results.Trial) error
 }
 
@@ -186,6 +187,9 @@ func (r *Runner) run(ctx context.Context, lab *Lab, trials []planned, tally *Tal
 		if lab.emulated {
 			result.Values = slices.DeleteFunc(result.Values, func(v results.Value) bool { return isTime(v.Unit) })
 		}
+		for _, c := range lab.describe(result.Readings) {
+			r.Output.Describe(c)
+		}
 		if err := r.Output.WriteTrial(result); err != nil {
 			return fmt.Errorf("recording trial %d of %d: %w", i+1, len(trials), err)
 		}
@@ -243,7 +247,7 @@ func (r *Runner) header(lab *Lab, setups []planned, trials int, notices []string
 	for _, s := range setups {
 		if s.About != "" && !seen[s.Name()] {
 			seen[s.Name()] = true
-			h.Abouts = append(h.Abouts, results.About{Name: s.Name(), Text: s.About})
+			h.About = append(h.About, results.Meaning{Name: s.Name(), Text: s.About})
 		}
 		for _, u := range s.experiment.Units {
 			if !seen["unit "+u.Name] && !(lab.emulated && isTime(u.Name)) {

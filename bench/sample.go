@@ -78,10 +78,10 @@ func (s sampler) kmem() (*uint64, error) {
 	return &kernel.Bytes, nil
 }
 
-// taskStruct is the slab cache of the kernel's process descriptors. It is
+// TaskStruct is the slab cache of the kernel's process descriptors. It is
 // never merged with another: it has a usercopy region of its own
 // (kernel/fork.c, fork_init).
-const taskStruct = "task_struct"
+const TaskStruct = "task_struct"
 
 // None reports whether no instrument has contributed: the sample was not taken.
 func (s Sample) None() bool {
@@ -137,4 +137,36 @@ func readings(samples []moment, zombies int) []results.Reading {
 		all = append(all, r)
 	}
 	return all
+}
+
+// describe returns what is known of the slab caches in a trial's readings, each
+// once in a lab's life.
+func (l *Lab) describe(all []results.Reading) (caches []results.Cache) {
+	if len(all) == 0 {
+		return nil
+	}
+	slab, err := l.FS.Slabinfo()
+	if err != nil {
+		return nil // whose readings are these?
+	}
+	for _, r := range all[0].Caches {
+		line, ok := slab.Lookup(r.Name)
+		if !ok || l.known[r.Name] {
+			continue
+		}
+		l.known[r.Name] = true
+		c := results.Cache{
+			Name: r.Name, Size: line.ObjSize, PerSlab: line.ObjsPerSlab,
+			SlabBytes:   line.PagesPerSlab * uint64(l.Machine.PageSize),
+			Reclaimable: l.Instruments.Reclaimable(r.Name), Charged: results.Unknown,
+		}
+		if l.Instruments.uncharged[r.Name] {
+			c.Charged = results.No
+		}
+		if more, err := l.FS.SlabCache(r.Name); err == nil {
+			c.Used, c.Aliases = more.ObjectSize, more.Aliases
+		}
+		caches = append(caches, c)
+	}
+	return caches
 }

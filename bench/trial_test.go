@@ -17,7 +17,7 @@ func sampleOf(pids, kmem, slab, sunreclaim, tasks, taskSlabs uint64) Sample {
 		Pids: &pids,
 		Kmem: &kmem,
 		Mem:  &measure.Meminfo{Slab: slab, SUnreclaim: sunreclaim},
-		Slab: &measure.Slabinfo{Caches: []measure.SlabLine{{Name: taskStruct, ActiveObjs: tasks, ObjSize: 5952, ObjsPerSlab: 5, PagesPerSlab: 8, NumSlabs: taskSlabs}}},
+		Slab: &measure.Slabinfo{Caches: []measure.SlabLine{{Name: TaskStruct, ActiveObjs: tasks, ObjSize: 5952, ObjsPerSlab: 5, PagesPerSlab: 8, NumSlabs: taskSlabs}}},
 	}
 }
 

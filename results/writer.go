@@ -47,6 +47,10 @@ type Writer struct {
 	caches []Cache // that no trial has mentioned yet
 }
 
+// Describe adds a slab cache to what the header said. It is written before the
+// first trial that mentions it.
+func (w *Writer) Describe(c Cache) { w.caches = append(w.caches, c) }
+
 // NewWriter returns a Writer to w. It buffers nothing between calls.
 func NewWriter(w io.Writer) *Writer {
 	wr := &Writer{w: w}

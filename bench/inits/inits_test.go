@@ -1,4 +1,4 @@
-package reapers
+package inits
 
 import (
 	"fmt"

@@ -4,7 +4,6 @@ import (
 	"math"
 
 	"zombench/bench"
-	"zombench/measure"
 )
 
 // The instruments that see the whole system see everybody in it. What the army
@@ -27,8 +26,8 @@ func (t *trial) noise() (warnings []string) {
 		return nil
 	}
 	n := float64(t.count)
-	was, _ := before.Slab.Lookup(measure.TaskStruct)
-	is, _ := after.Slab.Lookup(measure.TaskStruct)
+	was, _ := before.Slab.Lookup(bench.TaskStruct)
+	is, _ := after.Slab.Lookup(bench.TaskStruct)
 	if others := bench.Delta(was.ActiveObjs, is.ActiveObjs) - n; math.Abs(others) > max(2, otherShare*n) {
 		warnings = append(warnings, otherTasks)
 	}
@@ -76,8 +75,11 @@ func (t *trial) slabs() (least, most, charged float64) {
 		least += max(0, math.Ceil((n*each-free)/perSlab)) * slab
 		// For each slab memcg keeps a pointer for each object, rounded up to
 		// a power of two at most.
-		most += math.Ceil(n*each/perSlab) * (slab + 2*measure.MemcgPointer*perSlab)
-		charged += n * each * (float64(c.ObjSize) + measure.MemcgPointer)
+		most += math.Ceil(n*each/perSlab) * (slab + 2*memcgPointer*perSlab)
+		charged += n * each * (float64(c.ObjSize) + memcgPointer)
 	}
 	return least, most, charged
 }
+
+// memcgPointer is what memcg keeps for an accounted object, in bytes.
+const memcgPointer = 8

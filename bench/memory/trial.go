@@ -106,7 +106,7 @@ func (t *trial) values() (values []results.Value) {
 	}
 	change("kmem-B", t.before.Kmem, t.after.Kmem)
 	if t.after.Slab != nil && t.count > 0 {
-		put(results.UnitPredicted, 1000*measure.PredictCharge(*t.before.Slab, *t.after.Slab, uint64(t.count), t.lab.Instruments.Uncharged))
+		put(results.UnitPredicted, 1000*measure.ForetellCharge(*t.before.Slab, *t.after.Slab, uint64(t.count), t.lab.Instruments.Uncharged()))
 	}
 	if t.after.Mem != nil {
 		change("slab-B", &t.before.Mem.Slab, &t.after.Mem.Slab)
@@ -120,8 +120,8 @@ func (t *trial) values() (values []results.Value) {
 		return values
 	}
 	if t.after.Slab != nil {
-		before, _ := t.before.Slab.Lookup(measure.TaskStruct)
-		after, _ := t.after.Slab.Lookup(measure.TaskStruct)
+		before, _ := t.before.Slab.Lookup(bench.TaskStruct)
+		after, _ := t.after.Slab.Lookup(bench.TaskStruct)
 		pageSize := t.lab.Machine.PageSize
 		put(results.UnitTaskStruct, bench.Delta(before.ActiveObjs, after.ActiveObjs)/n)
 		put(results.UnitTaskStructBytes, per*bench.Delta(before.Bytes(pageSize), after.Bytes(pageSize)))

@@ -1,4 +1,4 @@
-package main
+package results
 
 import (
 	"bytes"
@@ -6,33 +6,32 @@ import (
 	"fmt"
 	"io"
 	"os"
-
-	"zombench/results"
 )
 
-// output is where a run's results go. A file is touched only when the first
+// An Output is where a run's results go. A file is touched only when the first
 // trial is there to be written: a run that ends before, however it ends, leaves
-// whatever stood in it, and creates none.
-type output struct {
-	header results.Header
-	copy   bytes.Buffer // of what was written, for the answer
+// whatever was in it, and creates none.
+type Output struct {
+	header Header
+	copy   bytes.Buffer // of what was written
 
-	path string          // "" for standard output
-	w    *results.Writer // nil until the first trial
-	to   io.Writer       // nil for a file that is not there yet
-	file *os.File        // nil for standard output, and for a file that is not there yet
+	path string    // "" for standard output
+	w    *Writer   // nil until the first trial
+	to   io.Writer // nil for a file that is not there yet
+	file *os.File  // nil for standard output, and for a file that is not there yet
+
 }
 
-// openOutput opens the result file for writing, or stdout if path is empty. A
-// file that is not there is made to see that it can be, and made again with the
-// first trial.
-func openOutput(path string, stdout io.Writer) (*output, error) {
+// Create opens a result file for writing, or stdout if path is empty. A file
+// that is not there is made to see that it can be, and made again with the first
+// trial.
+func Create(path string, stdout io.Writer) (*Output, error) {
 	if path == "" {
-		return &output{to: stdout}, nil
+		return &Output{to: stdout}, nil
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err == nil {
-		return &output{path: path, to: f, file: f}, nil
+		return &Output{path: path, to: f, file: f}, nil
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
@@ -43,11 +42,26 @@ func openOutput(path string, stdout io.Writer) (*output, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the result file: %w", err)
 	}
-	return &output{path: path}, nil
+	return &Output{path: path}, nil
+}
+
+// WriteHeader keeps the header until there is a trial.
+func (o *Output) WriteHeader(h Header) error {
+	o.header = h
+	return nil
+}
+
+// Describe adds a slab cache to what the header said.
+func (o *Output) Describe(c Cache) {
+	if o.w == nil {
+		o.header.Caches = append(o.header.Caches, c)
+		return
+	}
+	o.w.Describe(c)
 }
 
 // WriteTrial appends a trial.
-func (o *output) WriteTrial(t results.Trial) error {
+func (o *Output) WriteTrial(t Trial) error {
 	if o.w == nil {
 		if err := o.begin(); err != nil {
 			return err
@@ -57,7 +71,7 @@ func (o *output) WriteTrial(t results.Trial) error {
 }
 
 // begin makes the file or empties it, and writes the header.
-func (o *output) begin() error {
+func (o *Output) begin() error {
 	if o.to == nil {
 		f, err := os.OpenFile(o.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 		if err != nil {
@@ -75,7 +89,7 @@ func (o *output) begin() error {
 			return fmt.Errorf("emptying the result file: %w", err)
 		}
 	}
-	w := results.NewWriter(wholeWrites{to: o.to, file: o.file, copy: &o.copy})
+	w := NewWriter(wholeWrites{to: o.to, file: o.file, copy: &o.copy})
 	if err := w.WriteHeader(o.header); err != nil {
 		return err
 	}
@@ -103,21 +117,14 @@ func (w wholeWrites) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Report says what was measured, nil if nothing was.
-func (o *output) Report(q results.Query) (*results.Report, error) {
-	if o.copy.Len() == 0 {
-		return nil, nil
-	}
-	set, errs := results.Read(&o.copy, "what was measured")
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
-	}
-	r, err := set.Report(q)
-	return &r, err
-}
+// Path is the file's, "" for standard output.
+func (o *Output) Path() string { return o.path }
+
+// Written returns all that was written so far; nil if nothing was.
+func (o *Output) Written() []byte { return o.copy.Bytes() }
 
 // Close closes the file.
-func (o *output) Close() error {
+func (o *Output) Close() error {
 	if o.file == nil {
 		return nil
 	}

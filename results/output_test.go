@@ -1,4 +1,4 @@
-package main
+package results
 
 import (
 	"errors"
@@ -30,7 +30,7 @@ func mustWrite(t *testing.T, o *output, trial results.Trial) {
 // empty one.
 func TestNoFileBeforeTheFirstTrial(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.txt")
-	o, err := openOutput(path, nil)
+	o, err := Create(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestOldFileStaysUntilTheFirstTrial(t *testing.T) {
 	if err := os.WriteFile(path, []byte(old), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	o, err := openOutput(path, nil)
+	o, err := Create(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestOldFileStaysUntilTheFirstTrial(t *testing.T) {
 
 func TestOutputRefused(t *testing.T) {
 	for _, path := range []string{t.TempDir(), filepath.Join(t.TempDir(), "no", "such")} {
-		if _, err := openOutput(path, nil); err == nil {
+		if _, err := Create(path, nil); err == nil {
 			t.Errorf("%s is taken for a result file", path)
 		}
 	}
@@ -94,7 +94,7 @@ func (d *fullDisk) Write(p []byte) (int, error) {
 
 func TestFullDiskLeavesWholeLines(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.txt")
-	o, err := openOutput(path, nil)
+	o, err := Create(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
