@@ -104,7 +104,8 @@ func (r *Runner) Run(ctx context.Context) (tally Tally, err error) {
 	if err := r.Output.WriteHeader(r.header(lab, setups, len(trials), notices)); err != nil {
 		return tally, err
 	}
-	return tally, r.run(ctx, lab, trials, &tally)
+	err = r.run(ctx, lab, trials, &tally)
+	return tally, err
 }
 
 func (r *Runner) setups() []Setup {

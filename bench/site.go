@@ -297,6 +297,8 @@ func (l *Lab) trial(ctx context.Context, setup Setup, watch Progress) (result re
 	broken, isBroken := errors.AsType[*brokenError](err)
 	exit, isExit := errors.AsType[*daemon.ExitError](err)
 	switch {
+	case ctx.Err() != nil && isBroken: // what was interrupted is no result
+		err = fmt.Errorf("%w: %s", context.Cause(ctx), broken.why)
 	case isBroken:
 		s.Result.Broken, err = broken.why, nil
 	case isExit && ctx.Err() == nil:
