@@ -244,7 +244,7 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	case <-ctx.Done():
 		d.cmd.Process.Kill() // an init takes its namespace with it
 		<-d.exited
-		return fmt.Errorf("zombied (pid %d) did not heed SIGTERM and was killed", d.Pid())
+		return fmt.Errorf("zombied (pid %d) did not end on SIGTERM and was killed", d.Pid())
 	}
 	if d.exitErr != nil {
 		return d.exitError()

@@ -178,7 +178,7 @@ func remoteFlags(cmd *cobra.Command, given *string, timeout *time.Duration) {
 	_ = cmd.MarkFlagFilename("pidfile")
 }
 
-// stale tells whether a pid file was left behind.
+// stale reports whether a pid file was left behind.
 func stale(path string) bool {
 	info, err := os.Lstat(path)
 	return err == nil && info.Mode().IsRegular()

@@ -29,7 +29,7 @@ const (
 	reaped    phase = "reaped"    // as held, after an army
 )
 
-// waits tells whether the daemon has done what it was told and waits for
+// waits reports whether the daemon has done what it was told and waits for
 // orders.
 func (p phase) waits() bool { return p == held || p == standing || p == reaped }
 

@@ -131,7 +131,7 @@ func (w *limitWatch) explain(err error, missing int) error {
 	return fmt.Errorf("%w: %w", err, cause)
 }
 
-// refused tells whether pids.max of some cgroup has refused a fork since the
+// refused reports whether pids.max of some cgroup has refused a fork since the
 // daemon began.
 func (w *limitWatch) refused() bool {
 	for _, g := range w.groups {

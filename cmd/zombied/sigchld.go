@@ -29,7 +29,7 @@ func checkSIGCHLD(answer string) error {
 //
 // os/signal does not tell who has sent a signal (si_code). While the army is
 // raised, deaths send none (see package army), and once it stands nobody dies:
-// what comes then, was sent by hand. What came before is left from the rehearsal
+// what comes then, was sent by hand. What came before is left from the warm-up
 // and must be forgotten, see forgetSIGCHLD.
 func receiveSIGCHLD(answer string) chan os.Signal {
 	if answer != reapOnSIGCHLD {

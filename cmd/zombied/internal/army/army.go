@@ -1,7 +1,7 @@
 // Package army raises zombies and keeps them: it starts children that end by
 // themselves, never collects them, and so holds one zombie for each.
 //
-// It believes that what stands may hold nothing but the zombies. All threads,
+// While an army stands nothing may have been added but the zombies. All threads,
 // buffers and first-time costs of the process are therefore paid in New, before
 // anybody measures: a Go program that forks in parallel would otherwise grow
 // threads, and each of those is a task_struct and a pid of its own.
@@ -79,7 +79,7 @@ func New(cfg Config) (*Army, error) {
 	for range cfg.Parallel {
 		a.threads = append(a.threads, startThread(cfg.Count/a.batch/cfg.Parallel))
 	}
-	if err := a.rehearse(); err != nil {
+	if err := a.warmUp(); err != nil {
 		a.Close()
 		return nil, err
 	}
@@ -89,8 +89,8 @@ func New(cfg Config) (*Army, error) {
 	return a, nil
 }
 
-// rehearse lets each thread start and collect one child.
-func (a *Army) rehearse() error {
+// warmUp lets each thread start and collect one child.
+func (a *Army) warmUp() error {
 	a.each(func(t *thread) {
 		var pid [1]int32
 		_, err := a.spawner.Spawn(pid[:])
@@ -287,7 +287,7 @@ func (a *Army) takeErr() error {
 	return err
 }
 
-// OutOfRoom tells whether a spawn failed because some limit was reached.
+// OutOfRoom reports whether a spawn failed because some limit was reached.
 func OutOfRoom(err error) bool {
 	return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENOMEM) ||
 		errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)

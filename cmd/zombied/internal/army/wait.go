@@ -9,7 +9,7 @@ const (
 	cldDumped = 3 // CLD_DUMPED: by a signal, with a core dump
 )
 
-// isDead tells whether a child of this process is dead, and leaves it a zombie.
+// isDead reports whether a child of this process is dead, and leaves it a zombie.
 // It waits for that if it may.
 func isDead(pid int, wait bool) (bool, error) {
 	options := unix.WEXITED | unix.WNOWAIT

@@ -122,7 +122,7 @@ func Detach(ctx context.Context, o Options) (text string, err error) {
 // alive and the pid is its own.
 func terminate(pid int) { _ = unix.Kill(pid, unix.SIGTERM) }
 
-// Lead does the leader's part if this process is the leader, and tells whether
+// Lead does the leader's part if this process is the leader, and reports whether
 // it was: then the process is to exit with the status. It must come before
 // everything else in main.
 func Lead() (status int, isLeader bool) {

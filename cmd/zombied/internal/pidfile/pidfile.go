@@ -1,6 +1,6 @@
 // Package pidfile keeps the file that names a running daemon.
 //
-// It believes the lock and not the text: a daemon runs if, and only if, some
+// What counts is the lock and not the text: a daemon runs if, and only if, some
 // process holds the fcntl(2) lock on the file, and the kernel names the holder.
 // The text is there for people and for kill $(cat FILE). So a file left behind
 // by a crash does no harm, and a number in it that now belongs to somebody else
@@ -202,7 +202,7 @@ func check(path string, file *os.File) error {
 	return nil
 }
 
-// isAt tells whether file is what lies at path.
+// isAt reports whether file is what lies at path.
 func isAt(file *os.File, path string) bool {
 	mine, err1 := file.Stat()
 	there, err2 := os.Lstat(path)
