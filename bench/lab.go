@@ -10,6 +10,7 @@ import (
 	"zombench/bench/daemon"
 	"zombench/bench/janitor"
 	"zombench/measure"
+	"zombench/measure/limits"
 )
 
 // A Lab is where trials are run: the machine, what there is to measure with,
@@ -142,8 +143,8 @@ const SpareTasks = 32
 const initTasks = 16
 
 // query asks the limits for room for one army.
-func (l *Lab) query(s Setup) measure.LimitsQuery {
-	q := measure.LimitsQuery{
+func (l *Lab) query(s Setup) limits.Query {
+	q := limits.Query{
 		Count:          uint64(s.Count),
 		BytesPerZombie: AssumedBytes,
 		ExtraTasks:     uint64(s.Parallel) + SpareTasks + uint64(s.pidNS())*initTasks,
@@ -155,15 +156,15 @@ func (l *Lab) query(s Setup) measure.LimitsQuery {
 }
 
 // Preflight reports the first limit of this machine that an army of the plan
-// would meet, as a *measure.LimitError.
+// would meet, as a *limits.Error.
 func (l *Lab) Preflight(p Plan) error {
 	for _, s := range p.Setups() {
 		q := l.query(s)
-		limits, err := l.FS.Limits(q)
+		found, err := limits.Read(l.FS, q)
 		if err != nil {
 			return fmt.Errorf("checking the limits: %w", err)
 		}
-		if err := q.Check(limits); err != nil {
+		if err := q.Check(found); err != nil {
 			return fmt.Errorf("an army of %d does not fit: %w", s.Count, err)
 		}
 	}

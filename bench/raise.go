@@ -3,11 +3,9 @@ package bench
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"zombench/measure"
+	"zombench/measure/limits"
 )
 
 // RaiseLimits raises the sysctls kernel.pid_max and kernel.threads-max as far
@@ -19,19 +17,19 @@ func (l *Lab) RaiseLimits(p Plan) ([]string, error) {
 	var changed []string
 	for _, s := range p.Setups() {
 		q := l.query(s)
-		limits, err := l.FS.Limits(q)
+		found, err := limits.Read(l.FS, q)
 		if err != nil {
 			return changed, fmt.Errorf("checking the limits: %w", err)
 		}
-		for _, limit := range limits {
-			name, value, ok := limit.Sysctl()
-			if !ok {
+		for _, limit := range found {
+			remedy := q.Remedy(limit)
+			if remedy.Sysctl == "" {
 				continue
 			}
-			if err := l.raise(name, fmt.Sprint(limit.Value), value); err != nil {
+			if err := l.raise(remedy.Sysctl, fmt.Sprint(limit.Value), remedy.Value); err != nil {
 				return changed, err
 			}
-			changed = append(changed, fmt.Sprintf("raised %s from %d to %s until the end of this run", name, limit.Value, value))
+			changed = append(changed, fmt.Sprintf("raised %s from %d to %s until the end of this run", remedy.Sysctl, limit.Value, remedy.Value))
 		}
 	}
 	return changed, nil
@@ -42,11 +40,7 @@ func (l *Lab) raise(name, old, value string) error {
 	if err := l.lock.Record(name, old); err != nil {
 		return fmt.Errorf("noting that %s was %s: %w", name, old, err)
 	}
-	path := filepath.Join(l.FS.Proc, "sys", strings.ReplaceAll(name, ".", "/"))
-	if err := os.WriteFile(path, []byte(value+"\n"), 0); err != nil {
-		return fmt.Errorf("raising %s to %s: %w", name, value, err)
-	}
-	return nil
+	return l.FS.SetSysctl(name, value)
 }
 
 // A MemoryError says that an army would take more memory than it may.

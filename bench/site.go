@@ -35,7 +35,7 @@ func (l *Lab) Site() (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{lab: l, cgroup: cg, sampler: sampler{fs: l.FS, release: l.Machine.Kernel, instruments: l.Instruments, cgroup: cg}}
+	s := &Site{lab: l, cgroup: cg, sampler: sampler{fs: l.FS, release: measure.Release(l.Machine.Kernel), instruments: l.Instruments, cgroup: cg}}
 	for _, i := range []int{meminfo, slabinfo} {
 		s.sampler.instruments.List[i].Err = errSystemWide
 	}

@@ -62,7 +62,7 @@ const cleanupTime = 10 * time.Second
 func (l *Lab) Trial(ctx context.Context, s Setup) (trial *Trial, err error) {
 	cleanup, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	sampler := sampler{fs: l.FS, release: l.Machine.Kernel, instruments: l.Instruments}
+	sampler := sampler{fs: l.FS, release: measure.Release(l.Machine.Kernel), instruments: l.Instruments}
 	var start daemon.Starter = (*exec.Cmd).Start
 	l.trials++
 	if l.place != nil {

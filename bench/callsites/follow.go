@@ -24,7 +24,7 @@ const attempts = 3
 // allocations. ErrNotSupported and ErrNotPermitted of package measure say that
 // this cannot be done here.
 func Follow(ctx context.Context, lab *bench.Lab, spawn string) (*Held, error) {
-	symbols, err := lab.FS.Symbols()
+	symbols, err := kmemtrace.ReadSymbols(lab.FS)
 	if err != nil {
 		return nil, err
 	}

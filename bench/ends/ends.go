@@ -315,7 +315,7 @@ func (t *trial) await(what string, every time.Duration, holds func() (bool, erro
 func (t *trial) awaitDead(pid int) error {
 	return t.await(fmt.Sprintf("the death of process %d", pid), 50*time.Microsecond, func() (bool, error) {
 		p, err := t.hall.Lab.FS.Process(pid)
-		return p.Zombie() && p.Threads == 1, err
+		return p.Zombie(), err
 	})
 }
 

@@ -197,7 +197,7 @@ func exhaustNProc(t *trial, p Plan) error {
 
 // strangerUID returns a user who has no process.
 func (t *trial) strangerUID() (int, error) {
-	all, err := t.hall.Lab.FS.Scan()
+	all, err := t.hall.Lab.FS.Processes()
 	if err != nil {
 		return 0, err
 	}
@@ -234,12 +234,7 @@ func exhaustPidMax(t *trial, p Plan) error {
 
 // ownPidMax tells whether a pid namespace has a pid_max of its own.
 func (t *trial) ownPidMax() error {
-	var major, minor int
-	release := t.hall.Lab.Machine.Kernel
-	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err != nil {
-		return fmt.Errorf("kernel release %q: %w", release, measure.ErrMalformed)
-	}
-	if major < 6 || major == 6 && minor < 14 {
+	if release := measure.Release(t.hall.Lab.Machine.Kernel); !release.AtLeast(6, 14) {
 		return fmt.Errorf("kernel.pid_max of a pid namespace of its own: Linux %s: %w, 6.14 has it", release, measure.ErrNotSupported)
 	}
 	return nil
@@ -302,9 +297,8 @@ func exhaustMemory(t *trial, p Plan) error {
 	if err != nil {
 		return err
 	}
-	_, statErr := t.hall.Lab.FS.Process(w.innocent.PID)
-	innocent, _ := t.hall.Lab.FS.Process(w.innocent.PID)
-	innocentDead := statErr != nil || innocent.Zombie()
+	innocent, err := t.hall.Lab.FS.Process(w.innocent.PID)
+	innocentDead := err != nil || innocent.Zombie()
 	switch {
 	case killed:
 		// Its children came to us, dead and to be collected.

@@ -147,8 +147,8 @@ func (p *program) settle(ctx context.Context, lab *bench.Lab, a Army) (zombies i
 	}
 	zombies = int(n)
 	for _, pid := range living {
-		if threads, err := lab.FS.Threads(pid); err == nil {
-			zombies -= threads
+		if p, err := lab.FS.Process(pid); err == nil {
+			zombies -= p.Threads
 		}
 	}
 	if zombies < 1 {

@@ -15,6 +15,7 @@ import (
 	"zombench/bench/janitor"
 	"zombench/bench/ledger"
 	"zombench/measure"
+	"zombench/measure/btf"
 	"zombench/results"
 )
 
@@ -171,7 +172,7 @@ func describeKernel(fs measure.FS, m measure.Machine) (ledger.Kernel, []string) 
 		},
 	}
 	var notes []string
-	types, err := fs.Types()
+	types, err := btf.Load(fs)
 	if err != nil {
 		return k, append(notes, fmt.Sprintf("without sizes of structs: %v", err))
 	}
