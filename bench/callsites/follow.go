@@ -61,7 +61,7 @@ func (p *plan) setups() ([]bench.Setup, error) {
 
 // tracing reports why the kmem tracepoints cannot be had.
 func tracing(h *bench.Host) error {
-	_, err := h.FS.Symbols()
+	_, err := kmemtrace.ReadSymbols(h.FS)
 	if err == nil {
 		err = kmemtrace.Available(h.FS)
 	}
@@ -78,7 +78,7 @@ const attempts = 3
 // run raises a handful of zombies in a way of spawning and follows their
 // allocations.
 func run(ctx context.Context, s *bench.Site, spawn string) error {
-	symbols, err := s.Lab.FS.Symbols()
+	symbols, err := kmemtrace.ReadSymbols(s.Lab.FS)
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,11 @@
-package measure
+package limits
 
 import (
-	"bytes"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"zombench/measure"
 )
 
 // owner is who sets the limits of a cgroup. Only its name tells, by the
@@ -21,9 +21,9 @@ type owner struct {
 // container matches the directories that runtimes name after containers.
 var container = regexp.MustCompile(`^(?:(docker|libpod|crio|cri-containerd|nerdctl)-)?([0-9a-f]{12})[0-9a-f]{52}(?:\.scope)?$`)
 
-// ownerOf tells who owns a directory of a hierarchy; property is what systemd
+// ownerOf returns who owns a directory of a hierarchy; property is what systemd
 // calls the limit.
-func ownerOf(h Hierarchy, dir, property string) owner {
+func ownerOf(h measure.Hierarchy, dir, property string) owner {
 	name, above := filepath.Base(dir), filepath.Dir(dir)
 	if dir == filepath.Clean(h.Mount) {
 		return owner{other: "outside of what is mounted here: whoever made this container"}
@@ -61,16 +61,16 @@ func (o owner) of(l Limit) string {
 
 // setProperty is the command that sets the limit until the next boot: systemd
 // writes its own value over one that is written into the cgroup.
-func (o owner) setProperty(value string) string {
+func (o owner) setProperty(value string) Remedy {
 	command := "systemctl set-property --runtime "
 	if o.user {
 		command = "systemctl --user set-property --runtime "
 	}
-	return command + quote(o.unit) + " " + o.property + "=" + value
+	return Remedy{Text: command + quote(o.unit) + " " + o.property + "=" + value}
 }
 
-// systemd tells whether it runs as pid 1 here.
-func (fs FS) systemd() bool {
-	comm, err := os.ReadFile(fs.proc("1", "comm"))
-	return err == nil && string(bytes.TrimSpace(comm)) == "systemd"
+// systemd reports whether it runs as pid 1 here.
+func systemd(fs measure.FS) bool {
+	init, err := fs.Status(1)
+	return err == nil && init.Name == "systemd"
 }

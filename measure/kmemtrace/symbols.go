@@ -1,12 +1,15 @@
-package measure
+package kmemtrace
 
 import (
 	"bufio"
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
+
+	"zombench/measure"
 )
 
 // Symbols are the functions of the running kernel and its modules.
@@ -15,10 +18,10 @@ type Symbols struct {
 	names     []string
 }
 
-// Symbols reads /proc/kallsyms (CONFIG_KALLSYMS). Addresses are hidden from
+// ReadSymbols reads /proc/kallsyms (CONFIG_KALLSYMS). Addresses are hidden from
 // who lacks CAP_SYSLOG, and from everybody if kernel.kptr_restrict is 2.
-func (fs FS) Symbols() (*Symbols, error) {
-	path := fs.proc("kallsyms")
+func ReadSymbols(host measure.FS) (*Symbols, error) {
+	path := filepath.Join(host.Proc, "kallsyms")
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("functions of the kernel (CONFIG_KALLSYMS): %w", classify(err))
@@ -35,7 +38,7 @@ func (fs FS) Symbols() (*Symbols, error) {
 		// ffffffff81000000 T _stext, and for a module's a tab and [module]
 		fields := bytes.Fields(lines.Bytes())
 		if len(fields) < 3 || len(fields[1]) != 1 {
-			return nil, fmt.Errorf("%s: %w: want address, type and name, got %q", path, ErrMalformed, clip(lines.Bytes()))
+			return nil, fmt.Errorf("%s: %w: want address, type and name, got %q", path, measure.ErrMalformed, lines.Bytes())
 		}
 		switch fields[1][0] {
 		case 'T', 't', 'W', 'w':
@@ -44,7 +47,7 @@ func (fs FS) Symbols() (*Symbols, error) {
 		}
 		address, err := strconv.ParseUint(string(fields[0]), 16, 64)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w: want an address, got %q", path, ErrMalformed, clip(fields[0]))
+			return nil, fmt.Errorf("%s: %w: want an address, got %q", path, measure.ErrMalformed, fields[0])
 		}
 		hidden = hidden && address == 0
 		// What the compiler appends (.constprop.0, .isra.0) is not the function's name.
@@ -57,7 +60,7 @@ func (fs FS) Symbols() (*Symbols, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if hidden {
-		return nil, fmt.Errorf("%s hides its addresses (kernel.kptr_restrict): %w", path, ErrNotPermitted)
+		return nil, fmt.Errorf("%s hides its addresses (kernel.kptr_restrict): %w", path, measure.ErrNotPermitted)
 	}
 	slices.SortStableFunc(all, func(a, b symbol) int {
 		switch {

@@ -1,4 +1,4 @@
-package measure
+package limits
 
 import (
 	"encoding/json"
@@ -15,10 +15,13 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"zombench/measure"
+	"zombench/measure/measuretest"
 )
 
 // The tests of this file ask a real kernel: a helper process, which is this
-// test binary again, puts a limit on itself, reads with Limits how much room
+// test binary again, puts a limit on itself, reads with Read how much room
 // is left, and then takes until the kernel refuses. Both must agree exactly.
 
 const helperEnv = "ZOMBENCH_MEASURE_HELPER"
@@ -41,7 +44,7 @@ type outcome struct {
 }
 
 type round struct {
-	Room  uint64 // foretold
+	Room  uint64 // predicted
 	Made  uint64 // until the kernel refused
 	Grew  uint64 // tasks that the helper's own runtime took meanwhile
 	Errno syscall.Errno
@@ -82,7 +85,7 @@ func help(task []string) (out outcome) {
 		most = limit + 20
 	case "pidmax": // LIMIT: in a pid namespace of its own
 		name, rounds = "kernel.pid_max", 2 // before and after the numbers have passed 300
-		if Host().release().before(6, 14) {
+		if release, err := measure.Host().Release(); err == nil && !release.AtLeast(6, 14) {
 			out.Skip = "kernel.pid_max is one for all namespaces before Linux 6.14"
 			return out
 		}
@@ -130,21 +133,22 @@ func help(task []string) (out outcome) {
 
 func takeAll(name string, most uint64, take func() error, giveBack func()) (round, error) {
 	var r round
-	fs := Host()
+	fs := measure.Host()
 	var threads int
 	for {
-		before, err := fs.Threads(0)
+		before, err := fs.Process(0)
 		if err != nil {
 			return r, err
 		}
-		limits, err := fs.Limits(LimitsQuery{Count: 1, Descriptors: 1})
+		limits, err := Read(fs, Query{Count: 1, Descriptors: 1})
 		if err != nil {
 			return r, err
 		}
-		if threads, err = fs.Threads(0); err != nil {
+		after, err := fs.Process(0)
+		if err != nil {
 			return r, err
 		}
-		if threads != before {
+		if threads = after.Threads; threads != before.Threads {
 			continue
 		}
 		r.Room = uint64(1<<64 - 1)
@@ -166,8 +170,8 @@ func takeAll(name string, most uint64, take func() error, giveBack func()) (roun
 		r.Made++
 	}
 	giveBack() // before anything else needs room
-	now, err := fs.Threads(0)
-	r.Grew = uint64(max(0, now-threads))
+	now, err := fs.Process(0)
+	r.Grew = uint64(max(0, now.Threads-threads))
 	return r, err
 }
 
@@ -242,15 +246,15 @@ func askKernel(t *testing.T, attr *syscall.SysProcAttr, task string) outcome {
 func (r round) check(t *testing.T, errno syscall.Errno) {
 	t.Helper()
 	if r.Made+r.Grew != r.Room || r.Errno != errno {
-		t.Errorf("room was foretold for %d; made %d (and %d of the runtime), then %v", r.Room, r.Made, r.Grew, r.Errno)
+		t.Errorf("room was predicted for %d; made %d (and %d of the runtime), then %v", r.Room, r.Made, r.Grew, r.Errno)
 	}
 }
 
 // pidsCgroup makes a cgroup and one inside it, with limits.
 func pidsCgroup(t *testing.T, outer, inner string) string {
 	t.Helper()
-	skipUnlessRoot(t)
-	m, err := Host().Cgroups(0)
+	measuretest.SkipUnlessRoot(t)
+	m, err := measure.Host().Cgroups(0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,12 +312,12 @@ func TestLivePidsMax(t *testing.T) {
 			dir := pidsCgroup(t, tt.outer, tt.inner)
 			out := askKernel(t, nil, "pids "+dir)
 			out.Rounds[0].check(t, syscall.EAGAIN)
-			n, err := Pids{Dir: dir}.Current()
+			n, err := measure.Pids{Dir: dir}.Current()
 			if n != 0 || err != nil {
 				t.Errorf("%d tasks are left, %v", n, err)
 			}
 			if tt.outer == "max" {
-				if n, err := (Pids{Dir: dir}).EventsMax(); n != 1 || err != nil {
+				if n, err := (measure.Pids{Dir: dir}).EventsMax(); n != 1 || err != nil {
 					t.Errorf("%d refusals counted, %v; want 1", n, err)
 				}
 			}
@@ -328,11 +332,11 @@ func TestLivePidsMax(t *testing.T) {
 }
 
 func TestLiveNproc(t *testing.T) {
-	skipUnlessRoot(t)
+	measuretest.SkipUnlessRoot(t)
 	const uid = 254321 // nobody's
 	askKernel(t, nil, fmt.Sprintf("nproc %d 60", uid)).Rounds[0].check(t, syscall.EAGAIN)
 	// The same limit does not bind root, if this is the root that counts.
-	if !initialUserNamespace("/proc/self") {
+	if !measure.Host().InitialUserNamespace(0) {
 		t.Skip("not in the initial user namespace")
 	}
 	if r := askKernel(t, nil, "nproc 0 60").Rounds[0]; r.Errno != 0 || r.Made != 80 || r.Room != 1<<64-1 {
@@ -341,7 +345,7 @@ func TestLiveNproc(t *testing.T) {
 }
 
 func TestLivePidMax(t *testing.T) {
-	skipUnlessRoot(t)
+	measuretest.SkipUnlessRoot(t)
 	attr := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS}
 	for _, limit := range []string{"301", "350"} {
 		for _, r := range askKernel(t, attr, "pidmax "+limit).Rounds {
@@ -353,50 +357,5 @@ func TestLivePidMax(t *testing.T) {
 func TestLiveNofile(t *testing.T) {
 	for _, limit := range []string{"40", "41"} {
 		askKernel(t, nil, "nofile "+limit).Rounds[0].check(t, syscall.EMFILE)
-	}
-}
-
-// What one full sample costs. Its allocations must not grow with the number
-// of processes: it looks at none.
-func BenchmarkSample(b *testing.B) {
-	skipUnlessRoot(b)
-	fs := Host()
-	m, err := fs.Cgroups(0)
-	if err != nil {
-		b.Fatal(err)
-	}
-	memory, err := m.Controller("memory")
-	if err != nil {
-		b.Skip(err)
-	}
-	pids, err := m.Controller("pids")
-	if err != nil {
-		b.Skip(err)
-	}
-	dir := filepath.Join(pids.Dir(), fmt.Sprintf("zombench-sample-%d", os.Getpid())) // the root has no pids.current
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		b.Skip(err)
-	}
-	defer os.Remove(dir)
-	r, err := fs.OpenSlabinfo()
-	if err != nil {
-		b.Skip(err)
-	}
-	defer r.Close()
-	var s Slabinfo
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := fs.Meminfo(); err != nil {
-			b.Fatal(err)
-		}
-		if err := r.Read(&s); err != nil {
-			b.Fatal(err)
-		}
-		if _, err := (Pids{Dir: dir}).Current(); err != nil {
-			b.Fatal(err)
-		}
-		if _, err := (Memcg{Dir: memory.Dir(), Version: memory.Version}).KernelMemory(); err != nil {
-			b.Fatal(err)
-		}
 	}
 }

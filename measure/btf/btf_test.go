@@ -1,4 +1,4 @@
-package measure
+package btf
 
 import (
 	"encoding/binary"
@@ -8,12 +8,14 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf/btf"
+
+	"zombench/measure"
 )
 
 // typesFS writes BTF where a kernel has it.
-func typesFS(t *testing.T, blob []byte) FS {
+func typesFS(t *testing.T, blob []byte) measure.FS {
 	t.Helper()
-	fs := FS{Sys: t.TempDir()}
+	fs := measure.FS{Sys: t.TempDir()}
 	dir := filepath.Join(fs.Sys, "kernel", "btf")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -41,7 +43,7 @@ func TestTypes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	types, err := typesFS(t, blob).Types()
+	types, err := Load(typesFS(t, blob))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,8 +51,8 @@ func TestTypes(t *testing.T) {
 		t.Errorf("size of task_struct: %d, %v; want 24", size, err)
 	}
 	for _, name := range []string{"nonsense", "state", "long"} { // absent, or no struct
-		if size, err := types.StructSize(name); !errors.Is(err, ErrNotSupported) {
-			t.Errorf("size of %s: %d, %v; want ErrNotSupported", name, size, err)
+		if size, err := types.StructSize(name); !errors.Is(err, measure.ErrNotSupported) {
+			t.Errorf("size of %s: %d, %v; want measure.ErrNotSupported", name, size, err)
 		}
 	}
 	for member, want := range map[string]bool{"thread_info": true, "pids": false} {
@@ -61,18 +63,18 @@ func TestTypes(t *testing.T) {
 }
 
 func TestTypesMissing(t *testing.T) {
-	if _, err := (FS{Sys: t.TempDir()}).Types(); !errors.Is(err, ErrNotSupported) {
-		t.Errorf("without BTF: %v, want ErrNotSupported", err)
+	if _, err := Load(measure.FS{Sys: t.TempDir()}); !errors.Is(err, measure.ErrNotSupported) {
+		t.Errorf("without BTF: %v, want measure.ErrNotSupported", err)
 	}
-	if _, err := typesFS(t, []byte("no such format")).Types(); !errors.Is(err, ErrMalformed) {
-		t.Errorf("nonsense: %v, want ErrMalformed", err)
+	if _, err := Load(typesFS(t, []byte("no such format"))); !errors.Is(err, measure.ErrMalformed) {
+		t.Errorf("nonsense: %v, want measure.ErrMalformed", err)
 	}
 }
 
 // A struct can be no larger than the objects that the kernel allots for it.
 func TestTypesOfThisKernel(t *testing.T) {
-	types, err := Host().Types()
-	if errors.Is(err, ErrNotSupported) {
+	types, err := Load(measure.Host())
+	if errors.Is(err, measure.ErrNotSupported) {
 		t.Skip(err)
 	}
 	if err != nil {
@@ -85,7 +87,7 @@ func TestTypesOfThisKernel(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root for the sizes of slab objects")
 	}
-	cache, err := Host().SlabCache("task_struct")
+	cache, err := measure.Host().SlabCache("task_struct")
 	if err != nil {
 		t.Fatal(err)
 	}

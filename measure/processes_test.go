@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"zombench/measure/measuretest"
 )
 
 // statLine is /proc/PID/stat as far as a scan looks at it.
@@ -20,9 +22,9 @@ func statLine(pid int, name string, state byte, ppid, threads int, start uint64)
 		pid, name, state, ppid, threads, start)
 }
 
-func TestScan(t *testing.T) {
+func TestProcesses(t *testing.T) {
 	fs := FS{Proc: t.TempDir()}
-	put(t, fs.Proc, map[string]string{
+	measuretest.Put(t, fs.Proc, map[string]string{
 		"1/stat":    statLine(1, "init", 'S', 0, 1, 1),
 		"291/stat":  string(testdata(t, "amd64-7.3", "zombie", "stat")),
 		"7/stat":    statLine(7, "a) Z 99 (b", 'S', 1, 3, 50),
@@ -32,12 +34,12 @@ func TestScan(t *testing.T) {
 		"self/stat": "not looked at\n",
 		"stat":      "neither\n",
 	})
-	got, err := fs.Scan()
+	got, err := fs.Processes()
 	if err != nil {
 		t.Fatal(err)
 	}
-	slices.SortFunc(got, func(a, b Brief) int { return a.PID - b.PID })
-	want := []Brief{
+	slices.SortFunc(got, func(a, b Process) int { return a.PID - b.PID })
+	want := []Process{
 		{1, 0, 'S', 1, 1}, {7, 1, 'S', 3, 50}, {8, 7, 'Z', 2, 60}, {9, 7, 'Z', 1, 70}, {291, 1, 'Z', 1, 415},
 	}
 	if !slices.Equal(got, want) {
@@ -56,18 +58,18 @@ func TestScan(t *testing.T) {
 		t.Errorf("291 started %v after boot, want 4.15s", d)
 	}
 
-	put(t, fs.Proc, map[string]string{"11/stat": "11 (x) Z 1\n"})
-	if _, err := fs.Scan(); !errors.Is(err, ErrMalformed) {
+	measuretest.Put(t, fs.Proc, map[string]string{"11/stat": "11 (x) Z 1\n"})
+	if _, err := fs.Processes(); !errors.Is(err, ErrMalformed) {
 		t.Errorf("error %v, want ErrMalformed", err)
 	}
-	if _, err := (FS{Proc: filepath.Join(fs.Proc, "none")}).Scan(); !errors.Is(err, os.ErrNotExist) {
+	if _, err := (FS{Proc: filepath.Join(fs.Proc, "none")}).Processes(); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error %v, want ErrNotExist", err)
 	}
 }
 
 // A scan finds our own child alive, then as a zombie, then no more; and what a
 // reading of that one process says.
-func TestScanLive(t *testing.T) {
+func TestProcessesLive(t *testing.T) {
 	cmd := exec.Command("cat")
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -77,15 +79,15 @@ func TestScanLive(t *testing.T) {
 		t.Fatal(err)
 	}
 	pid := cmd.Process.Pid
-	find := func() (Brief, bool) {
+	find := func() (Process, bool) {
 		t.Helper()
-		all, err := Host().Scan()
+		all, err := Host().Processes()
 		if err != nil {
 			t.Fatal(err)
 		}
-		i := slices.IndexFunc(all, func(b Brief) bool { return b.PID == pid })
+		i := slices.IndexFunc(all, func(b Process) bool { return b.PID == pid })
 		if i < 0 {
-			return Brief{}, false
+			return Process{}, false
 		}
 		return all[i], true
 	}
@@ -111,30 +113,15 @@ func TestScanLive(t *testing.T) {
 	}
 }
 
-func TestUptime(t *testing.T) {
-	fs := FS{Proc: t.TempDir()}
-	for text, want := range map[string]time.Duration{"12.5 20.00\n": 12500 * time.Millisecond, "x": -1, "": -1, "-1 0": -1, "NaN 0": -1} {
-		put(t, fs.Proc, map[string]string{"uptime": text})
-		got, err := fs.Uptime()
-		if want < 0 {
-			if !errors.Is(err, ErrMalformed) {
-				t.Errorf("%q: %v, %v", text, got, err)
-			}
-		} else if got != want || err != nil {
-			t.Errorf("%q: %v, %v", text, got, err)
-		}
-	}
-}
-
-func FuzzParseBrief(f *testing.F) {
+func FuzzParseProcess(f *testing.F) {
 	f.Add(statLine(9, "x) (", 'Z', 7, 1, 70))
 	f.Add("1 (x) Z")
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
-		if b, err := parseBrief([]byte(text)); err != nil && (!errors.Is(err, ErrMalformed) || b != Brief{}) {
+		if b, err := parseProcess([]byte(text)); err != nil && (!errors.Is(err, ErrMalformed) || b != Process{}) {
 			t.Fatal(b, err)
 		}
-		if _, err := parseProcessStatus([]byte(text)); err != nil && !errors.Is(err, ErrMalformed) {
+		if _, err := parseStatus([]byte(text)); err != nil && !errors.Is(err, ErrMalformed) {
 			t.Fatal(err)
 		}
 	})
@@ -160,12 +147,12 @@ func procTree(tb testing.TB, n int) FS {
 }
 
 // One pass over 30 000 processes.
-func BenchmarkScan(b *testing.B) {
+func BenchmarkProcesses(b *testing.B) {
 	const n = 30_000
 	fs := procTree(b, n)
 	b.ReportAllocs()
 	for b.Loop() {
-		all, err := fs.Scan()
+		all, err := fs.Processes()
 		if err != nil || len(all) != n {
 			b.Fatal(len(all), err)
 		}

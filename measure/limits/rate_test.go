@@ -1,4 +1,4 @@
-package main
+package limits
 
 import (
 	"math"
@@ -8,7 +8,7 @@ import (
 )
 
 func TestParseRate(t *testing.T) {
-	for s, want := range map[string]rate{
+	for s, want := range map[string]Rate{
 		"26/5m":     {26, 5 * time.Minute},
 		"3/h":       {3, time.Hour},
 		"1/d":       {1, 24 * time.Hour},
@@ -33,8 +33,8 @@ func TestParseRate(t *testing.T) {
 		"1e3/5m":    {},
 		"many/hour": {},
 	} {
-		got, err := parseRate(s)
-		if got != want || (err != nil) != (want == rate{}) {
+		got, err := ParseRate(s)
+		if got != want || (err != nil) != (want == Rate{}) {
 			t.Errorf("%q: %v, %v; want %v", s, got, err, want)
 		}
 	}
@@ -44,7 +44,7 @@ func TestRateString(t *testing.T) {
 	for s, want := range map[string]string{
 		"26/5m": "26 every 5m", "3/h": "3 every 1h", "1/90s": "1 every 1m30s", "1/10s": "1 every 10s", "7/2d": "7 every 48h", "7/70m": "7 every 1h10m", "1/10m": "1 every 10m",
 	} {
-		r, err := parseRate(s)
+		r, err := ParseRate(s)
 		if got := r.String(); got != want || err != nil {
 			t.Errorf("%q: %q, want %q", s, got, want)
 		}
@@ -56,8 +56,8 @@ func TestRateString(t *testing.T) {
 // days, and tasks that were there before make it less; the 26 must have been
 // rounded up from what was 24.9 on the average, or a few zombies were collected.
 func TestRateOfTheIssueTrackers(t *testing.T) {
-	r := rate{26, 5 * time.Minute}
-	got, ok := r.after(18638)
+	r := Rate{26, 5 * time.Minute}
+	got, ok := r.After(18638)
 	// 18638 / 26 * 300 s = 215 053 + 11/13 s
 	want := 215053*time.Second + 11*time.Second/13
 	if !ok || got != want {
@@ -65,9 +65,6 @@ func TestRateOfTheIssueTrackers(t *testing.T) {
 	}
 	if days := got.Hours() / 24; math.Abs(days-2.489) > 0.0005 {
 		t.Errorf("that is %.4f days, want 2.489", days)
-	}
-	if s := humanDuration(got, ok); s != "2 d 11 h" {
-		t.Errorf("which reads %q", s)
 	}
 	// What else 2.6 days would need.
 	reported := 2.6 * 24 * 60 / 5 // spans of 5 minutes
@@ -79,35 +76,16 @@ func TestRateOfTheIssueTrackers(t *testing.T) {
 	}
 }
 
-// after is exact where floating point is not, and knows when it cannot tell.
+// After is exact where floating point is not, and knows when it cannot tell.
 func TestRateAfter(t *testing.T) {
-	for _, r := range []rate{{26, 5 * time.Minute}, {1, 1}, {3, 7}, {math.MaxInt64, time.Hour}, {7, math.MaxInt64}} {
+	for _, r := range []Rate{{26, 5 * time.Minute}, {1, 1}, {3, 7}, {math.MaxInt64, time.Hour}, {7, math.MaxInt64}} {
 		for _, n := range []uint64{0, 1, 25, 26, 27, 1e9 + 7, math.MaxInt64, math.MaxUint64} {
-			want := new(big.Int).Mul(new(big.Int).SetUint64(n), big.NewInt(int64(r.per)))
-			want.Div(want, new(big.Int).SetUint64(r.zombies))
-			got, ok := r.after(n)
+			want := new(big.Int).Mul(new(big.Int).SetUint64(n), big.NewInt(int64(r.Per)))
+			want.Div(want, new(big.Int).SetUint64(r.Zombies))
+			got, ok := r.After(n)
 			if ok != want.IsInt64() || ok && int64(got) != want.Int64() {
 				t.Errorf("%d at %s: %d, %v; want %v", n, r, got, ok, want)
 			}
 		}
-	}
-}
-
-func TestHumanDuration(t *testing.T) {
-	const day = 24 * time.Hour
-	for _, tt := range []struct {
-		d    time.Duration
-		want string
-	}{
-		{0, "0 s"}, {999 * time.Millisecond, "0 s"}, {59 * time.Second, "59 s"}, {time.Minute, "1 min 0 s"},
-		{59*time.Minute + 59*time.Second, "59 min 59 s"}, {25 * time.Hour, "1 d 1 h"}, {90 * time.Minute, "1 h 30 min"},
-		{8766 * time.Hour, "1 y 0 d"}, {400 * day, "1 y 34 d"}, {100 * 8766 * time.Hour, "100 years"}, {math.MaxInt64, "292 years"},
-	} {
-		if got := humanDuration(tt.d, true); got != tt.want {
-			t.Errorf("%v: %q, want %q", tt.d, got, tt.want)
-		}
-	}
-	if got := humanDuration(0, false); got != "more than 292 years" {
-		t.Error(got)
 	}
 }

@@ -1,19 +1,32 @@
-package measure
+package kmemtrace
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
+
+	"zombench/measure"
 )
 
+// kallsyms is a host with that file alone.
+func kallsyms(t *testing.T, text string) measure.FS {
+	t.Helper()
+	host := measure.FS{Proc: t.TempDir()}
+	if err := os.WriteFile(filepath.Join(host.Proc, "kallsyms"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return host
+}
+
 func TestSymbols(t *testing.T) {
-	dir := t.TempDir()
-	put(t, dir, map[string]string{"kallsyms": `ffffffff81000000 T _stext
+	host := kallsyms(t, `ffffffff81000000 T _stext
 ffffffff81000100 t copy_process
 ffffffff81000300 t dup_task.constprop.0
 ffffffff81000280 D some_data
 ffffffffc0000000 t in_module	[module]
-`})
-	s, err := FS{Proc: dir}.Symbols()
+`)
+	s, err := ReadSymbols(host)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,18 +51,16 @@ func TestSymbolsErrors(t *testing.T) {
 		name, text string
 		want       error
 	}{
-		{"hidden", "0000000000000000 T _stext\n0000000000000000 t copy_process\n", ErrNotPermitted},
-		{"empty", "", ErrNotPermitted},
-		{"short", "ffffffff81000000 T\n", ErrMalformed},
-		{"no number", "here T _stext\n", ErrMalformed},
+		{"hidden", "0000000000000000 T _stext\n0000000000000000 t copy_process\n", measure.ErrNotPermitted},
+		{"empty", "", measure.ErrNotPermitted},
+		{"short", "ffffffff81000000 T\n", measure.ErrMalformed},
+		{"no number", "here T _stext\n", measure.ErrMalformed},
 	} {
-		dir := t.TempDir()
-		put(t, dir, map[string]string{"kallsyms": tt.text})
-		if _, err := (FS{Proc: dir}).Symbols(); !errors.Is(err, tt.want) {
+		if _, err := ReadSymbols(kallsyms(t, tt.text)); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
 		}
 	}
-	if _, err := (FS{Proc: t.TempDir()}).Symbols(); !errors.Is(err, ErrNotSupported) {
+	if _, err := ReadSymbols(measure.FS{Proc: t.TempDir()}); !errors.Is(err, measure.ErrNotSupported) {
 		t.Errorf("without the file: %v", err)
 	}
 }
