@@ -1,6 +1,10 @@
 package bench
 
-import "math"
+import (
+	"math"
+
+	"zombench/measure"
+)
 
 // The instruments that see the whole system see everybody in it. What the army
 // itself must have added is known exactly, from the cgroup's charge and the
@@ -60,8 +64,9 @@ func (l *Lab) slabsOf(t *Trial) (least, most, charged float64) {
 	n := float64(t.Count)
 	for _, c := range t.After.Slab.Caches {
 		was, _ := t.Before.Slab.Lookup(c.Name)
-		each := math.Round(delta(was.ActiveObjs, c.ActiveObjs) / n)
-		if each < 1 || c.ObjsPerSlab == 0 || l.Instruments.reclaimable[c.Name] {
+		gained := delta(was.ActiveObjs, c.ActiveObjs)
+		each := math.Round(gained / n)
+		if !measure.GainedByEach(gained, uint64(t.Count)) || c.ObjsPerSlab == 0 || l.Instruments.reclaimable[c.Name] {
 			continue
 		}
 		slab := float64(c.PagesPerSlab) * float64(l.Machine.PageSize)
@@ -70,12 +75,8 @@ func (l *Lab) slabsOf(t *Trial) (least, most, charged float64) {
 		least += max(0, math.Ceil((n*each-free)/perSlab)) * slab
 		// For each slab memcg keeps a pointer for each object, rounded up to
 		// a power of two at most.
-		most += math.Ceil(n*each/perSlab) * (slab + 2*memcgPointer*perSlab)
-		charged += n * each * (float64(c.ObjSize) + memcgPointer)
+		most += math.Ceil(n*each/perSlab) * (slab + 2*measure.MemcgPointer*perSlab)
+		charged += n * each * (float64(c.ObjSize) + measure.MemcgPointer)
 	}
 	return least, most, charged
 }
-
-// memcgPointer is what memcg keeps for an accounted object, in bytes, on
-// 64-bit kernels from Linux 5.9 on.
-const memcgPointer = 8

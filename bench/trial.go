@@ -272,7 +272,7 @@ func (l *Lab) Result(t *Trial) results.Trial {
 		put(results.UnitKmem, 1000*delta(*t.Before.Kmem, *t.After.Kmem)/n)
 	}
 	if t.After.Slab != nil {
-		put(results.UnitForetold, 1000*measure.ForetellCharge(*t.Before.Slab, *t.After.Slab, uint64(t.Count), l.Instruments.uncharged))
+		put(results.UnitForetold, 1000*measure.PredictCharge(*t.Before.Slab, *t.After.Slab, uint64(t.Count), l.Instruments.uncharged))
 	}
 	if t.After.Mem != nil {
 		put(results.UnitSlab, 1000*delta(t.Before.Mem.Slab, t.After.Mem.Slab)/n)

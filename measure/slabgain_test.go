@@ -26,34 +26,46 @@ func TestSlabGains(t *testing.T) {
 	}
 }
 
-func TestForetellCharge(t *testing.T) {
+func TestGainedByEach(t *testing.T) {
+	for _, tt := range []struct {
+		objects float64
+		n       uint64
+		want    bool
+	}{{500, 1000, true}, {499.9, 1000, false}, {0, 1000, false}, {-5000, 1000, false}, {1, 1, true}, {5, 0, false}} {
+		if got := GainedByEach(tt.objects, tt.n); got != tt.want {
+			t.Errorf("%v objects of %d: %v, want %v", tt.objects, tt.n, got, tt.want)
+		}
+	}
+}
+
+func TestPredictCharge(t *testing.T) {
 	// Six objects of 9552 bytes for each of 1000, pid and cred in one cache.
 	before := slabs(objs("task_struct", 100, 5888), objs("sighand_cache", 100, 2112), objs("signal_cache", 100, 1152),
 		objs("pid", 300, 192), objs("kmalloc-cg-16", 50, 16), objs("dentry", 4000, 192), objs("half", 0, 100), objs("lost", 900, 64))
 	after := slabs(objs("task_struct", 1100, 5888), objs("sighand_cache", 1100, 2112), objs("signal_cache", 1100, 1152),
 		objs("pid", 2300, 192), objs("kmalloc-cg-16", 1050, 16), objs("dentry", 4499, 192), objs("half", 0, 100), objs("lost", 0, 64))
-	if got := ForetellCharge(before, after, 1000, nil); got != 9600 {
-		t.Errorf("foretold %v, want 9600", got)
+	if got := PredictCharge(before, after, 1000, nil); got != 9600 {
+		t.Errorf("predicted %v, want 9600", got)
 	}
 	after.Caches[6].ActiveObjs = 500 // half an object each counts
-	if got := ForetellCharge(before, after, 1000, nil); got != 9600+54 {
-		t.Errorf("foretold %v, want 9654", got)
+	if got := PredictCharge(before, after, 1000, nil); got != 9600+54 {
+		t.Errorf("predicted %v, want 9654", got)
 	}
-	if got := ForetellCharge(before, after, 1000, map[string]bool{"half": true, "pid_2": true}); got != 9600 {
-		t.Errorf("foretold %v without what is not charged, want 9600", got)
+	if got := PredictCharge(before, after, 1000, map[string]bool{"half": true, "pid_2": true}); got != 9600 {
+		t.Errorf("predicted %v without what is not charged, want 9600", got)
 	}
-	if got := ForetellCharge(before, after, 0, nil); got != 0 {
-		t.Errorf("foretold %v for none, want 0", got)
+	if got := PredictCharge(before, after, 0, nil); got != 0 {
+		t.Errorf("predicted %v for none, want 0", got)
 	}
-	if got := ForetellCharge(after, before, 1000, nil); got != 0.9*(64+8) {
-		t.Errorf("foretold %v backwards, want only what then grew", got)
+	if got := PredictCharge(after, before, 1000, nil); got != 0.9*(64+8) {
+		t.Errorf("predicted %v backwards, want only what then grew", got)
 	}
 }
 
 // On kernels whose zombies keep nothing but slab objects, the charge that was
-// read is near the one foretold. Nothing was shrunk when these were taken, so
+// read is near the one that is predicted. Nothing was shrunk when these were taken, so
 // free objects on the cpu's slabs blur it.
-func TestForetellChargeOfKernels(t *testing.T) {
+func TestPredictChargeOfKernels(t *testing.T) {
 	for _, kernel := range []string{"amd64-5.10", "amd64-7.3"} {
 		before, err := FS{Proc: filepath.Join("testdata", kernel, "before", "proc")}.Slabinfo()
 		if err != nil {
@@ -76,9 +88,9 @@ func TestForetellChargeOfKernels(t *testing.T) {
 		for _, c := range now.Caches {
 			uncharged[c.Name] = fs.UnchargedSlab(c.Name)
 		}
-		foretold, read := ForetellCharge(before, now, 200, uncharged), float64(k1.Bytes-k0.Bytes)/200
-		if math.Abs(foretold-read) > 0.08*read {
-			t.Errorf("%s: foretold %.0f bytes, charged %.0f", kernel, foretold, read)
+		predicted, read := PredictCharge(before, now, 200, uncharged), float64(k1.Bytes-k0.Bytes)/200
+		if math.Abs(predicted-read) > 0.08*read {
+			t.Errorf("%s: predicted %.0f bytes, charged %.0f", kernel, predicted, read)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"zombench/measure"
 	"zombench/measure/kmemtrace"
 )
 
@@ -120,7 +121,7 @@ func Match(parents []int, raised, reaped []kmemtrace.Event, name Resolve) *Held 
 		}
 	}
 	for s, n := range count {
-		if 2*n < held.Zombies {
+		if !measure.GainedByEach(float64(n), uint64(held.Zombies)) {
 			continue // not of every zombie
 		}
 		held.Sites = append(held.Sites, Site{
