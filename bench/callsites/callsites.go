@@ -18,12 +18,12 @@ import (
 
 // A Site is one place in the kernel that allocates for a zombie.
 type Site struct {
-	Function  string          `json:"function"`    // that called the allocator
-	Caches    []string        `json:"caches"`      // the slab cache; several, if only the sizes tell and fit several
-	Asked     uint64          `json:"asked_bytes"` // bytes
-	Given     uint64          `json:"given_bytes"` // bytes
-	Accounted kmemtrace.Truth `json:"accounted"`   // to the cgroup
-	Objects   int             `json:"objects"`     // of all zombies that were followed
+	Function  string             `json:"function"`    // that called the allocator
+	Caches    []string           `json:"caches"`      // the slab cache; several, if only the sizes tell and fit several
+	Asked     uint64             `json:"asked_bytes"` // bytes
+	Given     uint64             `json:"given_bytes"` // bytes
+	Accounted kmemtrace.Tristate `json:"accounted"`   // to the cgroup
+	Objects   int                `json:"objects"`     // of all zombies that were followed
 }
 
 // CacheName names the cache, or those that it may be.
@@ -139,11 +139,11 @@ func Match(parents []int, raised, reaped []kmemtrace.Event, name Resolve) *Held 
 type site struct {
 	function, caches string
 	asked, given     uint64
-	accounted        kmemtrace.Truth
+	accounted        kmemtrace.Tristate
 }
 
 func siteOf(e kmemtrace.Event, name Resolve) site {
-	s := site{function: name.Function(e.CallSite), caches: e.Cache, asked: e.Asked, given: e.Given, accounted: e.Accounted}
+	s := site{function: name.Function(e.CallSite), caches: e.Cache, asked: e.Requested, given: e.Allocated, accounted: e.Accounted}
 	if s.caches == "" {
 		s.caches = strings.Join(name.Caches(e), "\x00")
 	}

@@ -116,11 +116,11 @@ func fitting(slab measure.Slabinfo, asked map[string]uint64, e kmemtrace.Event) 
 	for _, c := range slab.Caches {
 		general := strings.HasPrefix(c.Name, "kmalloc-")
 		switch {
-		case c.ObjSize != e.Given || general != e.General:
+		case c.ObjSize != e.Allocated || general != e.General:
 		case general && strings.HasPrefix(c.Name, "kmalloc-rcl-"):
 		case general && strings.HasPrefix(c.Name, "kmalloc-cg-"):
 			apart = append(apart, c.Name)
-		case general || asked[c.Name] == e.Asked:
+		case general || asked[c.Name] == e.Requested:
 			names = append(names, c.Name)
 		}
 	}
@@ -128,7 +128,7 @@ func fitting(slab measure.Slabinfo, asked map[string]uint64, e kmemtrace.Event) 
 		names = apart
 	}
 	if len(names) == 0 {
-		return []string{fmt.Sprintf("of %d B", e.Given)}
+		return []string{fmt.Sprintf("of %d B", e.Allocated)}
 	}
 	slices.Sort(names)
 	return names
