@@ -17,14 +17,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"zombench/bench/vm/guest"
 )
 
 func main() {
-	if guest.IsInit() { // in a virtual machine of zombench kernels
-		guest.Main()
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	os.Exit(exitCode(os.Stderr, run(ctx, os.Stdout, os.Stderr, os.Args[1:])))
@@ -118,7 +113,7 @@ Exit status: 0 done, 1 failed, 2 wrong command line, 130 interrupted.`,
 	root.AddCommand(newLimits())
 	root.AddCommand(newPs())
 	root.AddCommand(newEnds(), newParent(), newReapers(), newSubreaper())
-	root.AddCommand(newKernels(), newGuest())
+	root.AddCommand(newKernels())
 	root.AddCommand(newCheck(), newMan())
 	return root
 }

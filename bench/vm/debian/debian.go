@@ -64,15 +64,6 @@ func open(dir, etc string) (*Repo, error) {
 	return r, nil
 }
 
-// CacheDir returns $XDG_CACHE_HOME/zombench, or what stands for it.
-func CacheDir() (string, error) {
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("finding the cache directory: %w", err)
-	}
-	return filepath.Join(dir, "zombench"), nil
-}
-
 // Suites returns the suites of the system's own sources.
 func (r *Repo) Suites() []string {
 	var suites []string
