@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"zombench/bench/cgroup"
 	"zombench/measure"
@@ -16,6 +17,19 @@ type Instrument struct {
 	Units  []string // what it contributes to a result file
 	Err    error    // why it is missing; nil if it can be read
 	Remedy string   // what enables it; "" if nothing does
+}
+
+// String says in one line that an instrument is missing, why, and what helps.
+func (i Instrument) String() string {
+	line := "without " + i.Name
+	if len(i.Units) > 0 {
+		line += " (" + strings.Join(i.Units, ", ") + ")"
+	}
+	line += ": " + i.Err.Error()
+	if i.Remedy != "" {
+		line += "; " + i.Remedy
+	}
+	return line
 }
 
 // The instruments, by their place in the list of Instruments.
@@ -41,6 +55,12 @@ type Instruments struct {
 	batched     bool            // kernel memory is known up to a batch for each CPU only
 }
 
+// Reclaimable reports whether a slab cache counts in SReclaimable.
+func (in *Instruments) Reclaimable(cache string) bool { return in.reclaimable[cache] }
+
+// Uncharged returns the slab caches that are known not to be charged to cgroups.
+func (in *Instruments) Uncharged() map[string]bool { return in.uncharged }
+
 func (in *Instruments) has(i int) bool { return in.List[i].Err == nil }
 
 // Missing returns the instruments that cannot be read.
@@ -61,7 +81,7 @@ const asRoot = "run as root: sudo make bench"
 func Probe(fs measure.FS, machine measure.Machine, place *cgroup.Place, placeErr error) Instruments {
 	list := [numInstruments]Instrument{
 		meminfo:  {Name: "/proc/meminfo", Units: []string{results.UnitSlab, results.UnitSUnreclaim}},
-		slabinfo: {Name: "/proc/slabinfo", Units: []string{results.UnitTaskStruct, results.UnitTaskStructBytes, results.UnitForetold}},
+		slabinfo: {Name: "/proc/slabinfo", Units: []string{results.UnitTaskStruct, results.UnitTaskStructBytes, results.UnitPredicted}},
 		shrink:   {Name: "/sys/kernel/slab/*/shrink"},
 		pids:     {Name: "pids.current of a fresh cgroup", Units: []string{results.UnitPids}},
 		kmem:     {Name: "kernel memory of a fresh cgroup", Units: []string{results.UnitKmem}},
@@ -69,11 +89,11 @@ func Probe(fs measure.FS, machine measure.Machine, place *cgroup.Place, placeErr
 	_, list[meminfo].Err = fs.Meminfo()
 	var caches []string
 	slab, err := fs.Slabinfo()
-	if _, ok := slab.Lookup(taskStruct); err == nil && !ok {
-		err = fmt.Errorf("/proc/slabinfo lists no cache %s: %w", taskStruct, measure.ErrNotSupported)
+	if _, ok := slab.Lookup(TaskStruct); err == nil && !ok {
+		err = fmt.Errorf("/proc/slabinfo lists no cache %s: %w", TaskStruct, measure.ErrNotSupported)
 	}
 	list[slabinfo].Err = err
-	if list[shrink].Err = fs.ShrinkSlab(taskStruct); list[shrink].Err == nil {
+	if list[shrink].Err = fs.ShrinkSlab(TaskStruct); list[shrink].Err == nil {
 		for _, c := range slab.Caches {
 			caches = append(caches, c.Name)
 		}
@@ -85,7 +105,7 @@ func Probe(fs measure.FS, machine measure.Machine, place *cgroup.Place, placeErr
 		in.reclaimable[c.Name], _ = fs.ReclaimableSlab(c.Name)
 		in.uncharged[c.Name] = fs.UnchargedSlab(c.Name)
 	}
-	in.List[pids].Err, in.List[kmem].Err = in.probeCgroup(place, placeErr, machine.Kernel)
+	in.List[pids].Err, in.List[kmem].Err = in.probeCgroup(place, placeErr, measure.Release(machine.Kernel))
 	for i := range in.List {
 		if place == nil && (i == pids || i == kmem) {
 			continue // placeErr names the remedy itself
@@ -97,7 +117,7 @@ func Probe(fs measure.FS, machine measure.Machine, place *cgroup.Place, placeErr
 
 // probeCgroup tries the instruments of a fresh cgroup on one that it makes
 // and removes again.
-func (in *Instruments) probeCgroup(place *cgroup.Place, placeErr error, release string) (pidsErr, kmemErr error) {
+func (in *Instruments) probeCgroup(place *cgroup.Place, placeErr error, release measure.Release) (pidsErr, kmemErr error) {
 	if place == nil {
 		return placeErr, placeErr
 	}
@@ -105,7 +125,11 @@ func (in *Instruments) probeCgroup(place *cgroup.Place, placeErr error, release 
 	if err != nil {
 		return err, err
 	}
-	defer remove(context.Background(), cg)
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), cleanupTime)
+		defer cancel()
+		_ = cg.Remove(ctx)
+	}()
 	_, pidsErr = cg.Pids().Current()
 	memcg, ok := cg.Memory()
 	if !ok {

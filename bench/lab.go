@@ -8,43 +8,45 @@ import (
 
 	"zombench/bench/cgroup"
 	"zombench/bench/daemon"
+	"zombench/bench/daemon/pidns"
 	"zombench/bench/janitor"
+	"zombench/bench/reexec"
 	"zombench/measure"
 )
 
-// A Lab is where trials are run: the machine, what there is to measure with,
-// and a place for fresh cgroups.
+// A Lab is a host on which trials are run: this run has it for itself, and
+// whatever a trial leaves behind is cleared up.
 type Lab struct {
-	FS          measure.FS
-	Machine     measure.Machine
-	Instruments Instruments
-	Settling    Settling     // when the kernel counts as quiet
-	Zombied     string       // path of the daemon
-	DaemonArgs  []string     // further arguments for it
-	Doing       func(string) // told what the trial is at; may be nil
-	Notices     []string     // what was found and done while opening, for people
+	Host
+	Zombied  string   // path of the daemon
+	Settling Settling // when the kernel counts as quiet
+	Notices  []string // what was found and done while opening, for people
 
-	init    []string
-	lock    *janitor.Lock
-	janitor *janitor.Janitor
-	place   *cgroup.Place // nil: no cgroups to be had
-	trials  int           // so far: cgroups are never reused, nor are their names
+	emulated bool
+	lock     *janitor.Lock
+	janitor  *janitor.Janitor
+	trials   int             // so far: cgroups are never reused, nor are their names
+	known    map[string]bool // slab caches that were described
 }
 
 // Options say how a lab is opened.
 type Options struct {
 	FS       measure.FS
-	Zombied  string   // path of the daemon
-	LockPath string   // of the lock under which only one run works at a time
-	Janitor  []string // arguments with which this program becomes the janitor: its main calls janitor.Main with those behind them
-	Init     []string // the same for the init of a pid namespace, and pidns.Main
+	Zombied  string // path of the daemon
+	LockPath string // of the lock under which only one run works at a time
+	Emulated bool   // instructions are: readings are dear, and times mean nothing
+}
+
+// Programs are what this executable has to become for a lab.
+func Programs() []reexec.Program {
+	return []reexec.Program{janitor.Program(), pidns.Program(), pidns.KeeperProgram()}
 }
 
 // Open makes a lab of this machine. It takes the lock, starts the janitor
 // that clears up if this process is killed, clears up what earlier runs have
 // left, and finds out what can be measured; what cannot is no error.
 func Open(ctx context.Context, o Options) (_ *Lab, err error) {
-	l := &Lab{FS: o.FS, Zombied: o.Zombied, init: o.Init}
+	l := &Lab{Host: Host{FS: o.FS}, Zombied: o.Zombied, emulated: o.Emulated, known: make(map[string]bool)}
 	if l.Machine, err = o.FS.Machine(); err != nil {
 		return nil, err
 	}
@@ -59,7 +61,7 @@ func Open(ctx context.Context, o Options) (_ *Lab, err error) {
 			err = errors.Join(err, l.Close())
 		}
 	}()
-	if l.janitor, err = janitor.Start(l.lock, o.Janitor...); err != nil {
+	if l.janitor, err = janitor.Start(l.lock); err != nil {
 		return nil, err
 	}
 	search := cgroup.Search{FS: o.FS, With: []int{l.janitor.Pid()}, Record: l.lock.RecordParent}
@@ -82,10 +84,7 @@ func Open(ctx context.Context, o Options) (_ *Lab, err error) {
 func (l *Lab) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), cleanupTime)
 	defer cancel()
-	var errs []error
-	if l.place != nil {
-		errs = append(errs, l.place.Close())
-	}
+	errs := []error{l.Host.Close()}
 	if l.janitor != nil {
 		errs = append(errs, l.janitor.Finish(ctx))
 	}
@@ -106,66 +105,14 @@ func (l *Lab) settling() Settling {
 		// timer ticks later all the same.
 		s.Every, s.Within = 50*time.Millisecond, 4*time.Second
 	}
+	if l.emulated {
+		s.Every, s.Still, s.Within = 100*time.Millisecond, 3, 30*time.Second
+	}
 	if l.Instruments.lazy {
-		s.AtLeast, s.Within = 2200*time.Millisecond, 8*time.Second
+		s.AtLeast, s.Within = 2200*time.Millisecond, max(s.Within, 8*time.Second)
+		if l.emulated {
+			s.Every = 500 * time.Millisecond
+		}
 	}
 	return s
-}
-
-// CgroupKind says which kind of hierarchy the trials' cgroups are of: "v1",
-// "v2", "hybrid", or "none".
-func (l *Lab) CgroupKind() string {
-	if l.place == nil {
-		return "none"
-	}
-	return l.place.Kind()
-}
-
-// CgroupParents returns the directories in which the trials' cgroups are made.
-func (l *Lab) CgroupParents() []string {
-	if l.place == nil {
-		return nil
-	}
-	return l.place.Dirs()
-}
-
-// AssumedBytes is what one zombie is taken to need when it is asked whether
-// an army fits into memory: generous, since the true figure is not known
-// before it was measured.
-const AssumedBytes = 16 << 10
-
-// SpareTasks is how many tasks a trial needs besides its zombies and the
-// spawner threads: the daemon's spare threads and its runtime's own.
-const SpareTasks = 32
-
-// initTasks is how many tasks the init of a pid namespace may have.
-const initTasks = 16
-
-// query asks the limits for room for one army.
-func (l *Lab) query(s Setup) measure.LimitsQuery {
-	q := measure.LimitsQuery{
-		Count:          uint64(s.Count),
-		BytesPerZombie: AssumedBytes,
-		ExtraTasks:     uint64(s.Parallel) + SpareTasks + uint64(s.pidNS())*initTasks,
-	}
-	if s.Spawn == "os-exec" {
-		q.Descriptors = uint64(s.Count) // a pidfd each
-	}
-	return q
-}
-
-// Preflight reports the first limit of this machine that an army of the plan
-// would meet, as a *measure.LimitError.
-func (l *Lab) Preflight(p Plan) error {
-	for _, s := range p.Setups() {
-		q := l.query(s)
-		limits, err := l.FS.Limits(q)
-		if err != nil {
-			return fmt.Errorf("checking the limits: %w", err)
-		}
-		if err := q.Check(limits); err != nil {
-			return fmt.Errorf("an army of %d does not fit: %w", s.Count, err)
-		}
-	}
-	return nil
 }

@@ -114,7 +114,7 @@ func TestChargeIsTheSumOfTheObjects(t *testing.T) {
 			t.Skip("needs the cgroup's kernel memory and /proc/slabinfo")
 		}
 		charged := float64(*trial.After.Kmem-*trial.Before.Kmem) / count
-		foretold, _ := lab.Result(trial).Value(results.UnitForetold)
+		foretold, _ := lab.Result(trial).Value(results.UnitPredicted)
 		foretold /= 1000
 		if trial.Broken == "" && math.Abs(charged/foretold-1) <= 0.005 {
 			return

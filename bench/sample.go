@@ -1,12 +1,11 @@
 package bench
 
 import (
-	"fmt"
-	"math"
-	"strings"
+	"slices"
 
 	"zombench/bench/cgroup"
 	"zombench/measure"
+	"zombench/results"
 )
 
 // A Sample is what all instruments read at one moment. Instruments that are
@@ -21,7 +20,7 @@ type Sample struct {
 // A sampler takes samples of one trial.
 type sampler struct {
 	fs          measure.FS
-	release     string // of the kernel
+	release     measure.Release
 	instruments Instruments
 	cgroup      *cgroup.Cgroup // nil without cgroups
 }
@@ -79,16 +78,20 @@ func (s sampler) kmem() (*uint64, error) {
 	return &kernel.Bytes, nil
 }
 
-// taskStruct is the slab cache of the kernel's process descriptors. It is
+// TaskStruct is the slab cache of the kernel's process descriptors. It is
 // never merged with another: it has a usercopy region of its own
 // (kernel/fork.c, fork_init).
-const taskStruct = "task_struct"
+const TaskStruct = "task_struct"
 
-// String prints the sample as one line of key=value, for the comments of a
-// result file.
-func (s Sample) String() string {
-	var b strings.Builder
-	put := func(key string, value uint64) { fmt.Fprintf(&b, " %s=%d", key, value) }
+// None reports whether no instrument has contributed: the sample was not taken.
+func (s Sample) None() bool {
+	return s.Mem == nil && s.Slab == nil && s.Pids == nil && s.Kmem == nil
+}
+
+// counters returns what a result file keeps of the sample besides slab caches.
+func (s Sample) counters() []results.Counter {
+	var all []results.Counter
+	put := func(name string, value uint64) { all = append(all, results.Counter{Name: name, Value: value}) }
 	if s.Pids != nil {
 		put("pids", *s.Pids)
 	}
@@ -103,22 +106,67 @@ func (s Sample) String() string {
 		put("pagetables-B", m.PageTables)
 		put("memfree-B", m.MemFree)
 	}
-	if s.Slab != nil {
-		if line, ok := s.Slab.Lookup(taskStruct); ok {
-			put(taskStruct, line.ActiveObjs)
-			put(taskStruct+"-slabs", line.NumSlabs)
+	return all
+}
+
+// readings returns the samples of a trial as its record keeps them: all
+// counters, and of the slab caches those that moved by more than a few objects
+// or by more than one for each hundred zombies.
+func readings(samples []moment, zombies int) []results.Reading {
+	threshold := uint64(max(4, zombies/100))
+	var caches []string
+	for i, s := range samples {
+		if i == 0 || s.Slab == nil || samples[i-1].Slab == nil {
+			continue
+		}
+		for _, c := range s.Slab.Caches {
+			before, _ := samples[i-1].Slab.Lookup(c.Name)
+			if distance(before.ActiveObjs, c.ActiveObjs) >= threshold && !slices.Contains(caches, c.Name) {
+				caches = append(caches, c.Name)
+			}
 		}
 	}
-	return strings.TrimPrefix(b.String(), " ")
+	all := make([]results.Reading, 0, len(samples))
+	for _, s := range samples {
+		r := results.Reading{When: s.when, Counters: s.counters()}
+		for _, name := range caches {
+			if c, ok := s.Slab.Lookup(name); ok {
+				r.Caches = append(r.Caches, results.CacheReading{Name: name, Objects: c.ActiveObjs, Slabs: c.NumSlabs})
+			}
+		}
+		all = append(all, r)
+	}
+	return all
 }
 
-// none tells whether no instrument has contributed: the sample was not taken.
-func (s Sample) none() bool {
-	return s.Mem == nil && s.Slab == nil && s.Pids == nil && s.Kmem == nil
+// describe returns what is known of the slab caches in a trial's readings, each
+// once in a lab's life.
+func (l *Lab) describe(all []results.Reading) (caches []results.Cache) {
+	if len(all) == 0 {
+		return nil
+	}
+	slab, err := l.FS.Slabinfo()
+	if err != nil {
+		return nil // whose readings are these?
+	}
+	for _, r := range all[0].Caches {
+		line, ok := slab.Lookup(r.Name)
+		if !ok || l.known[r.Name] {
+			continue
+		}
+		l.known[r.Name] = true
+		c := results.Cache{
+			Name: r.Name, Size: line.ObjSize, PerSlab: line.ObjsPerSlab,
+			SlabBytes:   line.PagesPerSlab * uint64(l.Machine.PageSize),
+			Reclaimable: l.Instruments.Reclaimable(r.Name), Charged: results.Unknown,
+		}
+		if l.Instruments.uncharged[r.Name] {
+			c.Charged = results.No
+		}
+		if more, err := l.FS.SlabCache(r.Name); err == nil {
+			c.Used, c.Aliases = more.ObjectSize, more.Aliases
+		}
+		caches = append(caches, c)
+	}
+	return caches
 }
-
-// delta returns after-before of two readings, which may go down.
-func delta(before, after uint64) float64 { return float64(int64(after - before)) }
-
-// distance returns by how much two readings differ.
-func distance(a, b uint64) uint64 { return uint64(math.Abs(delta(a, b))) }

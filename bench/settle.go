@@ -3,10 +3,13 @@ package bench
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"zombench/measure"
 )
 
 // Settling says when the kernel counts as quiet.
@@ -23,10 +26,10 @@ type Settling struct {
 	Within  time.Duration // after so long it is given up, and the trial flagged
 }
 
-// slabTolerance is by how much SUnreclaim may move, in bytes, between
+// SlabTolerance is by how much SUnreclaim may move, in bytes, between
 // readings that still count as equal. It is system-wide: something always
 // happens.
-const slabTolerance = 16 << 10
+const SlabTolerance = 16 << 10
 
 // A clock is time as settling needs it, to be replaced in tests.
 type clock interface {
@@ -38,16 +41,7 @@ type systemClock struct{}
 
 func (systemClock) Now() time.Time { return time.Now() }
 
-func (systemClock) Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
+func (systemClock) Sleep(ctx context.Context, d time.Duration) error { return Sleep(ctx, d) }
 
 // settle reads until the readings stand still and, if reached is not nil,
 // also until reached accepts one. It returns the last reading and, when time
@@ -99,6 +93,41 @@ func (s Settling) settle(ctx context.Context, c clock, read func() (Sample, erro
 	}
 }
 
+// settle waits for a quiet kernel and returns its last reading. All slab caches
+// are shrunk before the first reading, and before each further one those that
+// have changed since: a cache costs a millisecond where the kernel is emulated.
+func (l *Lab) settle(ctx context.Context, s sampler, settling Settling, reached func(Sample) bool) (Sample, string, error) {
+	caches := l.Instruments.caches
+	var last *measure.Slabinfo
+	return settling.settle(ctx, systemClock{}, func() (Sample, error) {
+		gracePeriod()
+		for _, cache := range caches {
+			// A cache may have gone with its module.
+			if err := l.FS.ShrinkSlab(cache); err != nil && !errors.Is(err, measure.ErrNotSupported) {
+				return Sample{}, err
+			}
+		}
+		sample, err := s.sample()
+		if sample.Slab != nil {
+			caches = nil
+			if last != nil {
+				caches = changed(*last, *sample.Slab, l.Instruments.caches)
+			}
+			last = sample.Slab
+		}
+		return sample, err
+	}, reached)
+}
+
+// changed returns those caches that differ between two readings.
+func changed(a, b measure.Slabinfo, caches []string) []string {
+	return slices.DeleteFunc(slices.Clone(caches), func(name string) bool {
+		before, ok1 := a.Lookup(name)
+		after, ok2 := b.Lookup(name)
+		return ok1 && ok2 && before == after
+	})
+}
+
 // middle returns the reading with the median of SUnreclaim.
 func middle(readings []Sample) Sample {
 	slices.SortFunc(readings, func(a, b Sample) int { return cmp.Compare(a.Mem.SUnreclaim, b.Mem.SUnreclaim) })
@@ -112,7 +141,7 @@ func moved(a, b Sample) string {
 		return "pids.current"
 	case a.Kmem != nil && *a.Kmem != *b.Kmem:
 		return "the cgroup's kernel memory"
-	case a.Mem != nil && distance(a.Mem.SUnreclaim, b.Mem.SUnreclaim) > slabTolerance:
+	case a.Mem != nil && distance(a.Mem.SUnreclaim, b.Mem.SUnreclaim) > SlabTolerance:
 		return movedSlab
 	}
 	return ""

@@ -34,7 +34,7 @@ func script(readings ...Sample) func() (Sample, error) {
 }
 
 func TestSettle(t *testing.T) {
-	const big = 10 * slabTolerance
+	const big = 10 * SlabTolerance
 	every := Settling{Every: 10 * time.Millisecond, Still: 3, Within: time.Second}
 	lazily := every
 	lazily.AtLeast = 100 * time.Millisecond
@@ -54,7 +54,7 @@ func TestSettle(t *testing.T) {
 	}{
 		{"quiet from the start", every, script(reading(5, 0)), nil, 5, "", 20 * time.Millisecond},
 		{"comes to rest", every, script(reading(1, 0), reading(2, 0), reading(5, 0)), nil, 5, "", 40 * time.Millisecond},
-		{"slab within the tolerance", every, script(reading(5, 0), reading(5, slabTolerance), reading(5, 0)), nil, 5, "", 20 * time.Millisecond},
+		{"slab within the tolerance", every, script(reading(5, 0), reading(5, SlabTolerance), reading(5, 0)), nil, 5, "", 20 * time.Millisecond},
 		{"slab beyond it", every, script(reading(5, 0), reading(5, big), reading(5, big)), nil, 5, "", 30 * time.Millisecond},
 		{"stands still for long enough", lazily, script(reading(5, 0)), nil, 5, "", 100 * time.Millisecond},
 		{"a late change begins anew", lazily, script(reading(1, 0), reading(1, 0), reading(1, 0), reading(1, 0), reading(5, 0)), nil, 5, "", 140 * time.Millisecond},
@@ -90,15 +90,15 @@ func TestSettleBesideSomebodyElse(t *testing.T) {
 		if i < 5 {
 			return reading(1, (1+i)<<40), nil // before the army was complete
 		}
-		return reading(5, (100+[]uint64{0, 7, 1, 3, 9}[i%5])*slabTolerance*2), nil
+		return reading(5, (100+[]uint64{0, 7, 1, 3, 9}[i%5])*SlabTolerance*2), nil
 	}
 	s := Settling{Every: 10 * time.Millisecond, Still: 3, Within: time.Second}
 	got, restless, err := s.settle(t.Context(), &fakeClock{}, read, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *got.Kmem != 5 || got.Mem.SUnreclaim != 103*slabTolerance*2 || restless != movedSlab {
-		t.Errorf("kmem %d, SUnreclaim %d, restless %q; want 5, %d, %q", *got.Kmem, got.Mem.SUnreclaim, restless, 103*slabTolerance*2, movedSlab)
+	if *got.Kmem != 5 || got.Mem.SUnreclaim != 103*SlabTolerance*2 || restless != movedSlab {
+		t.Errorf("kmem %d, SUnreclaim %d, restless %q; want 5, %d, %q", *got.Kmem, got.Mem.SUnreclaim, restless, 103*SlabTolerance*2, movedSlab)
 	}
 }
 

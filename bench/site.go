@@ -6,36 +6,64 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"zombench/bench/cgroup"
 	"zombench/bench/daemon"
 	"zombench/measure"
+	"zombench/results"
 )
 
-// A Site is a fresh cgroup of a lab in which something other than an army of
-// zombied is measured, with the same settling and invariants. It reads what
-// tells of this cgroup alone: tasks and kernel memory.
+// A Site is one trial at work: a fresh cgroup of a lab, readings of a quiet
+// kernel, and the result that is made there.
+//
+// Its methods are not safe for concurrent use.
 type Site struct {
-	lab     *Lab
-	cgroup  *cgroup.Cgroup
+	Lab    *Lab
+	Result results.Trial // what becomes the trial's record
+
+	watch   Progress
+	cgroup  *cgroup.Cgroup // nil without cgroups
 	sampler sampler
+	cleanup []func(context.Context) error // run in reverse order when the trial is over
+	own     map[int]bool                  // children that somebody waits for
+	samples []moment
+	fault   string
 }
 
-// Site makes a fresh cgroup. Without cgroups there is no site: the error says
-// why and what helps.
-func (l *Lab) Site() (*Site, error) {
-	if l.place == nil {
-		return nil, fmt.Errorf("this needs a cgroup of its own: %w", l.Instruments.List[pids].Err)
+// A moment is a sample and when in its trial it was taken.
+type moment struct {
+	when string
+	Sample
+}
+
+// A brokenError is why a trial does not count.
+type brokenError struct{ why string }
+
+func (e *brokenError) Error() string { return e.why }
+
+// Brokenf makes the error of a trial in which an invariant does not hold: it is
+// recorded with the reason, excluded from the statistics, and the run goes on.
+func Brokenf(format string, args ...any) error { return &brokenError{fmt.Sprintf(format, args...)} }
+
+// newSite makes the site of a setup's next trial.
+func (l *Lab) newSite(setup Setup, watch Progress) (*Site, error) {
+	s := &Site{
+		Lab: l, watch: watch, own: map[int]bool{l.janitor.Pid(): true},
+		Result: results.Trial{Bench: setup.Bench, Params: slices.Clone(setup.Params), Control: setup.Control, N: max(setup.Army.Zombies, 1)},
 	}
 	l.trials++
-	cg, err := l.place.Fresh(strconv.Itoa(l.trials))
-	if err != nil {
-		return nil, err
+	if l.place != nil {
+		var err error
+		if s.cgroup, err = l.place.Fresh(strconv.Itoa(l.trials)); err != nil {
+			return nil, err
+		}
 	}
-	s := &Site{lab: l, cgroup: cg, sampler: sampler{fs: l.FS, release: l.Machine.Kernel, instruments: l.Instruments, cgroup: cg}}
+	s.sampler = sampler{fs: l.FS, release: measure.Release(l.Machine.Kernel), instruments: l.Instruments, cgroup: s.cgroup}
 	for _, i := range []int{meminfo, slabinfo} {
 		s.sampler.instruments.List[i].Err = errSystemWide
 	}
@@ -45,15 +73,110 @@ func (l *Lab) Site() (*Site, error) {
 // errSystemWide is why a site leaves an instrument alone.
 var errSystemWide = errors.New("tells of the whole system")
 
-// ReadAll makes the site read what tells of the whole system too, where the lab
-// can.
-func (s *Site) ReadAll() { s.sampler.instruments = s.lab.Instruments }
+// ReadSystem makes the site read what tells of the whole system too, where the
+// lab can.
+func (s *Site) ReadSystem() { s.sampler.instruments = s.Lab.Instruments }
 
-// Start starts a program in the cgroup.
-func (s *Site) Start(cmd *exec.Cmd) error { return s.cgroup.Start(cmd) }
+// Doing says what the trial is at.
+func (s *Site) Doing(what string) { s.watch.Doing(what) }
+
+// Put adds a value to the result.
+func (s *Site) Put(unit string, value float64) {
+	s.Result.Values = append(s.Result.Values, results.Value{Unit: unit, Value: value})
+}
+
+// Note adds a free comment to the result.
+func (s *Site) Note(format string, args ...any) {
+	s.Result.Notes = append(s.Result.Notes, fmt.Sprintf(format, args...))
+}
+
+// Warn flags the result: it counts, and says what may be wrong with it.
+func (s *Site) Warn(format string, args ...any) {
+	s.Result.Warnings = append(s.Result.Warnings, fmt.Sprintf(format, args...))
+}
+
+// Fault says that the trial is fine and what it tested is not: the run will
+// fail.
+func (s *Site) Fault(format string, args ...any) {
+	s.fault = fmt.Sprintf(format, args...)
+	s.Note("fault: %s", s.fault)
+}
+
+// Cleanup has f called when the trial is over, however it ended, before the
+// cgroup is removed; what was registered last comes first.
+func (s *Site) Cleanup(f func(context.Context) error) { s.cleanup = append(s.cleanup, f) }
+
+// Start starts a program in the cgroup, from its first instruction.
+func (s *Site) Start(cmd *exec.Cmd) error {
+	if s.cgroup == nil {
+		return cmd.Start()
+	}
+	return s.cgroup.Start(cmd)
+}
+
+// Zombied starts a zombied in the cgroup, held: it has no child yet. It is
+// stopped with the trial.
+func (s *Site) Zombied(ctx context.Context, o daemon.Options) (*daemon.Daemon, error) {
+	return s.ZombiedBy(ctx, s.Start, o)
+}
+
+// ZombiedBy is Zombied with a start of the caller's own, which calls Start.
+func (s *Site) ZombiedBy(ctx context.Context, start daemon.Starter, o daemon.Options) (*daemon.Daemon, error) {
+	s.Doing("starting zombied")
+	o.Binary = s.Lab.Zombied
+	d, err := daemon.Start(ctx, start, o)
+	if err != nil {
+		return nil, err
+	}
+	s.Cleanup(func(ctx context.Context) error {
+		err := d.Stop(ctx)
+		if _, dead := errors.AsType[*daemon.ExitError](err); dead && s.Result.Broken != "" {
+			return nil // it broke the trial by ending: said already
+		}
+		return err
+	})
+	return d, nil
+}
+
+// Raise has a zombied raise its army. Whether all of it came about, Complete
+// tells.
+func (s *Site) Raise(ctx context.Context, d *daemon.Daemon) (daemon.Report, error) {
+	s.Doing("raising")
+	return d.Raise(ctx, s.army)
+}
+
+// Complete checks that an army of count was raised.
+func Complete(raised daemon.Report, count int) error {
+	if raised.Standing == count {
+		return nil
+	}
+	why := raised.Error
+	if why == "" {
+		why = "zombied gives no reason"
+	}
+	return Brokenf("%d of %d zombies were raised: %s", raised.Standing, count, why)
+}
+
+// Reap has a zombied collect its army.
+func (s *Site) Reap(ctx context.Context, d *daemon.Daemon) (daemon.Report, error) {
+	s.Doing("reaping")
+	return d.Reap(ctx, s.army)
+}
+
+func (s *Site) army(r daemon.Report) {
+	if r.Phase == daemon.Raising || r.Phase == daemon.Reaping {
+		s.Doing(fmt.Sprintf("%s, %d zombies", r.Phase, r.Standing))
+	}
+}
 
 // Pids returns the cgroup's counter of tasks.
 func (s *Site) Pids() measure.Pids { return s.cgroup.Pids() }
+
+// Tasks returns how many tasks are charged to the cgroup, zombies among them.
+func (s *Site) Tasks() (int, error) {
+	n, err := s.Pids().Current()
+	return int(n), err
+}
 
 // Procs lists the living processes in the cgroup.
 func (s *Site) Procs() ([]int, error) { return s.cgroup.Procs() }
@@ -61,35 +184,58 @@ func (s *Site) Procs() ([]int, error) { return s.cgroup.Procs() }
 // Memory returns the cgroup's accounting of memory; false if there is none.
 func (s *Site) Memory() (measure.Memcg, bool) { return s.cgroup.Memory() }
 
-// Sample reads all instruments at once, whatever they are doing.
-func (s *Site) Sample() (Sample, error) { return s.sampler.sample() }
-
-// Kmem reads the cgroup's kernel memory in bytes, nil where that cannot be
-// measured.
+// Kmem reads the cgroup's kernel memory in bytes at once, nil where that cannot
+// be measured.
 func (s *Site) Kmem() (*uint64, error) { return s.sampler.kmem() }
 
+// settlePerZombie is how much longer the kernel may take to settle for each
+// zombie: a million are freed in some seconds.
+const settlePerZombie = 10 * time.Microsecond
+
 // Settle reads until the kernel is quiet, and if reached is not nil until it
-// accepts a reading. restless says what was still moving when time ran out.
-func (s *Site) Settle(ctx context.Context, reached func(Sample) bool) (_ Sample, restless string, err error) {
-	return s.lab.settle(ctx, s.sampler, s.lab.Settling, reached)
+// accepts a reading, and keeps what it read under the name of the moment. What
+// was still moving when time ran out becomes a warning.
+func (s *Site) Settle(ctx context.Context, when string, reached func(Sample) bool) (Sample, error) {
+	s.Doing("settling: " + when)
+	settling := s.Lab.Settling
+	settling.Within += time.Duration(s.Result.N) * settlePerZombie
+	sample, restless, err := s.Lab.settle(ctx, s.sampler, settling, reached)
+	if err != nil {
+		return sample, fmt.Errorf("sampling (%s): %w", when, err)
+	}
+	if restless != "" {
+		s.Warn("%s did not settle within %v (%s)", restless, settling.Within.Round(100*time.Millisecond), when)
+	}
+	s.samples = append(s.samples, moment{when, sample})
+	return sample, nil
 }
 
-// Returned says what is not back where it was before; "" if all is.
-func (s *Site) Returned(before, now Sample) string { return s.lab.returned(before, now) }
+// SettleBack is Settle until everything is back where it was before.
+func (s *Site) SettleBack(ctx context.Context, when string, before Sample) (Sample, error) {
+	return s.Settle(ctx, when, func(now Sample) bool { return s.Lab.Returned(before, now) == "" })
+}
 
-// KmemTolerance is by how much the cgroup's kernel memory may differ, in
-// bytes, between two moments at which it holds the same objects.
-func (s *Site) KmemTolerance() uint64 { return s.lab.kmemTolerance() }
+// Await looks every so often until something holds.
+func (s *Site) Await(ctx context.Context, what string, every time.Duration, holds func() (bool, error)) error {
+	for {
+		ok, err := holds()
+		if ok || err != nil {
+			return err
+		}
+		if Sleep(ctx, every) != nil {
+			return Brokenf("waited in vain: %s: %v", what, context.Cause(ctx))
+		}
+	}
+}
 
 // Collect collects orphans that came to this process, as long as anything is
-// left in the cgroup. The pids in own are waited for by somebody else.
-func (s *Site) Collect(ctx context.Context, own ...int) (int, error) {
-	all := s.lab.own()
-	for _, pid := range own {
-		all[pid] = true
-	}
-	return daemon.CollectOrphans(ctx, all, func() bool {
-		n, err := s.Pids().Current()
+// left in the cgroup.
+func (s *Site) Collect(ctx context.Context) (int, error) {
+	return daemon.CollectOrphans(ctx, s.own, func() bool {
+		if s.cgroup == nil {
+			return false
+		}
+		n, err := s.Tasks()
 		return err == nil && n > 0
 	})
 }
@@ -97,16 +243,15 @@ func (s *Site) Collect(ctx context.Context, own ...int) (int, error) {
 // CollectSome collects up to n dead orphans that came to this process, and
 // returns how many there were.
 func (s *Site) CollectSome(n int) (collected int, err error) {
-	children, err := s.lab.FS.Children(os.Getpid())
+	children, err := s.Lab.FS.Children(os.Getpid())
 	if err != nil {
 		return 0, err
 	}
-	own := s.lab.own()
 	for _, pid := range children {
 		if collected == n {
 			break
 		}
-		if own[pid] {
+		if s.own[pid] {
 			continue
 		}
 		if got, err := unix.Wait4(pid, nil, unix.WNOHANG, nil); err == nil && got == pid {
@@ -116,26 +261,59 @@ func (s *Site) CollectSome(n int) (collected int, err error) {
 	return collected, nil
 }
 
-// Close collects what was left and removes the cgroup. The programs that were
-// started in it have been waited for.
-func (s *Site) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), cleanupTime)
+// cleanupTime bounds what is done to leave nothing behind after a trial.
+const cleanupTime = 10 * time.Second
+
+// close runs the cleanups, collects what was left and removes the cgroup.
+func (s *Site) close(ctx context.Context) error {
+	var errs []error
+	for _, f := range slices.Backward(s.cleanup) {
+		errs = append(errs, f(ctx))
+	}
+	ctx, cancel := context.WithTimeout(ctx, cleanupTime)
 	defer cancel()
 	_, err := s.Collect(ctx)
-	return errors.Join(err, remove(ctx, s.cgroup))
-}
-
-// Matcher returns what tells whether the name of a benchmark matches a pattern
-// as of --bench.
-func Matcher(pattern string) (func(name string) bool, error) {
-	m, err := parseMatcher(pattern)
-	return m.matches, err
-}
-
-// Change returns by how much a reading has changed; false if it was not taken.
-func Change(before, after *uint64) (float64, bool) {
-	if before == nil || after == nil {
-		return 0, false
+	errs = append(errs, err)
+	if s.cgroup != nil {
+		errs = append(errs, s.cgroup.Remove(ctx))
 	}
-	return delta(*before, *after), true
+	return errors.Join(errs...)
+}
+
+// trial runs one trial of a setup and returns its record. An army that was not
+// what it should have been makes a broken trial; an error is for what would
+// spoil the following trials too. In either case nothing of the trial is left
+// running or standing.
+func (l *Lab) trial(ctx context.Context, setup Setup, watch Progress) (result results.Trial, fault string, err error) {
+	s, err := l.newSite(setup, watch)
+	if err != nil {
+		return result, "", err
+	}
+	defer func() {
+		err = errors.Join(err, s.close(context.WithoutCancel(ctx)))
+		result, fault = s.Result, s.fault
+	}()
+	err = setup.Run(ctx, s)
+	broken, isBroken := errors.AsType[*brokenError](err)
+	exit, isExit := errors.AsType[*daemon.ExitError](err)
+	switch {
+	case isBroken:
+		s.Result.Broken, err = broken.why, nil
+	case isExit && ctx.Err() == nil:
+		s.Result.Broken, err = exit.Error(), nil
+	}
+	s.Result.Readings = readings(s.samples, s.Result.N)
+	return s.Result, s.fault, err
+}
+
+// Sleep sleeps for d or until ctx ends, and returns the cause of that.
+func Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

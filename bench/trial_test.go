@@ -17,7 +17,7 @@ func sampleOf(pids, kmem, slab, sunreclaim, tasks, taskSlabs uint64) Sample {
 		Pids: &pids,
 		Kmem: &kmem,
 		Mem:  &measure.Meminfo{Slab: slab, SUnreclaim: sunreclaim},
-		Slab: &measure.Slabinfo{Caches: []measure.SlabLine{{Name: taskStruct, ActiveObjs: tasks, ObjSize: 5952, ObjsPerSlab: 5, PagesPerSlab: 8, NumSlabs: taskSlabs}}},
+		Slab: &measure.Slabinfo{Caches: []measure.SlabLine{{Name: TaskStruct, ActiveObjs: tasks, ObjSize: 5952, ObjsPerSlab: 5, PagesPerSlab: 8, NumSlabs: taskSlabs}}},
 	}
 }
 
@@ -101,7 +101,7 @@ func TestResult(t *testing.T) {
 	got := lab().Result(goodTrial())
 	want := []results.Value{
 		{Unit: "kmem-B/1000zombies", Value: 9_600_000},
-		{Unit: "foretold-B/1000zombies", Value: 5_960_000},
+		{Unit: "predicted-B/1000zombies", Value: 5_960_000},
 		{Unit: "slab-B/1000zombies", Value: 11_000_000},
 		{Unit: "sunreclaim-B/1000zombies", Value: 10_000_000},
 		{Unit: "task_struct/zombie", Value: 1},
@@ -132,8 +132,8 @@ func TestMissingInstrumentsAreAbsent(t *testing.T) {
 }
 
 func TestReadingsMayGoDown(t *testing.T) {
-	if got := delta(10, 3); got != -7 {
-		t.Errorf("delta(10, 3) = %v, want -7", got)
+	if got := Delta(10, 3); got != -7 {
+		t.Errorf("Delta(10, 3) = %v, want -7", got)
 	}
 }
 

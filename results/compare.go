@@ -136,7 +136,7 @@ func (s *Set) compare(q Query, grouping grouping) ([]Comparison, error) {
 				}
 				base.Broken += c.broken
 				for _, t := range c.trials {
-					if len(t.Noisy) > 0 {
+					if len(t.Warnings) > 0 {
 						base.Noisy++
 					}
 				}
@@ -182,7 +182,7 @@ func (s *Set) cells(q Query, grouping grouping) (projections, map[cellKey]*mixed
 	var order, broken []int
 	for i, rec := range s.Records {
 		switch {
-		case rec.Bench != Zombies:
+		case rec.Control:
 		case rec.Broken != "":
 			broken = append(broken, i)
 		default:

@@ -42,7 +42,7 @@ func (r Report) csv(b *strings.Builder) error {
 	write := func(params []Param, rest ...string) {
 		var line []string
 		for _, key := range keys {
-			line = append(line, lookup(params, key))
+			line = append(line, Lookup(params, key))
 		}
 		if compares {
 			rest = append(rest, make([]string, len(header)-len(rest))...)
@@ -55,7 +55,7 @@ func (r Report) csv(b *strings.Builder) error {
 			if !r.Query.wanted(e.Unit) {
 				continue
 			}
-			base, _, _ := perZombies(e.Unit)
+			base, _, _ := PerZombies(e.Unit)
 			largest := float64(e.Counts[len(e.Counts)-1])
 			write(s.Config, e.method(), base+"/zombie", raw(e.PerZombie), raw(e.Lo), raw(e.Hi), raw(confidence),
 				strconv.Itoa(e.Trials), strconv.Itoa(s.BrokenTrials), strconv.Itoa(s.NoisyTrials),

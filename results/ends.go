@@ -30,8 +30,7 @@ func ReadFates(r io.Reader, name string) (Fates, []error) {
 		switch rec, err := reader.Record(); {
 		case err != nil:
 			errs = append(errs, err)
-		case rec.Bench == Zombies || rec.Bench == Ledger:
-		case rec.Bench == Control && rec.Param("of") == "":
+		case rec.Bench == Zombies || rec.Bench == Control:
 		default:
 			records = append(records, rec)
 		}
@@ -57,14 +56,13 @@ func newFates(records []Record) Fates {
 	byName := make(map[string]*fate)
 	for _, rec := range records {
 		bench, params := rec.Bench, rec.Params
-		if bench == Control {
-			bench = rec.Param("of")
-			params = slices.DeleteFunc(slices.Clone(params), func(p Param) bool { return p.Key == "of" })
-		}
 		name := rec.Name()
+		if rec.Control {
+			name = "control " + name
+		}
 		f := byName[name]
 		if f == nil {
-			f = &fate{params: params, control: rec.Bench == Control}
+			f = &fate{params: params, control: rec.Control}
 			byName[name] = f
 			if byBench[bench] == nil {
 				order = append(order, bench)
@@ -129,7 +127,7 @@ func fateGrid(bench string, fates []*fate) grid {
 	var same []string
 	var vary []string
 	for _, p := range fates[0].params[min(1, len(fates[0].params)):] {
-		if slices.ContainsFunc(fates, func(f *fate) bool { return lookup(f.params, p.Key) != p.Value }) {
+		if slices.ContainsFunc(fates, func(f *fate) bool { return Lookup(f.params, p.Key) != p.Value }) {
 			vary = append(vary, p.Key)
 		} else {
 			same = append(same, p.Key+" "+p.Value)
@@ -142,7 +140,7 @@ func fateGrid(bench string, fates []*fate) grid {
 		case b.control && !a.control:
 			return -1
 		}
-		return strings.Compare(lookup(a.params, key), lookup(b.params, key))
+		return strings.Compare(Lookup(a.params, key), Lookup(b.params, key))
 	})
 	g.header = append([]string{key, "what happens"}, vary...)
 	g.labels = len(g.header)
@@ -154,10 +152,10 @@ func fateGrid(bench string, fates []*fate) grid {
 		g.header = append(g.header, "flags")
 	}
 	for _, f := range fates {
-		way := lookup(f.params, key)
+		way := Lookup(f.params, key)
 		row := []string{way, fateMeaning[way]}
 		for _, k := range vary {
-			row = append(row, lookup(f.params, k))
+			row = append(row, Lookup(f.params, k))
 		}
 		trials := counting(f.trials)
 		row = append(row, strconv.Itoa(len(trials)))

@@ -48,7 +48,7 @@ func (e Estimate) Stands() bool {
 // estimate estimates the bytes a zombie for one unit; ok is false if no trial
 // has it.
 func estimate(unit string, trials, controls []Record) (e Estimate, ok bool) {
-	base, _, ok := perZombies(unit)
+	base, _, ok := PerZombies(unit)
 	if !ok {
 		return Estimate{}, false
 	}
@@ -85,7 +85,7 @@ func estimate(unit string, trials, controls []Record) (e Estimate, ok bool) {
 // points are the armies' sizes and what they added to an instrument: a rate per
 // zombies, made whole again.
 func points(unit string, trials []Record) (x, y []float64) {
-	_, per, ok := perZombies(unit)
+	_, per, ok := PerZombies(unit)
 	if !ok {
 		return nil, nil
 	}
@@ -113,7 +113,7 @@ func noiseFloor(unit string, controls []Record) (floor float64, n int) {
 
 // isMemory tells whether a unit is bytes over zombies.
 func isMemory(unit string) bool {
-	base, _, ok := perZombies(unit)
+	base, _, ok := PerZombies(unit)
 	return ok && (base == "B" || strings.HasSuffix(base, "-B"))
 }
 

@@ -53,7 +53,7 @@ func (b bar) end() float64 {
 func (r Report) barsFigure() (*Figure, error) {
 	var all []bar
 	for i, s := range r.Summaries {
-		b := bar{name: r.groupName(i), caches: r.ledger(r.grouping.groups[i])}
+		b := bar{name: r.groupName(i)}
 		slab, hasSlab := s.Estimate(s.SlabUnit)
 		charge, hasCharge := s.Estimate(UnitKmem)
 		hasSlab = hasSlab && slab.Stands() && finite(slab.PerZombie)
@@ -244,22 +244,4 @@ func (r Report) barsFigure() (*Figure, error) {
 	p.X.Min, p.X.Max = 0, farthest*1.3
 	p.Y.Min, p.Y.Max = -0.7, float64(len(all))-0.3
 	return f, nil
-}
-
-// ledger gives the bytes a zombie holds in each cache, by the ledger lines of a
-// group's configuration and way of spawning; nothing if there are none.
-func (r Report) ledger(g *group) map[string]float64 {
-	caches := make(map[string]float64)
-	for _, rec := range r.set.Ledger {
-		if spawn := rec.Param("spawn"); spawn != "" && spawn != g.label("spawn") {
-			continue
-		}
-		if slices.ContainsFunc(rec.Config, func(p Param) bool { return g.label(p.Key) != p.Value }) {
-			continue
-		}
-		if bytes, ok := rec.Value(UnitCacheBytes); ok {
-			caches[rec.Param("cache")] = bytes // a later ledger replaces an earlier one
-		}
-	}
-	return caches
 }

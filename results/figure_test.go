@@ -118,42 +118,6 @@ func TestFiguresLeaveOut(t *testing.T) {
 	}
 }
 
-func TestFigureLedger(t *testing.T) {
-	l := labs()["usual"][0]
-	file := string(l.file(t))
-	var b bytes.Buffer
-	w := NewWriter(&b)
-	for cache, bytes := range map[string]float64{"task_struct": 5896, "kmalloc-cg-16": 24, `evil<b>&"`: 2120} {
-		if err := w.WriteTrial(Trial{Bench: Ledger, Params: []Param{{"cache", cache}, {"spawn", "exec"}},
-			Values: []Value{{UnitCacheObjects, 1}, {UnitCacheBytes, bytes}}}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	set, errs := Read(strings.NewReader(file+b.String()), "f")
-	if errs != nil || len(set.Ledger) != 3 || len(set.Records) != 70 {
-		t.Fatal(errs, len(set.Ledger), len(set.Records))
-	}
-	r := report(t, set, Query{})
-	texts := drawSVG(t, r, FigureBars)
-	for _, want := range []string{" task_struct", " kmalloc-cg-16", ` evil<b>&"`, " not in the ledger", "task_struct"} {
-		if !slices.Contains(texts, want) {
-			t.Errorf("no %q among %q", want, texts)
-		}
-	}
-	// control: a ledger of another way of spawning is not for this army
-	set, errs = Read(strings.NewReader(file+strings.ReplaceAll(b.String(), "spawn=exec", "spawn=clone")), "f")
-	if errs != nil {
-		t.Fatal(errs)
-	}
-	if texts := drawSVG(t, report(t, set, Query{}), FigureBars); slices.Contains(texts, " task_struct") {
-		t.Errorf("%q", texts)
-	}
-	// Lines that are no ledger are found.
-	if _, errs := Read(strings.NewReader("# ledger BenchmarkZombies/spawn=exec 1 1 B/zombie\n"), "f"); len(errs) != 1 || !strings.Contains(errs[0].Error(), "f:1: ledger line of BenchmarkZombies") {
-		t.Error(errs)
-	}
-}
-
 // Names stay text, in files and in pages.
 func TestHostileFigures(t *testing.T) {
 	set := loadLabs(t, labs()["hostile"])

@@ -40,7 +40,7 @@ func TestJSONKeepsEverything(t *testing.T) {
 				values[v.Unit] = v.Value
 			}
 			want := jsonTrial{File: "file0", Line: rec.Line, Name: rec.Name(), Bench: rec.Bench, Config: object(rec.Config),
-				Params: object(rec.Params), N: rec.N, Values: values, Broken: rec.Broken, Noisy: rec.Noisy, Ends: rec.Ends.json()}
+				Params: object(rec.Params), N: rec.N, Values: values, Broken: rec.Broken, Noisy: rec.Warnings, Ends: rec.Ends.json()}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
 			}

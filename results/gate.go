@@ -44,7 +44,7 @@ var ErrCannotJudge = errors.New("cannot judge")
 func (s *Set) Check(q Query, limit float64) (Verdict, error) {
 	var files []string
 	for _, rec := range s.Records {
-		if rec.Bench == Zombies && (len(files) == 0 || files[len(files)-1] != rec.File) && !slices.Contains(files, rec.File) {
+		if !rec.Control && (len(files) == 0 || files[len(files)-1] != rec.File) && !slices.Contains(files, rec.File) {
 			files = append(files, rec.File)
 		}
 	}
@@ -66,7 +66,7 @@ func (s *Set) Check(q Query, limit float64) (Verdict, error) {
 	tooFew := 0
 	for _, c := range r.Comparisons {
 		machines := slices.DeleteFunc(slices.Clone(c.Differs), func(key string) bool { return key != "cpu" && key != "vm" })
-		base, _, _ := perZombies(c.Unit)
+		base, _, _ := PerZombies(c.Unit)
 		switch {
 		case c.Better == 0:
 			note("%s is not judged: its metadata does not say which side is better", c.Unit)
@@ -132,7 +132,7 @@ func cellAt(row ComparedRow, col int) *ComparedCell {
 
 // column finds the column of a file.
 func (c Comparison) column(file string) int {
-	return slices.IndexFunc(c.colParams, func(p []Param) bool { return lookup(p, ".file") == file })
+	return slices.IndexFunc(c.colParams, func(p []Param) bool { return Lookup(p, ".file") == file })
 }
 
 func describe(params []Param) string {

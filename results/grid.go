@@ -42,7 +42,7 @@ func (r Report) grids() []grid {
 // heading names the column of a unit: what caption says of all need not stand
 // in each.
 func heading(unit string) string {
-	if base, _, ok := perZombies(unit); ok {
+	if base, _, ok := PerZombies(unit); ok {
 		return base
 	}
 	return unit
@@ -53,7 +53,7 @@ func (t Table) caption() string {
 	var over []float64
 	bases := make(map[float64][]string)
 	for _, unit := range t.Units {
-		if base, per, ok := perZombies(unit); ok {
+		if base, per, ok := PerZombies(unit); ok {
 			bases[per] = append(bases[per], base)
 			if !slices.Contains(over, per) {
 				over = append(over, per)
@@ -256,7 +256,7 @@ func (c Comparison) grid() grid {
 // title is the unit, over what, and which trials.
 func (c Comparison) title() string {
 	title := c.Unit
-	if base, per, ok := perZombies(c.Unit); ok {
+	if base, per, ok := PerZombies(c.Unit); ok {
 		title = base + " per " + zombies(per)
 	}
 	var of []string

@@ -3,15 +3,14 @@ package results
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"math"
 	"strings"
 )
 
 // The JSON document. Numbers that there are none of (an interval of too few
 // trials, a floor without controls) are null. Values of trials stand as they
-// stand in the file, cells and estimates say their unit. Behind these come trials
-// and ledger, arrays of jsonTrial.
+// stand in the file, cells and estimates say their unit. Behind these come the
+// trials, an array of jsonTrial.
 type (
 	jsonReport struct {
 		Per         int              `json:"per_zombies"`
@@ -129,25 +128,19 @@ func (r Report) json(b *strings.Builder) error {
 	}
 	// The trials are many: they are appended one by one, a line each.
 	b.Write(bytes.TrimSuffix(head, []byte("\n}")))
-	for _, part := range []struct {
-		name    string
-		records []Record
-	}{{"trials", r.set.Records}, {"ledger", r.set.Ledger}} {
-		fmt.Fprintf(b, ",\n\t%q: [", part.name)
-		for i, rec := range part.records {
-			line, err := json.Marshal(rec.json())
-			if err != nil {
-				return err
-			}
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			b.WriteString("\n\t\t")
-			b.Write(line)
+	b.WriteString(",\n\t\"trials\": [")
+	for i, rec := range r.set.Records {
+		line, err := json.Marshal(rec.json())
+		if err != nil {
+			return err
 		}
-		b.WriteString("\n\t]")
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString("\n\t\t")
+		b.Write(line)
 	}
-	b.WriteString("\n}\n")
+	b.WriteString("\n\t]\n}\n")
 	return nil
 }
 
@@ -155,7 +148,7 @@ func (s Summary) json() jsonSummary {
 	j := jsonSummary{Config: object(s.Config), Sentence: s.Sentence(), Facts: s.Facts(), Estimates: []jsonEstimate{},
 		SlabUnit: s.SlabUnit, Trials: s.Trials, Controls: s.Controls, Broken: counts(s.Broken), Noisy: counts(s.Noisy), Ends: s.Ends.json()}
 	for _, e := range s.Estimates {
-		base, _, _ := perZombies(e.Unit)
+		base, _, _ := PerZombies(e.Unit)
 		je := jsonEstimate{Unit: e.Unit, BaseUnit: base + "/zombie", PerZombie: number(e.PerZombie), Lo: number(e.Lo), Hi: number(e.Hi),
 			Method: e.method(), Counts: e.Counts, Trials: e.Trials, Floor: floor(e.Floor), Controls: e.Controls, BelowNoise: !e.Stands()}
 		if !e.OneCount {
@@ -203,7 +196,7 @@ func (c Comparison) json() jsonComparison {
 
 func (r Record) json() jsonTrial {
 	j := jsonTrial{File: r.File, Line: r.Line, Name: r.Name(), Bench: r.Bench, Config: object(r.Config), Params: object(r.Params),
-		N: r.N, Values: make(map[string]float64, len(r.Values)), Broken: r.Broken, Noisy: r.Noisy, Ends: r.Ends.json()}
+		N: r.N, Values: make(map[string]float64, len(r.Values)), Broken: r.Broken, Noisy: r.Warnings, Ends: r.Ends.json()}
 	for _, v := range r.Values {
 		j.Values[v.Unit] = v.Value
 	}

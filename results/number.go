@@ -18,7 +18,7 @@ type quantity struct {
 
 func newQuantity(unit string, values ...float64) quantity {
 	q := quantity{scale: benchunit.CommonScale(values, benchunit.ClassOf(unit))}
-	base, _, ok := perZombies(unit)
+	base, _, ok := PerZombies(unit)
 	if !ok {
 		base = unit
 	}

@@ -74,7 +74,7 @@ func (r Report) metrics() []metric {
 			if !e.Stands() || !r.Query.wanted(e.Unit) {
 				continue
 			}
-			base, _, _ := perZombies(e.Unit)
+			base, _, _ := PerZombies(e.Unit)
 			instrument := Param{"instrument", strings.TrimSuffix(strings.TrimSuffix(base, "B"), "-")}
 			add(&bytes, s.Config, raw(e.PerZombie), instrument)
 			add(&lower, s.Config, raw(e.Lo), instrument)

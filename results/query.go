@@ -155,7 +155,7 @@ func (s *Set) filter(q Query) (*Set, error) {
 			return nil, err
 		}
 	}
-	part := &Set{Units: s.Units, Ledger: s.Ledger}
+	part := &Set{Units: s.Units}
 	grouping := s.groups()
 	stays := make(map[*group]bool)
 	keep := make([]Record, len(s.Records))
@@ -179,12 +179,12 @@ func (s *Set) filter(q Query) (*Set, error) {
 		default:
 			continue
 		}
-		if rec.Bench == Zombies {
+		if !rec.Control {
 			stays[grouping.of[i]] = true
 		}
 	}
 	for i, rec := range keep {
-		if s.Records[i].Bench == Control && stays[grouping.of[i]] {
+		if s.Records[i].Control && stays[grouping.of[i]] {
 			rec = s.Records[i]
 		}
 		if rec.Bench != "" {
@@ -233,11 +233,11 @@ func (q Query) per() int {
 // scale gives what a unit over 1000 zombies is called over q.Per of them, and
 // what its values must be multiplied by. What is counted for each zombie stays.
 func (q Query) scale(unit string) (scaled string, factor float64) {
-	base, per, ok := perZombies(unit)
+	base, per, ok := PerZombies(unit)
 	if !ok || per != perArmy || q.per() == perArmy {
 		return unit, 1
 	}
-	return overZombies(base, q.per()), float64(q.per()) / per
+	return OverZombies(base, q.per()), float64(q.per()) / per
 }
 
 // nameProjection is a row for each benchmark, in order of its numbers.
@@ -280,7 +280,7 @@ func (s *Set) allNameKeys() (keys []string, complete bool) {
 	complete = true
 	seen := make(map[string]bool)
 	for _, rec := range s.Records {
-		if rec.Bench != Zombies {
+		if rec.Control {
 			continue
 		}
 		for _, p := range rec.Params {

@@ -2,21 +2,19 @@ package results
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"golang.org/x/perf/benchfmt"
 )
 
-// A Reader reads result files: the Go benchmark format, and the comments in
-// which this package keeps controls, broken trials, ledgers and notes.
+// A Reader reads result files: the Go benchmark format, and the comments of a
+// fixed form in which this package keeps what that format has no word for.
 //
 //	r := results.NewReader(f, name)
 //	for r.Scan() {
@@ -41,9 +39,16 @@ type Reader struct {
 	done   bool
 	some   bool // at least one record
 
-	config []Param            // of the latest record
-	params map[string][]Param // by benchmark name: armies of lines share a few names
-	bases  map[string]string
+	config []Param             // of the latest record
+	names  map[string]nameInfo // by benchmark name: many lines share a few names
+}
+
+// nameInfo is what a benchmark name says.
+type nameInfo struct {
+	bench   string
+	params  []Param
+	control bool
+	err     error
 }
 
 // NewReader returns a Reader of r; name is for records and errors.
@@ -56,17 +61,21 @@ func NewReader(r io.Reader, name string) *Reader {
 // Reset begins with the next file. Unit metadata carries over, so that files
 // which contradict each other are found out; configuration does not.
 func (r *Reader) Reset(src io.Reader, name string) {
-	*r = Reader{name: name, bench: r.bench, params: r.params, bases: r.bases, src: r.src}
+	interned := make(map[string]string)
+	if r.lines != nil {
+		interned = r.lines.interned
+	}
+	*r = Reader{name: name, bench: r.bench, names: r.names, src: r.src}
 	if r.src == nil {
-		r.params, r.bases = make(map[string][]Param), make(map[string]string)
+		r.names = make(map[string]nameInfo)
 		r.src = bufio.NewReaderSize(nil, bufio.MaxScanTokenSize)
 	}
 	r.src.Reset(src)
-	r.lines = &lines{src: r.src}
+	r.lines = &lines{src: r.src, interned: interned, facts: new(Facts)}
 	r.bench.Reset(r.lines, name)
 }
 
-// Scan goes to the next record or syntax error and tells whether there is one.
+// Scan goes to the next record or syntax error and reports whether there is one.
 func (r *Reader) Scan() bool {
 	r.rec, r.recErr = Record{}, nil
 	for !r.done {
@@ -133,9 +142,10 @@ func (r *Reader) record(res *benchfmt.Result, n note, line int) (Record, error) 
 	if n.err != "" {
 		return Record{}, r.syntax(line, n.err)
 	}
-	rec := Record{File: r.name, Line: line, Config: r.configOf(res)}
-	rec.Bench, rec.Params = r.nameOf(res.Name)
-	rec.N, rec.Broken, rec.Noisy, rec.Ends = res.Iters, n.broken, n.noisy, n.ends
+	name := r.nameOf(res.Name)
+	rec := Record{File: r.name, Line: line, Config: r.configOf(res), Facts: r.lines.facts}
+	rec.Bench, rec.Params, rec.Control = name.bench, name.params, name.control || n.control
+	rec.N, rec.Broken, rec.Warnings, rec.Ends, rec.Readings, rec.Sites = res.Iters, n.broken, n.warnings, n.ends, n.readings, n.sites
 
 	values := res.Values
 	if n.rewritten {
@@ -143,16 +153,14 @@ func (r *Reader) record(res *benchfmt.Result, n note, line int) (Record, error) 
 	}
 	rec.Values = make([]Value, len(values))
 	for i, v := range values {
-		rec.Values[i] = Value{v.Unit, v.Value}
+		rec.Values[i] = Value{renamed(v.Unit), v.Value}
 		if v.OrigUnit != "" {
 			rec.Values[i] = Value{v.OrigUnit, v.OrigValue}
 		}
 	}
 	switch {
-	case rec.Bench == "":
-		return Record{}, r.syntax(line, "benchmark without a name")
-	case n.mark != "" && rec.Bench != n.mark:
-		return Record{}, r.syntax(line, fmt.Sprintf("%s line of Benchmark%s", strings.ToLower(n.mark), rec.Bench))
+	case name.err != nil:
+		return Record{}, r.syntax(line, name.err.Error())
 	case rec.N < 1:
 		return Record{}, r.syntax(line, fmt.Sprintf("%d iterations", rec.N))
 	case len(values) == 0 && rec.Broken == "":
@@ -178,204 +186,45 @@ func (r *Reader) configOf(res *benchfmt.Result) []Param {
 	return r.config
 }
 
-func (r *Reader) nameOf(name benchfmt.Name) (string, []Param) {
-	if base, ok := r.bases[string(name)]; ok {
-		return base, r.params[string(name)]
+func (r *Reader) nameOf(name benchfmt.Name) nameInfo {
+	if info, ok := r.names[string(name)]; ok {
+		return info
 	}
+	info := newNameInfo(name)
+	r.names[string(name)] = info
+	return info
+}
+
+// controlOf is the parameter by which older files name the benchmark that a
+// control belongs to: BenchmarkControl/of=Reap/... is a control of Reap.
+const controlOf = "of"
+
+func newNameInfo(name benchfmt.Name) (info nameInfo) {
 	first, parts := name.Parts()
-	base := string(first)
-	var params []Param
+	info.bench = string(first)
 	for _, part := range parts {
 		switch key, value, ok := strings.Cut(strings.TrimPrefix(string(part), "/"), "="); {
 		case part[0] == '-':
 			// A real GOMAXPROCS, of somebody else's file. benchproc knows it by
 			// this key in either form.
-			params = append(params, Param{"gomaxprocs", string(part[1:])})
+			info.params = append(info.params, Param{"gomaxprocs", string(part[1:])})
 		case ok && key != "":
-			params = append(params, Param{key, value})
+			info.params = append(info.params, Param{key, value})
 		default:
-			params = append(params, Param{"", string(part[1:])})
+			info.params = append(info.params, Param{"", string(part[1:])})
 		}
 	}
-	r.bases[string(name)], r.params[string(name)] = base, params
-	return base, params
-}
-
-// A note is what the comments say about one line.
-type note struct {
-	line      int
-	err       string // a comment that begins like a note but is none
-	rewritten bool   // a comment that became a benchmark line
-	mark      string // Control or Ledger: the only benchmark that may stand here
-	broken    string
-	noisy     []string
-	ends      Ends
-}
-
-// lineEnd is put behind every rewritten line, and its value taken off again: a
-// trial that broke early has no values, which benchfmt would not take.
-const lineEnd = " 1 end"
-
-// lines hands a result file to benchfmt, line for line, commented benchmark
-// lines as plain ones.
-type lines struct {
-	src  *bufio.Reader
-	buf  []byte
-	out  []byte // not yet handed on
-	err  error
-	line int
-	long bool // the rest of a line longer than src's buffer follows
-
-	pending note   // noisy and ends lines that wait for their trial
-	notes   []note // by ascending line, until taken
-}
-
-func (l *lines) Read(p []byte) (int, error) {
-	for len(l.out) == 0 {
-		if l.err != nil {
-			return 0, l.err
+	if info.bench == Control {
+		info.control = true
+		if of := Lookup(info.params, controlOf); of != "" {
+			info.bench = of
+			info.params = slices.DeleteFunc(info.params, func(p Param) bool { return p.Key == controlOf })
 		}
-		l.fill()
 	}
-	n := copy(p, l.out)
-	l.out = l.out[n:]
-	return n, nil
-}
-
-func (l *lines) fill() {
-	chunk, err := l.src.ReadSlice('\n')
-	full := err == bufio.ErrBufferFull
-	if full {
-		err = nil
+	if info.bench == "" {
+		info.err = errors.New("benchmark without a name")
+	} else {
+		info.err = Trial{Bench: info.bench, Params: info.params}.checkName()
 	}
-	l.err = err
-	if l.long || full {
-		// Too long for benchfmt as well: it will say so.
-		if !l.long {
-			l.line++
-		}
-		l.out, l.long = chunk, full
-		return
-	}
-	if len(chunk) > 0 {
-		l.line++
-		body := bytes.TrimRight(chunk, "\r\n")
-		l.buf = append(append(l.buf[:0], l.rewrite(body)...), '\n')
-		l.out = l.buf
-	}
-	if err != nil {
-		l.orphan()
-	}
-}
-
-// take removes and returns the first note if it stands on a line that want takes.
-func (l *lines) take(want func(line int) bool) (note, bool) {
-	if len(l.notes) == 0 || !want(l.notes[0].line) {
-		return note{}, false
-	}
-	n := l.notes[0]
-	l.notes = l.notes[1:]
-	return n, true
-}
-
-// fail notes that the current line is malformed.
-func (l *lines) fail(format string, args ...any) {
-	l.notes = append(l.notes, note{line: l.line, err: fmt.Sprintf(format, args...)})
-}
-
-// orphan reports waiting notes that no trial followed.
-func (l *lines) orphan() {
-	if l.pending.line > 0 {
-		l.notes = append(l.notes, l.pending)
-		l.pending = note{}
-	}
-}
-
-// attach gives the waiting notes, and n, to the current line.
-func (l *lines) attach(n note) {
-	n.line, n.noisy, n.ends = l.line, l.pending.noisy, l.pending.ends
-	if l.pending.line > 0 || n.rewritten {
-		l.notes = append(l.notes, n)
-	}
-	l.pending = note{}
-}
-
-// rewrite returns the line that benchfmt shall see; it may be body itself.
-func (l *lines) rewrite(body []byte) []byte {
-	switch {
-	case bytes.HasPrefix(body, []byte("Benchmark")):
-		l.attach(note{})
-		return body
-
-	case bytes.HasPrefix(body, []byte(controlMark+"Benchmark")):
-		l.attach(note{rewritten: true, mark: Control})
-		return []byte(string(body[len(controlMark):]) + lineEnd)
-
-	case bytes.HasPrefix(body, []byte(ledgerMark+"Benchmark")):
-		l.attach(note{rewritten: true, mark: Ledger})
-		return []byte(string(body[len(ledgerMark):]) + lineEnd)
-
-	case bytes.HasPrefix(body, []byte(brokenMark)):
-		// The last one: a reason may hold anything, a benchmark line has no
-		// colon before a space.
-		rest := string(body[len(brokenMark)-1:])
-		i := strings.LastIndex(rest, ": Benchmark")
-		if i < 0 {
-			l.orphan()
-			l.fail("broken trial without reason or benchmark line")
-			return []byte("#")
-		}
-		l.attach(note{rewritten: true, broken: oneReason(rest[:i])})
-		return []byte(rest[i+len(": "):] + lineEnd)
-
-	case bytes.HasPrefix(body, []byte(noisyMark)):
-		l.wait()
-		l.pending.noisy = append(l.pending.noisy, oneReason(string(body[len(noisyMark):])))
-
-	case bytes.HasPrefix(body, []byte(endsMark)):
-		ends, err := parseEnds(string(body[len(endsMark):]))
-		if err == nil && l.pending.ends.Known {
-			err = fmt.Errorf("second ends of one trial")
-		}
-		if err != nil {
-			l.orphan()
-			l.fail("%v", err)
-			return []byte("#")
-		}
-		l.wait()
-		l.pending.ends = ends
-
-	default:
-		l.orphan()
-	}
-	return body
-}
-
-func (l *lines) wait() {
-	if l.pending.line == 0 {
-		l.pending.line = l.line
-	}
-}
-
-// parseEnds parses `signals=0 exited=500 killed=0 dumped=0`.
-func parseEnds(s string) (Ends, error) {
-	e := Ends{Known: true}
-	fields := map[string]*uint64{"signals": &e.Signals, "exited": &e.Exited, "killed": &e.Killed, "dumped": &e.Dumped}
-	for _, f := range strings.Fields(s) {
-		key, value, _ := strings.Cut(f, "=")
-		p := fields[key]
-		if p == nil {
-			return Ends{}, fmt.Errorf("ends: unknown or repeated field %q", f)
-		}
-		n, err := strconv.ParseUint(value, 10, 64)
-		if err != nil {
-			return Ends{}, fmt.Errorf("ends: %q is not a count", f)
-		}
-		*p = n
-		delete(fields, key)
-	}
-	if len(fields) > 0 {
-		return Ends{}, fmt.Errorf("ends: want signals, exited, killed and dumped")
-	}
-	return e, nil
+	return info
 }

@@ -46,6 +46,9 @@ func TestRecordedIsWhole(t *testing.T) {
 		}
 		armies, leaks := 0, 0
 		for _, r := range set.Records {
+			if !hasReadings(r) {
+				t.Errorf("%s:%d: readings are missing: %+v", r.File, r.Line, r.Readings)
+			}
 			switch {
 			case r.Bench != results.Zombies:
 			case strings.Contains(r.Broken, "a kernel leak"):
@@ -63,6 +66,28 @@ func TestRecordedIsWhole(t *testing.T) {
 			t.Errorf("%s: %d armies count", file, armies)
 		}
 	}
+}
+
+// hasReadings reports whether a record has what all of them have: three readings
+// of every counter and of one slab cache, of which the values are the differences.
+func hasReadings(r results.Record) bool {
+	if len(r.Readings) != 3 {
+		return false
+	}
+	for i, when := range []string{"before", "after", "reaped"} {
+		c, ok := r.Readings[i].Cache("task_struct")
+		if r.Readings[i].When != when || len(r.Readings[i].Counters) != 8 || !ok || c.Slabs == 0 {
+			return false
+		}
+	}
+	before, _ := r.Readings[0].Counter("kmem-B")
+	after, _ := r.Readings[1].Counter("kmem-B")
+	grown := float64(after) - float64(before)
+	if charge, ok := r.Value(results.UnitKmem); ok {
+		return math.Abs(charge/1000*float64(r.N)-grown) < 1
+	}
+	charge, ok := r.Value("kmem-B")
+	return ok && r.Control && charge == grown
 }
 
 // TestRecordedGuests checks that guests' files say what was booted, and are

@@ -88,7 +88,7 @@ func (l lab) file(t testing.TB) []byte {
 			}
 		}
 		if !l.noControls {
-			control := Trial{Bench: Control, N: 1, Params: []Param{{"parallel", "1"}, {"spawn", l.spawn}}}
+			control := Trial{Bench: Control, Control: true, N: 1, Params: []Param{{"parallel", "1"}, {"spawn", l.spawn}}}
 			if l.kmem > 0 {
 				control.Values = append(control.Values, Value{"kmem-B", 0})
 			}
@@ -138,7 +138,7 @@ func labs() map[string][]lab {
 				case 7, 8:
 					t.Broken, t.Values = "the daemon died", nil
 				case 12:
-					t.Noisy = []string{"something forked meanwhile", "never settled"}
+					t.Warnings = []string{"something forked meanwhile", "never settled"}
 				case 19:
 					t.Ends = Ends{Known: true, Signals: 4, Exited: uint64(t.N) - 4, Killed: 3, Dumped: 1}
 				case 20:

@@ -19,7 +19,6 @@ import (
 // A Set is what was read from one or more result files.
 type Set struct {
 	Records []Record // armies and controls
-	Ledger  []Record // lines of ledgers
 	Units   benchfmt.UnitMetadataMap
 }
 
@@ -77,10 +76,8 @@ func (l *loader) load(src io.Reader, name string) {
 		switch {
 		case err != nil:
 			l.errs, bad = append(l.errs, err), true
-		case rec.Bench == Zombies || rec.Bench == Control && rec.Param("of") == "": // others are of how zombies end
+		case rec.Bench == Zombies || rec.Bench == Control: // others are of how zombies end
 			l.set.Records, ours = append(l.set.Records, rec), true
-		case rec.Bench == Ledger:
-			l.set.Ledger = append(l.set.Ledger, rec)
 		}
 	}
 	switch err := l.reader.Err(); {
@@ -197,7 +194,7 @@ func (s *Set) groups() grouping {
 		}
 		g := byKey[at.group]
 		of = append(of, g)
-		if rec.Bench == Control {
+		if rec.Control {
 			g.controls = append(g.controls, rec)
 			continue
 		}

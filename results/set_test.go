@@ -197,7 +197,7 @@ func TestNoisySentence(t *testing.T) {
 	sentence := func(every int) string {
 		l.change = func(i int, t *Trial) {
 			if i%every == 0 {
-				t.Noisy = []string{"something forked meanwhile"}
+				t.Warnings = []string{"something forked meanwhile"}
 			}
 		}
 		return loadLabs(t, []lab{l}).Summaries()[0].Sentence()
@@ -341,7 +341,7 @@ func TestTableEqualsBenchstat(t *testing.T) {
 	ours := make(map[string]string)
 	for _, row := range set.Table().Rows {
 		for unit, c := range row.Cells {
-			name := fmt.Sprintf("%s Zombies/count=%s/parallel=%s/spawn=%s", unit, lookup(row.Config, "count"), lookup(row.Config, "parallel"), lookup(row.Config, "spawn"))
+			name := fmt.Sprintf("%s Zombies/count=%s/parallel=%s/spawn=%s", unit, Lookup(row.Config, "count"), Lookup(row.Config, "parallel"), Lookup(row.Config, "spawn"))
 			ours[name] = fmt.Sprint(c.Center) + " " + c.PctRangeString()
 		}
 	}

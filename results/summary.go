@@ -94,11 +94,11 @@ func (g *group) summary() Summary {
 		switch {
 		case rec.Broken != "":
 			s.Broken = addReason(s.Broken, rec.Broken)
-		case len(rec.Noisy) > 0:
-			for _, text := range rec.Noisy {
+		case len(rec.Warnings) > 0:
+			for _, text := range rec.Warnings {
 				s.Noisy = addReason(s.Noisy, text)
 			}
-			if rec.Bench == Control {
+			if rec.Control {
 				s.NoisyControls++
 			} else {
 				s.NoisyTrials++
@@ -171,7 +171,7 @@ func (s Summary) Estimate(unit string) (Estimate, bool) {
 }
 
 // Param returns what the trials were measured under.
-func (s Summary) Param(key string) string { return lookup(s.Config, key) }
+func (s Summary) Param(key string) string { return Lookup(s.Config, key) }
 
 // Sentence is the answer in one sentence. A difference that does not stand out
 // from the noise has no number in it.

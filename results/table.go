@@ -63,7 +63,7 @@ func (s *Set) table(q Query, all grouping) Table {
 			trials := counting(r.trials)
 			row.Trials, row.Broken = len(trials), len(r.trials)-len(trials)
 			for _, trial := range trials {
-				if len(trial.Noisy) > 0 {
+				if len(trial.Warnings) > 0 {
 					row.Noisy++
 				}
 			}
@@ -112,7 +112,7 @@ func (q Query) newCell(unit string, trials, controls []Record, assumption benchm
 	c.Summary = assumption.Summary(sample, confidence)
 	_, factor := q.scale(unit)
 	c.Center, c.Lo, c.Hi = c.Center*factor, c.Lo*factor, c.Hi*factor
-	if base, per, ok := perZombies(unit); ok {
+	if base, per, ok := PerZombies(unit); ok {
 		if floor, n := noiseFloor(base, controls); n > 0 {
 			// From a difference to one for so many zombies of this army.
 			c.Floor = floor * per / float64(largest) * factor

@@ -6,20 +6,30 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 
 	"golang.org/x/perf/benchfmt"
 )
 
-// The fixed forms of comments that Reader understands.
+// The fixed forms of comments that Reader understands, besides readings.
 const (
 	controlMark = "# control "
-	ledgerMark  = "# ledger "
 	brokenMark  = "# broken: "
 	noisyMark   = "# noisy: "
 	endsMark    = "# ends: "
+	siteMark    = "# site "
+	cacheMark   = "# cache "
+	kernelMark  = "# kernel: "
+	aboutMark   = "# about "
+	unitMark    = "# unit "
 )
+
+// reserved reports whether a word begins comments that are no readings.
+func reserved(word string) bool {
+	return slices.Contains([]string{"broken", "noisy", "ends", "kernel"}, word)
+}
 
 // maxLine is the longest line that bufio.Scanner, and so every reader of the
 // benchmark format, takes.
@@ -33,8 +43,13 @@ type Writer struct {
 	buf bytes.Buffer
 	// bench writes benchmark lines into buf: numbers look as benchfmt makes
 	// them look. It never sees a configuration, the header has it.
-	bench *benchfmt.Writer
+	bench  *benchfmt.Writer
+	caches []Cache // that no trial has mentioned yet
 }
+
+// Describe adds a slab cache to what the header said. It is written before the
+// first trial that mentions it.
+func (w *Writer) Describe(c Cache) { w.caches = append(w.caches, c) }
 
 // NewWriter returns a Writer to w. It buffers nothing between calls.
 func NewWriter(w io.Writer) *Writer {
@@ -43,12 +58,16 @@ func NewWriter(w io.Writer) *Writer {
 	return wr
 }
 
-// WriteHeader writes comments, configuration and units. It comes first; a later
-// header changes the configuration from there on.
+// WriteHeader writes what a file begins with; its slab caches follow with the
+// first trial that mentions them. It comes first; a later header changes the
+// configuration from there on.
 func (w *Writer) WriteHeader(h Header) error {
 	w.buf.Reset()
 	for _, c := range h.Comments {
 		w.comment(c)
+	}
+	if err := w.facts(h.Facts); err != nil {
+		return fmt.Errorf("write header: %w", err)
 	}
 	for _, p := range h.Config {
 		value := oneLine(p.Value)
@@ -62,10 +81,9 @@ func (w *Writer) WriteHeader(h Header) error {
 	}
 	w.buf.WriteByte('\n')
 	for _, u := range h.Units {
-		if s := u.Unit + u.Key + u.Value; u.Unit == "" || u.Key == "" || strings.ContainsFunc(s, unicode.IsSpace) || strings.Contains(u.Key, "=") {
-			return fmt.Errorf("write header: unit metadata %q %q=%q: want single words", u.Unit, u.Key, u.Value)
+		if err := w.unit(u); err != nil {
+			return fmt.Errorf("write header: %w", err)
 		}
-		fmt.Fprintf(&w.buf, "Unit %s %s=%s\n", u.Unit, u.Key, u.Value)
 	}
 	if len(h.Units) > 0 {
 		w.buf.WriteByte('\n')
@@ -73,21 +91,74 @@ func (w *Writer) WriteHeader(h Header) error {
 	return w.flush("write header")
 }
 
-// WriteTrial writes one trial and its notes. Reasons are put on one line. A
+func (w *Writer) facts(f Facts) error {
+	if err := f.Kernel.check(); err != nil {
+		return err
+	}
+	if text := f.Kernel.text(); text != "" {
+		fmt.Fprintf(&w.buf, "%s%s\n", kernelMark, text)
+	}
+	for _, c := range f.Caches {
+		if err := c.check(); err != nil {
+			return err
+		}
+	}
+	w.caches = slices.Clone(f.Caches)
+	for _, m := range f.About {
+		if err := m.check(); err != nil {
+			return err
+		}
+		fmt.Fprintf(&w.buf, "%s%s\n", aboutMark, m.text())
+	}
+	return nil
+}
+
+func (w *Writer) unit(u Unit) error {
+	if u.Name == "" || strings.ContainsFunc(u.Name+u.Meta, unicode.IsSpace) {
+		return fmt.Errorf("unit %q %q: want single words", u.Name, u.Meta)
+	}
+	if u.Meta != "" {
+		if key, _, ok := strings.Cut(u.Meta, "="); !ok || key == "" {
+			return fmt.Errorf("unit %s: metadata %q: want KEY=VALUE", u.Name, u.Meta)
+		}
+		fmt.Fprintf(&w.buf, "Unit %s %s\n", u.Name, u.Meta)
+	}
+	if u.Meaning != "" {
+		m := Meaning{u.Name, u.Meaning}
+		if err := m.check(); err != nil {
+			return err
+		}
+		fmt.Fprintf(&w.buf, "%s%s\n", unitMark, m.text())
+	}
+	return nil
+}
+
+// WriteTrial writes one trial and its comments. Reasons are put on one line. A
 // trial that would not be read back as it is, is refused: a name that ends in
 // -digits would lose them as GOMAXPROCS.
 func (w *Writer) WriteTrial(t Trial) error {
-	if (t.Bench == Control || t.Bench == Ledger) && t.N == 0 {
+	t.Control = t.Control || t.Bench == Control
+	if t.Control && t.N == 0 {
 		t.N = 1
 	}
 	if err := t.check(); err != nil {
 		return fmt.Errorf("write trial: %w", err)
 	}
 	w.buf.Reset()
+	mentioned := w.mentioned(t)
+	for _, c := range mentioned {
+		fmt.Fprintf(&w.buf, "%s%s\n", cacheMark, c.text())
+	}
 	for _, text := range t.Notes {
 		w.comment(text)
 	}
-	for _, reason := range t.Noisy {
+	for _, r := range t.Readings {
+		fmt.Fprintf(&w.buf, "# %s\n", r.text())
+	}
+	for _, s := range t.Sites {
+		fmt.Fprintf(&w.buf, "%s%s\n", siteMark, s.text())
+	}
+	for _, reason := range t.Warnings {
 		fmt.Fprintf(&w.buf, "%s%s\n", noisyMark, oneReason(reason))
 	}
 	if e := t.Ends; e.Known {
@@ -96,12 +167,13 @@ func (w *Writer) WriteTrial(t Trial) error {
 	switch {
 	case t.Broken != "":
 		fmt.Fprintf(&w.buf, "%s%s: ", brokenMark, oneReason(t.Broken))
-	case t.Bench == Control:
+		if t.Control && t.Bench != Control {
+			w.buf.WriteString(brokenControl)
+		}
+	case t.Control:
 		// A comment, because the zeros of controls would blank benchstat's
 		// geomean and footnote every table.
 		w.buf.WriteString(controlMark)
-	case t.Bench == Ledger:
-		w.buf.WriteString(ledgerMark) // computed, not a sample
 	}
 	res := &benchfmt.Result{Name: benchfmt.Name(t.Name()), Iters: t.N}
 	for _, v := range t.Values {
@@ -110,28 +182,48 @@ func (w *Writer) WriteTrial(t Trial) error {
 	if err := w.bench.Write(res); err != nil {
 		return fmt.Errorf("write trial: %w", err)
 	}
-	return w.flush("write trial")
+	if err := w.flush("write trial"); err != nil {
+		return err
+	}
+	w.caches = slices.DeleteFunc(w.caches, func(c Cache) bool {
+		return slices.ContainsFunc(mentioned, func(m Cache) bool { return m.Name == c.Name })
+	})
+	return nil
 }
 
-// Comment writes text as free comment lines.
-func (w *Writer) Comment(text string) error {
-	w.buf.Reset()
-	w.comment(text)
-	return w.flush("write comment")
+// mentioned returns those slab caches that the trial is the first to mention.
+func (w *Writer) mentioned(t Trial) (caches []Cache) {
+	for _, c := range w.caches {
+		reads := slices.ContainsFunc(t.Readings, func(r Reading) bool { _, ok := r.Cache(c.Name); return ok })
+		if reads || slices.ContainsFunc(t.Sites, func(s CallSite) bool { return slices.Contains(s.Caches, c.Name) }) {
+			caches = append(caches, c)
+		}
+	}
+	return caches
 }
 
+// comment writes free text. What would be read as something else gets one more
+// space.
 func (w *Writer) comment(text string) {
 	for line := range strings.SplitSeq(strings.TrimRightFunc(text, unicode.IsSpace), "\n") {
 		line = "# " + strings.TrimRightFunc(strings.ReplaceAll(line, "\r", " "), unicode.IsSpace)
-		for _, mark := range []string{controlMark, ledgerMark, brokenMark, noisyMark, endsMark} {
-			if strings.HasPrefix(line+" ", mark) {
-				line = "# " + line[1:] // one more space: free text, not a note
-				break
-			}
+		if hasForm(line) {
+			line = "# " + line[1:]
 		}
 		w.buf.WriteString(strings.TrimRight(line, " "))
 		w.buf.WriteByte('\n')
 	}
+}
+
+// hasForm reports whether Reader may see more in a comment than free text.
+func hasForm(line string) bool {
+	for _, mark := range []string{controlMark, brokenMark, noisyMark, endsMark, siteMark, cacheMark, kernelMark, aboutMark, unitMark} {
+		if strings.HasPrefix(line+" ", mark) {
+			return true
+		}
+	}
+	_, ok, err := parseReading(line[len("# "):], func(s string) string { return s })
+	return ok || err != nil
 }
 
 func (w *Writer) flush(doing string) error {
@@ -150,7 +242,7 @@ func (w *Writer) flush(doing string) error {
 	return nil
 }
 
-// isConfigKey tells whether benchfmt would read `key: value` as configuration.
+// isConfigKey reports whether benchfmt would read `key: value` as configuration.
 func isConfigKey(key string) bool {
 	r := benchfmt.NewReader(strings.NewReader(key+": x\nBenchmarkX 1 1 x\n"), "")
 	if strings.ContainsFunc(key, unicode.IsSpace) || !r.Scan() {

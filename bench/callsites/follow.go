@@ -11,116 +11,171 @@ import (
 	"zombench/bench/daemon"
 	"zombench/measure"
 	"zombench/measure/kmemtrace"
+	"zombench/results"
 )
 
-// zombies is how many are followed: enough to tell what each of them holds
+// Bench is the benchmark, and its units.
+const (
+	Bench         = "CallSites"
+	UnitObjects   = "objects/zombie"     // that are retained
+	UnitAllocated = "allocated-B/zombie" // that they take
+)
+
+// Experiment returns the experiment.
+func Experiment() bench.Experiment {
+	p := &plan{spawns: []string{"exec"}}
+	return bench.Experiment{
+		Name:    "callsites",
+		Asks:    "which functions of the kernel allocate what a zombie keeps?",
+		Samples: 1,
+		Units: []results.Unit{
+			{Name: UnitObjects, Meta: "better=lower", Meaning: "slab objects that one zombie keeps, by the kmem tracepoints"},
+			{Name: UnitAllocated, Meta: "better=lower", Meaning: "bytes of these"},
+		},
+		Fields: []bench.Field{
+			{Name: "spawn", Usage: "ways of spawning: exec, os-exec, clone", Value: bench.Words(&p.spawns, "exec", "os-exec", "clone")},
+		},
+		Setups: p.setups,
+	}
+}
+
+type plan struct{ spawns []string }
+
+func (p *plan) setups() ([]bench.Setup, error) {
+	if len(p.spawns) == 0 {
+		return nil, bench.FieldErrorf("spawn", "the list is empty; give at least one way of spawning")
+	}
+	var setups []bench.Setup
+	for _, spawn := range p.spawns {
+		setups = append(setups, bench.Setup{
+			Bench: Bench, Params: []results.Param{{Key: "spawn", Value: spawn}},
+			About: "who allocates what a zombie keeps that was raised by " + spawn,
+			Group: Bench, Last: true,
+			Needs: []bench.Need{bench.NeedRoot, bench.NeedCgroup, {Name: "tracefs", Check: tracing}},
+			Army:  bench.Army{Zombies: zombies, Tasks: 1},
+			Run:   func(ctx context.Context, s *bench.Site) error { return run(ctx, s, spawn) },
+		})
+	}
+	return setups, nil
+}
+
+// tracing reports why the kmem tracepoints cannot be had.
+func tracing(h *bench.Host) error {
+	_, err := kmemtrace.ReadSymbols(h.FS)
+	if err == nil {
+		err = kmemtrace.Available(h.FS)
+	}
+	return err
+}
+
+// zombies is how many are followed: enough to tell what each of them keeps
 // from what their parent happens to do.
 const zombies = 16
 
 // attempts is how often a trace with gaps is taken again.
 const attempts = 3
 
-// Follow raises a handful of zombies in a way of spawning and follows their
-// allocations. ErrNotSupported and ErrNotPermitted of package measure say that
-// this cannot be done here.
-func Follow(ctx context.Context, lab *bench.Lab, spawn string) (*Held, error) {
-	symbols, err := lab.FS.Symbols()
+// run raises a handful of zombies in a way of spawning and follows their
+// allocations.
+func run(ctx context.Context, s *bench.Site, spawn string) error {
+	symbols, err := kmemtrace.ReadSymbols(s.Lab.FS)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	slab, err := lab.FS.Slabinfo()
+	slab, err := s.Lab.FS.Slabinfo()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	sizes := make(map[string]uint64) // bytes asked for, by cache
 	for _, c := range slab.Caches {
-		if cache, err := lab.FS.SlabCache(c.Name); err == nil {
+		if cache, err := s.Lab.FS.SlabCache(c.Name); err == nil {
 			sizes[c.Name] = cache.ObjectSize
 		}
 	}
 	name := Resolve{Function: symbols.Caller, Caches: func(e kmemtrace.Event) []string { return fitting(slab, sizes, e) }}
+	d, err := s.Zombied(ctx, daemon.Options{Count: zombies, Parallel: 1, Spawn: spawn})
+	if err != nil {
+		return err
+	}
 	for i := 1; ; i++ {
-		held, err := follow(ctx, lab, spawn, name)
+		err := follow(ctx, s, d, name)
 		if err == nil || i == attempts || !errors.Is(err, kmemtrace.ErrLost) {
-			return held, err
+			return err
+		}
+		if _, err := s.Reap(ctx, d); err != nil {
+			return err
 		}
 	}
 }
 
-func follow(ctx context.Context, lab *bench.Lab, spawn string, name Resolve) (held *Held, err error) {
-	site, err := lab.Site()
+func follow(ctx context.Context, s *bench.Site, d *daemon.Daemon, name Resolve) error {
+	before, err := s.Settle(ctx, "before", nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer func() { err = errors.Join(err, site.Close()) }()
-	d, err := daemon.Start(ctx, site.Start, daemon.Options{
-		Binary: lab.Zombied, Args: lab.DaemonArgs, Count: zombies, Parallel: 1, Spawn: spawn,
-	})
+	parents, err := s.Lab.FS.Tasks(d.Pid())
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer func() { err = errors.Join(err, d.Stop(context.WithoutCancel(ctx))) }()
-	before, _, err := site.Settle(ctx, nil)
+	trace, err := kmemtrace.Start(s.Lab.FS)
 	if err != nil {
-		return nil, err
-	}
-	parents, err := lab.FS.Tasks(d.Pid())
-	if err != nil {
-		return nil, err
-	}
-
-	trace, err := kmemtrace.Start(lab.FS)
-	if err != nil {
-		return nil, err
+		return err
 	}
 	defer trace.Close()
-	// What was freed on the way is freed for good before the army counts as
-	// standing: objects are given back after grace periods, and settling
-	// waits for these.
-	army, err := d.Raise(ctx, nil)
+	// What was freed on the way is freed for good before the army is complete:
+	// objects are given back after grace periods, and settling waits for these.
+	army, err := s.Raise(ctx, d)
+	if err == nil {
+		err = bench.Complete(army, zombies)
+	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if army.Standing != zombies {
-		return nil, fmt.Errorf("%d of %d zombies stand: %s", army.Standing, zombies, army.Error)
-	}
-	if _, _, err := site.Settle(ctx, nil); err != nil {
-		return nil, err
+	if _, err := s.Settle(ctx, "after", nil); err != nil {
+		return err
 	}
 	raised, err := trace.Take()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if _, err := d.Reap(ctx, nil); err != nil {
-		return nil, err
+	if _, err := s.Reap(ctx, d); err != nil {
+		return err
 	}
-	if _, _, err := site.Settle(ctx, func(now bench.Sample) bool { return site.Returned(before, now) == "" }); err != nil {
-		return nil, err
+	if _, err := s.SettleBack(ctx, "reaped", before); err != nil {
+		return err
 	}
 	reaped, err := trace.Take()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	held = Match(parents, raised, reaped, name)
-	if held.Zombies != zombies {
-		return nil, fmt.Errorf("%d zombies were to be followed and %d forks were seen: %w", zombies, held.Zombies, measure.ErrMalformed)
+	followed, sites := Match(parents, raised, reaped, name)
+	if followed != zombies {
+		return fmt.Errorf("%d zombies were to be followed and %d forks were seen: %w", zombies, followed, measure.ErrMalformed)
 	}
-	return held, nil
+	var objects, allocated uint64
+	for _, site := range sites {
+		objects += site.Objects
+		allocated += site.Objects * site.Allocated
+	}
+	s.Result.Sites = sites
+	s.Put(UnitObjects, float64(objects)/zombies)
+	s.Put(UnitAllocated, float64(allocated)/zombies)
+	return nil
 }
 
 // fitting names the caches that an allocation may be from. The general ones
 // have their size in their name, and those for accounted memory are apart
 // since Linux 5.14; of the others the sizes have to do.
-func fitting(slab measure.Slabinfo, asked map[string]uint64, e kmemtrace.Event) []string {
+func fitting(slab measure.Slabinfo, requested map[string]uint64, e kmemtrace.Event) []string {
 	var names, apart []string
 	for _, c := range slab.Caches {
 		general := strings.HasPrefix(c.Name, "kmalloc-")
 		switch {
-		case c.ObjSize != e.Given || general != e.General:
+		case c.ObjSize != e.Allocated || general != e.General:
 		case general && strings.HasPrefix(c.Name, "kmalloc-rcl-"):
 		case general && strings.HasPrefix(c.Name, "kmalloc-cg-"):
 			apart = append(apart, c.Name)
-		case general || asked[c.Name] == e.Asked:
+		case general || requested[c.Name] == e.Requested:
 			names = append(names, c.Name)
 		}
 	}
@@ -128,7 +183,7 @@ func fitting(slab measure.Slabinfo, asked map[string]uint64, e kmemtrace.Event) 
 		names = apart
 	}
 	if len(names) == 0 {
-		return []string{fmt.Sprintf("of %d B", e.Given)}
+		return []string{fmt.Sprintf("of %d B", e.Allocated)}
 	}
 	slices.Sort(names)
 	return names

@@ -32,7 +32,6 @@ type Options struct {
 	Spawn    string    // way of spawning, by zombied's name for it
 	Args     []string  // further arguments of zombied start
 	PidNS    int       // nested pid namespaces to start it in, with an init in each
-	Init     []string  // arguments with which this program is such an init: its main calls pidns.Main with those behind them
 	Log      io.Writer // zombied's own log; nil discards it
 }
 
@@ -114,7 +113,7 @@ func Start(ctx context.Context, start Starter, o Options) (*Daemon, error) {
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
 	// A Ctrl-C at the terminal is the harness's to handle.
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	pidns.Wrap(d.cmd, o.PidNS, o.Init)
+	pidns.Wrap(d.cmd, o.PidNS)
 	if err := start(d.cmd); err != nil {
 		sock.close()
 		write.Close()

@@ -1,12 +1,12 @@
 // Package foreign measures the zombies of programs that are none of this
 // project's: a server that forgets to wait, a stress test, anything.
 //
-// It believes nothing that such a program says, and cannot hold it before its
-// army or have it reap. So it turns the experiment round: the program runs in a
-// fresh cgroup until the number of tasks there stands still, then it is killed.
-// Its zombies come to the harness, a child subreaper, as they are, and stand on
-// with nothing beside them; what the kernel gives back when they are collected is
-// what they held.
+// Such a program cannot be held before its army or made to reap, and nothing
+// that it says is relied on. So the experiment is turned round: the program runs
+// in a fresh cgroup until the number of tasks there stays the same, then it is
+// killed. Its zombies come to the harness, a child subreaper, as they are, and
+// stay with nothing beside them; what the kernel gives back when they are
+// collected is what they held.
 package foreign
 
 import (
@@ -15,111 +15,183 @@ import (
 	"fmt"
 	"os/exec"
 	"strconv"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"zombench/bench"
+	"zombench/bench/daemon/pidns"
+	"zombench/bench/memory"
 	"zombench/results"
 )
 
-// Spawn is what stands in the results in place of a way of spawning.
-const Spawn = "foreign"
+// spawn is what stands in the results in place of a way of spawning.
+const spawn = "foreign"
 
-// An Army is what a command leaves behind.
-type Army struct {
-	Command string        // for sh -c
-	Count   int           // zombies to measure; 0: as many as it leaves
-	Still   time.Duration // the tasks count as standing still when they have done so for so long
-	Within  time.Duration // it is given up after so long
+// Experiment returns the experiment.
+func Experiment() bench.Experiment {
+	p := &plan{still: time.Second, within: time.Minute}
+	return bench.Experiment{
+		Name:    "foreign",
+		Asks:    "how much memory do the zombies of another program hold?",
+		Units:   results.Units(),
+		Samples: 10,
+		Fields: []bench.Field{
+			{Name: "daemon", Usage: "measure the zombies of this shell command, any program that leaves some", Value: bench.Text(&p.command, "command")},
+			{Name: "still", Usage: "its tasks must stay the same for this long", Value: bench.Duration(&p.still, time.Millisecond)},
+			{Name: "within", Usage: "and do so within this time", Value: bench.Duration(&p.within, time.Millisecond)},
+			{Name: "pidns", Usage: "nested pid namespaces that it runs in, each with an init", Value: bench.Int(&p.pidns, 0, pidns.MaxLevels-1)},
+		},
+		Setups: p.setups,
+	}
 }
 
-// Defaults are for a program that raises its army at once.
-func Defaults(command string) Army {
-	return Army{Command: command, Still: time.Second, Within: time.Minute}
+// A plan is what the user may set.
+type plan struct {
+	command string        // for sh -c
+	still   time.Duration // the tasks count as settled when they have stayed the same for so long
+	within  time.Duration // it is given up after so long
+	pidns   int           // nested pid namespaces; 0: in ours
+
+	count int // zombies of all trials: only like is compared with like. 0 before the first
+}
+
+func (p *plan) setups() ([]bench.Setup, error) {
+	if strings.TrimSpace(p.command) == "" {
+		return nil, bench.FieldErrorf("daemon", "give the command of a program that leaves zombies")
+	}
+	return []bench.Setup{{
+		Bench: results.Zombies, Params: []results.Param{{Key: "spawn", Value: spawn}},
+		About: "the zombies that the command leaves: " + p.command,
+		Needs: []bench.Need{bench.NeedRoot, bench.NeedCgroup},
+		Run:   p.run,
+	}}, nil
 }
 
 // pace is the time between two looks at the tasks.
 const pace = 10 * time.Millisecond
 
-// Trial runs the command once and measures its zombies. What it did wrong
-// makes a broken trial; the error is for what is wrong here.
-func Trial(ctx context.Context, lab *bench.Lab, a Army) (result results.Trial, err error) {
-	if lab.Doing == nil {
-		lab.Doing = func(string) {}
-	}
-	site, err := lab.Site()
-	if err != nil {
-		return result, err
-	}
-	site.ReadAll()
-	defer func() { err = errors.Join(err, site.Close()) }()
-	lab.Doing("starting the command")
-	cmd := exec.Command("sh", "-c", a.Command)
+// run runs the command once and measures its zombies. What it did wrong makes
+// a broken trial; any other error is for what is wrong here.
+func (p *plan) run(ctx context.Context, s *bench.Site) error {
+	s.ReadSystem()
+	s.Doing("starting the command")
+	s.Note("daemon: %s", p.command)
+	cmd := exec.Command("sh", "-c", p.command)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := site.Start(cmd); err != nil {
-		return result, fmt.Errorf("starting sh: %w", err)
+	// Whoever inherits its standard error may outlive it.
+	cmd.WaitDelay = time.Second
+	says := new(daemonLog)
+	cmd.Stderr = says
+	var inits *pidns.Keeper
+	if p.pidns > 0 {
+		var err error
+		if inits, err = pidns.Keep(cmd, p.pidns); err != nil {
+			return err
+		}
+		s.Cleanup(func(context.Context) error { return inits.Close() })
+	}
+	if err := s.Start(cmd); err != nil {
+		return fmt.Errorf("starting sh: %w", err)
 	}
 	exited := make(chan struct{})
 	go func() {
-		_ = cmd.Wait() // how it ends is its own affair
+		_ = cmd.Wait() // how it ends is judged by what it leaves
 		close(exited)
 	}()
-	program := &program{site: site, exited: exited, main: cmd.Process.Pid}
-	defer func() {
-		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		err = errors.Join(err, program.kill(cleanup))
-	}()
-
-	t := &bench.Trial{Setup: bench.Setup{Bench: results.Zombies, Spawn: Spawn}}
-	lab.Doing("waiting until its tasks stand still")
-	found, why, err := program.settle(ctx, lab, a)
-	t.Count = a.Count
-	if a.Count == 0 {
-		t.Count = found
+	w := &program{Site: s, plan: p, cmd: cmd, exited: exited, says: says, inits: inits}
+	s.Cleanup(w.kill)
+	if inits != nil {
+		if err := inits.Await(ctx, s.Lab.FS, cmd.Process.Pid, exited); err != nil {
+			return err
+		}
 	}
-	if err == nil && why == "" {
-		why, err = program.measure(ctx, lab, t)
-	}
-	if err != nil {
-		return result, err
-	}
-	if t.Broken = why; t.Before.Pids == nil {
-		t.After = bench.Sample{} // there is nothing to compare it with
-	}
-	result = lab.Result(t)
-	// Nobody knows by how many threads they were raised.
-	result.Params = []results.Param{{Key: "count", Value: strconv.Itoa(t.Count)}, {Key: "spawn", Value: Spawn}}
-	result.Notes = append(result.Notes, "daemon: "+a.Command,
-		fmt.Sprintf("about %d zombies were found beside the command; before: collected, after: standing", found))
-	return result, nil
+	return w.measure(ctx)
 }
 
 // A program is the command at work.
 type program struct {
-	site   *bench.Site
-	main   int           // pid of the command itself
-	exited chan struct{} // the command itself was waited for
+	*bench.Site
+	plan   *plan
+	cmd    *exec.Cmd     // the command itself, or the outermost init
+	exited chan struct{} // that was waited for
+	says   *daemonLog
+	inits  *pidns.Keeper // of the namespaces that it runs in; nil: it runs in ours
 }
 
-// settle waits until the number of tasks stands still, and counts the zombies
-// among them: rather a few less, if some come and go. It says why the command is
-// not worth measuring.
-func (p *program) settle(ctx context.Context, lab *bench.Lab, a Army) (zombies int, why string, err error) {
-	start := time.Now()
-	last, err := p.site.Pids().Current()
+// measure takes samples with and without as many of the command's zombies as
+// are asked for.
+func (p *program) measure(ctx context.Context) error {
+	found, err := p.settle(ctx)
 	if err != nil {
-		return 0, "", err
+		return err
+	}
+	count := p.plan.count
+	if count == 0 {
+		count = found
+	}
+	p.Result.N = count
+	p.Result.Params = []results.Param{{Key: "count", Value: strconv.Itoa(count)}, {Key: "spawn", Value: spawn}}
+	p.Note("about %d zombies were found beside the command; before: collected, after: uncollected", found)
+	p.Doing("killing the command")
+	if err := p.kill(ctx); err != nil {
+		return err
+	}
+	// What it had running besides is among them now, if nobody waits for that.
+	left, err := p.tasks()
+	if err != nil {
+		return err
+	}
+	if left < count {
+		return bench.Brokenf("of %d zombies %d are left after the command was killed: somebody has collected them, such as the end of a pid namespace (--pidns 1 gives the command one that stays)", count, left)
+	}
+	if _, err := p.collect(ctx, left-count); err != nil {
+		return err
+	}
+	after, err := p.Settle(ctx, "after", nil)
+	if err != nil {
+		return err
+	}
+	if left, err = p.tasks(); err != nil || left != count {
+		return errors.Join(err, bench.Brokenf("%d zombies are left, and not %d", left, count))
+	}
+	p.Doing("collecting")
+	collected, err := p.collect(ctx, count)
+	if err != nil {
+		return err
+	}
+	before, err := p.Settle(ctx, "before", func(s bench.Sample) bool { return *s.Pids == *after.Pids-uint64(count) })
+	if err != nil {
+		return err
+	}
+	p.Result.Values = memory.Values(p.Lab, count, before, after)
+	if left, err = p.tasks(); err != nil || collected != count || left != 0 {
+		return errors.Join(err, bench.Brokenf("%d of %d zombies were collected and %d are left", collected, count, left))
+	}
+	p.plan.count = count
+	return nil
+}
+
+// settle waits until the number of tasks stays the same, and counts the zombies
+// among them: rather a few less, if some come and go.
+func (p *program) settle(ctx context.Context) (zombies int, err error) {
+	still := p.plan.still
+	start := time.Now()
+	last, err := p.Tasks()
+	if err != nil {
+		return 0, err
 	}
 	same, near, lo, hi := start, start, last, last
-	// One that is always at it, a zombie gone and one come, stands still too; but
+	// One that is always at it, a zombie gone and one come, stays the same too; but
 	// that takes longer to tell from one that is not done yet.
-	for time.Since(same) < a.Still && time.Since(near) < 10*a.Still {
-		n, err := p.site.Pids().Current()
+	for time.Since(same) < still && time.Since(near) < 10*still {
+		p.Doing(fmt.Sprintf("waiting until the number of tasks stays the same for %v, now %d (gives up after %v)", still, last, p.plan.within))
+		n, err := p.Tasks()
 		if err != nil {
-			return 0, "", err
+			return 0, err
 		}
 		now := time.Now()
 		if n != last {
@@ -128,94 +200,85 @@ func (p *program) settle(ctx context.Context, lab *bench.Lab, a Army) (zombies i
 		if lo, hi = min(lo, n), max(hi, n); hi-lo > max(2, hi/100) {
 			near, lo, hi = now, n, n
 		}
-		if time.Since(start) > a.Within {
-			return 0, fmt.Sprintf("its tasks did not stand still within %v: %d to %d", a.Within, lo, hi), nil
+		if time.Since(start) > p.plan.within {
+			return 0, bench.Brokenf("the number of its tasks did not stay the same for %v within %v: %d to %d; a daemon that waits to be a child of pid 1 needs --pidns 1", still, p.plan.within, lo, hi)
 		}
-		select {
-		case <-ctx.Done():
-			return 0, "", context.Cause(ctx)
-		case <-time.After(pace):
+		if err := bench.Sleep(ctx, pace); err != nil {
+			return 0, err
 		}
 	}
-	living, err := p.site.Procs()
+	living, err := p.Procs()
 	if err != nil {
-		return 0, "", err
+		return 0, err
 	}
-	n, err := p.site.Pids().Current()
+	n, err := p.Tasks()
 	if err != nil {
-		return 0, "", err
+		return 0, err
 	}
-	zombies = int(n)
 	for _, pid := range living {
-		if threads, err := lab.FS.Threads(pid); err == nil {
-			zombies -= threads
+		if process, err := p.Lab.FS.Process(pid); err == nil {
+			n -= process.Threads
 		}
 	}
-	if zombies < 1 {
-		return zombies, "the command leaves no zombie", nil
+	if n < 1 {
+		return 0, bench.Brokenf("the command leaves no zombie%s", p.ended())
 	}
-	if time.Since(same) < a.Still {
-		zombies -= zombies / 20
+	if time.Since(same) < still {
+		n -= n / 20
 	}
-	return zombies, "", nil
+	return n, nil
 }
 
-// measure kills the command, and takes samples with and without as many of its
-// zombies as are asked for.
-func (p *program) measure(ctx context.Context, lab *bench.Lab, t *bench.Trial) (why string, err error) {
-	lab.Doing("killing the command")
-	if err := p.kill(ctx); err != nil {
-		return "", err
+// ended says how the command ended, if it has ended badly; "" else.
+func (p *program) ended() string {
+	select {
+	case <-p.exited:
+	default:
+		return ""
 	}
-	sample := func(when string, reached func(bench.Sample) bool) (bench.Sample, error) {
-		lab.Doing("settling " + when)
-		s, restless, err := p.site.Settle(ctx, reached)
-		if restless != "" {
-			t.Noisy = append(t.Noisy, fmt.Sprintf("%s did not stand still within %v %s", restless, lab.Settling.Within, when))
-		}
-		return s, err
+	state := p.cmd.ProcessState
+	if state.Success() {
+		return ""
 	}
-	// What it had running besides is among them now, if nobody waits for that.
-	left, err := p.site.Pids().Current()
-	if err != nil {
-		return "", err
+	why := fmt.Sprintf(": it ended with %v", state)
+	if said := p.says.last(); said != "" {
+		why += ": " + said
 	}
-	surplus := int(left) - t.Count
-	if surplus < 0 {
-		return fmt.Sprintf("of %d zombies %d are left after the command was killed: somebody has collected them, such as the end of a pid namespace", t.Count, left), nil
+	return why
+}
+
+// tasks counts the tasks in the cgroup besides the inits.
+func (p *program) tasks() (int, error) {
+	n, err := p.Tasks()
+	if err != nil || p.inits == nil {
+		return n, err
 	}
-	if _, err := p.site.CollectSome(surplus); err != nil {
-		return "", err
+	inits, err := p.inits.Tasks()
+	return n - inits, err
+}
+
+// collect reaps up to n zombies, where they are.
+func (p *program) collect(ctx context.Context, n int) (int, error) {
+	if p.inits != nil {
+		return p.inits.Collect(ctx, n)
 	}
-	if t.After, err = sample("with the army", nil); err != nil {
-		return "", err
+	if left, err := p.Tasks(); err != nil || n == left {
+		collected, err2 := p.Collect(ctx)
+		return collected, errors.Join(err, err2)
 	}
-	if *t.After.Pids != uint64(t.Count) {
-		return fmt.Sprintf("%d zombies stand, and not %d", *t.After.Pids, t.Count), nil
-	}
-	lab.Doing("collecting")
-	collected, err := p.site.Collect(ctx)
-	if err != nil {
-		return "", err
-	}
-	none := func(s bench.Sample) bool { return *s.Pids == 0 }
-	if t.Before, err = sample("without the army", none); err != nil {
-		return "", err
-	}
-	t.Reaped = t.Before
-	if collected != t.Count || *t.Before.Pids != 0 {
-		return fmt.Sprintf("%d of %d zombies were collected and %d tasks are left", collected, t.Count, *t.Before.Pids), nil
-	}
-	return "", nil
+	return p.CollectSome(n)
 }
 
 // kill ends all that lives of the command, and returns when it is dead. It is
 // stopped first: a parent that sees a child die might collect.
 func (p *program) kill(ctx context.Context) error {
 	for {
-		living, err := p.site.Procs()
+		living, err := p.Procs()
 		if err != nil {
 			return err
+		}
+		if p.inits != nil {
+			living = p.inits.Without(living)
 		}
 		for _, sig := range []unix.Signal{unix.SIGSTOP, unix.SIGKILL} {
 			for _, pid := range living {
@@ -226,13 +289,38 @@ func (p *program) kill(ctx context.Context) error {
 			}
 		}
 		if len(living) == 0 {
-			<-p.exited
+			if p.inits == nil {
+				<-p.exited
+			}
 			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(time.Millisecond):
+		if err := bench.Sleep(ctx, time.Millisecond); err != nil {
+			return err
 		}
 	}
+}
+
+// A daemonLog keeps the last line that the command has printed on its standard
+// error.
+type daemonLog struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+// logBytes is how much of it is kept.
+const logBytes = 4096
+
+func (l *daemonLog) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text = append(l.text, b...)
+	l.text = l.text[max(0, len(l.text)-logBytes):]
+	return len(b), nil
+}
+
+func (l *daemonLog) last() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lines := strings.Split(strings.TrimSpace(string(l.text)), "\n")
+	return lines[len(lines)-1]
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zombench/bench/cgroup"
+	"zombench/bench/reexec"
 	"zombench/measure"
 )
 
@@ -44,17 +45,22 @@ type Janitor struct {
 	err      error // valid after done
 }
 
-// Start starts the janitor: this same program with args, which must come to
-// Main (its own flags are appended). It returns when the janitor is ready, that
-// is: blocked in a read and costing nothing until the run ends.
-func Start(lock *Lock, args ...string) (*Janitor, error) {
-	return start(lock, graceTime, args...)
+// name is the janitor's argument zero.
+const name = "zombench-janitor"
+
+// Program is the janitor that Start starts, for main to dispatch.
+func Program() reexec.Program { return reexec.Program{Name: name, Main: serve} }
+
+// Start starts the janitor. It returns when that is ready: blocked in a read
+// and costing nothing until the run ends.
+func Start(lock *Lock) (*Janitor, error) {
+	return start(lock, graceTime)
 }
 
-func start(lock *Lock, grace time.Duration, args ...string) (_ *Janitor, err error) {
+func start(lock *Lock, grace time.Duration, more ...string) (_ *Janitor, err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("start the janitor: %w", err)
+			err = fmt.Errorf("starting the janitor: %w", err)
 		}
 	}()
 	r, w, err := os.Pipe()
@@ -73,9 +79,7 @@ func start(lock *Lock, grace time.Duration, args ...string) (_ *Janitor, err err
 	// which would keep it open. (Before Linux 5.11 it does: there is no such flag.)
 	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 
-	cmd := exec.Command("/proc/self/exe", args...)
-	cmd.Args[0] = os.Args[0]
-	cmd.Args = append(cmd.Args, "--proc="+lock.fs.Proc, "--grace="+grace.String())
+	cmd := reexec.Command(name, append([]string{"--proc=" + lock.fs.Proc, "--grace=" + grace.String()}, more...)...)
 	cmd.Dir = "/"
 	cmd.Env = []string{"GOMAXPROCS=1"} // few threads: they are tasks too
 	cmd.ExtraFiles = []*os.File{lock.file, r, readyW}
@@ -111,12 +115,12 @@ func (j *Janitor) Done() <-chan struct{} { return j.done }
 // undone by the janitor or, if that one was killed or failed, here.
 func (j *Janitor) Finish(ctx context.Context) error {
 	if err := j.lifeline.Close(); err != nil {
-		return fmt.Errorf("end the janitor: %w", err)
+		return fmt.Errorf("ending the janitor: %w", err)
 	}
 	select {
 	case <-j.done:
 	case <-ctx.Done():
-		return fmt.Errorf("end the janitor: pid %d is still clearing up: %w", j.Pid(), ctx.Err())
+		return fmt.Errorf("ending the janitor: pid %d is still clearing up: %w", j.Pid(), ctx.Err())
 	}
 	if err := j.lock.reload(); err != nil || j.err == nil {
 		return err
@@ -125,10 +129,8 @@ func (j *Janitor) Finish(ctx context.Context) error {
 	return err
 }
 
-// Main is the janitor's whole life. The program's main calls it with the
-// arguments behind those that were given to Start, and exits with what it
-// returns.
-func Main(args []string) int {
+// serve is the janitor's whole life. It returns the exit status.
+func serve(args []string) int {
 	// The terminal's and a service manager's signals are meant for the run;
 	// when it ends of them, so do we.
 	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGPIPE, unix.SIGUSR1, unix.SIGUSR2)

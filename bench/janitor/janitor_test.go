@@ -185,7 +185,7 @@ func TestStartFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lock.Close()
-	if _, err := Start(lock, "janitor", "--no-such-flag"); err == nil {
+	if _, err := start(lock, graceTime, "--no-such-flag"); err == nil {
 		t.Error("started a janitor that can't be")
 	}
 }

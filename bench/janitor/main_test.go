@@ -16,15 +16,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zombench/bench/cgroup"
+	"zombench/bench/reexec"
 	"zombench/measure"
 )
 
 // The test binary plays the other processes too.
 func TestMain(m *testing.M) {
+	reexec.Dispatch(Program())
 	var err error
 	switch part := append(os.Args, "")[1]; part {
-	case "janitor":
-		os.Exit(Main(os.Args[2:]))
 	case "run":
 		err = playRun(os.Args[2:])
 	case "daemon":
@@ -63,7 +63,7 @@ func playRun(args []string) error {
 	if err != nil {
 		return err
 	}
-	j, err := start(lock, grace, "janitor")
+	j, err := start(lock, grace)
 	if err != nil {
 		return err
 	}

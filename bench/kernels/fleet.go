@@ -24,7 +24,7 @@ import (
 
 // A Fleet is the guests of one run, and what they have in common.
 type Fleet struct {
-	Fields  map[string]string // what is measured, as in job.Job; without count it depends on the kernel
+	Fields  map[string]string // of the experiment memory, as in job.Job; without count it depends on the kernel
 	Samples int               // trials of each setup
 	Seed    uint64            // of the order of the trials
 	Version string            // of this program, for the head of the result files
@@ -155,20 +155,30 @@ func (r *fleetRun) boot(ctx context.Context, k vm.Kernel, name string) (*vm.Resu
 	return vm.Boot(ctx, c)
 }
 
-// fields returns what is measured under a kernel. Three counts make a slope.
-// Before Linux 5.13 memory.stat counts in steps of up to 32 pages, and only
-// large armies make them small.
+// DefaultCounts says for people which armies are raised unless count is set.
+// Three counts make a slope. Before Linux 5.13 memory.stat counts in steps of up
+// to 32 pages, and only large armies make them small.
+const DefaultCounts = defaultCounts + "; before Linux 5.13, which counts in large steps, " + largeCounts
+
+const (
+	defaultCounts = "250,500,1000"
+	largeCounts   = "2000,4000,8000"
+)
+
+// spawn is the one way of spawning in guests, which hold no program that could
+// be executed: a zombie is the same however it came about.
+const spawn = "clone"
+
+// fields returns what is measured under a kernel.
 func (f *Fleet) fields(k vm.Kernel) map[string]string {
-	fields := maps.Clone(f.Fields)
-	if fields["count"] != "" {
-		return fields
-	}
-	if fields == nil {
-		fields = make(map[string]string)
-	}
-	fields["count"] = "250,500,1000"
-	if (measure.Memcg{Version: 2}).Batched(k.Release) {
-		fields["count"] = "2000,4000,8000"
+	fields := map[string]string{"spawn": spawn}
+	maps.Copy(fields, f.Fields)
+	switch {
+	case fields["count"] != "":
+	case measure.Memcg{Version: 2}.Batched(measure.Release(k.Release)):
+		fields["count"] = largeCounts
+	default:
+		fields["count"] = defaultCounts
 	}
 	return fields
 }

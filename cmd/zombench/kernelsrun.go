@@ -16,6 +16,7 @@ import (
 
 	"zombench/bench"
 	"zombench/bench/kernels"
+	"zombench/bench/memory"
 	"zombench/bench/vm"
 	"zombench/results"
 )
@@ -23,16 +24,36 @@ import (
 // kernelsFlags are the flags of zombench kernels run.
 type kernelsFlags struct {
 	kernels.Fleet
-	source    kernelSource
-	named     []string // kernels
-	archs     []string
-	counts    []int
-	parallels []int
-	accel     string
+	source     kernelSource
+	named      []string // kernels
+	archs      []string
+	experiment bench.Experiment
+	accel      string
+}
+
+// guestExperiment is what is measured in guests, with the fields that a user may
+// set there.
+func guestExperiment() bench.Experiment {
+	e := memory.Experiment()
+	var fields []bench.Field
+	for _, f := range e.Fields {
+		switch f.Name {
+		case "count":
+			f.Usage += " (default " + kernels.DefaultCounts + ")"
+			f.Value.Set("") // the kernel decides
+			fields = append(fields, f)
+		case "parallel":
+			f.Value.Set("1")
+			fields = append(fields, f)
+		}
+	}
+	e.Fields = fields
+	return e
 }
 
 func newKernelsRun() *cobra.Command {
-	var f kernelsFlags
+	f := kernelsFlags{experiment: guestExperiment()}
+	var fields *fieldFlags
 	cmd := &cobra.Command{
 		Use:   "run [KERNEL...]",
 		Short: "Boot kernels and measure each",
@@ -56,14 +77,16 @@ registers of the CPU model: --cpu selects it, and becomes part of the file name.
 			if !cmd.Flags().Changed("seed") {
 				f.Seed = rand.Uint64()
 			}
+			if err := errors.Join(fields.apply([]bench.Experiment{f.experiment}), f.complete()); err != nil {
+				return err
+			}
 			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.named, "kernel", nil, "a `kernel`, as the arguments name them; may be given several times")
 	flags.StringSliceVar(&f.archs, "arch", nil, "the newest kernel of each of these `architectures`; a list, or all")
-	flags.IntSliceVar(&f.counts, "count", nil, "zombies in an army; a list (default 250,500,1000; before Linux 5.13, which counts in large steps, 2000,4000,8000)")
-	flags.IntSliceVar(&f.parallels, "parallel", []int{1}, "spawner threads of the daemon; a list")
+	fields = newFieldFlags(flags, []bench.Experiment{f.experiment})
 	flags.IntVar(&f.Samples, "samples", 2, "trials of each combination")
 	flags.Uint64Var(&f.Seed, "seed", 0, "seed of the order of the trials (default random; it is recorded)")
 	flags.IntVar(&f.Jobs, "jobs", 2*runtime.NumCPU(), "virtual machines at a time: each is idle half of the time, while its kernel settles")
@@ -95,10 +118,6 @@ func (f *kernelsFlags) patterns() ([]string, error) {
 	return patterns, nil
 }
 
-// guestSpawn is the one way of spawning in guests, which hold no program that
-// could be executed: a zombie is the same however it came about.
-const guestSpawn = "clone"
-
 // complete checks the flags and makes of them what the fleet is to do.
 func (f *kernelsFlags) complete() error {
 	if f.Jobs < 1 {
@@ -117,27 +136,18 @@ func (f *kernelsFlags) complete() error {
 	default:
 		return usageErrorf("--accel: %q is none of auto, tcg, kvm", f.accel)
 	}
-	plan := bench.Plan{Counts: f.counts, Parallels: f.parallels, Spawns: []string{guestSpawn}, Samples: f.Samples}
-	if f.counts == nil {
-		plan.Counts = []int{1} // the kernel decides
+	if f.Samples < 1 {
+		return usageErrorf("--samples: %d is too few; give 1 or more (6 or more for a 95 %% interval)", f.Samples)
 	}
-	if err := plan.Validate(); err != nil {
-		return &exitError{usageStatus, err}
+	f.Fields = make(map[string]string)
+	for _, field := range f.experiment.Fields {
+		f.Fields[field.Name] = field.Value.String()
 	}
-	f.Fields = map[string]string{"count": list(f.counts), "parallel": list(f.parallels), "spawn": guestSpawn}
 	f.Version = version()
 	return nil
 }
 
-// list writes numbers as a flag takes them.
-func list(numbers []int) string {
-	return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(numbers)), ","), "[]")
-}
-
 func (f *kernelsFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
-	if err := f.complete(); err != nil {
-		return err
-	}
 	patterns, err := f.patterns()
 	if err != nil {
 		return err

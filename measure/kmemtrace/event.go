@@ -19,22 +19,22 @@ type Event struct {
 	CallSite uint64 // return address into the function that called the allocator
 
 	// Of an Alloc:
-	Asked, Given uint64 // bytes
+	Requested, Allocated uint64 // bytes
 	General      bool   // by kmalloc, from a general cache
 	Cache        string // name; empty for kmalloc, and before Linux 6.1
-	Accounted    Truth  // to a memory cgroup
+	Accounted    Tristate  // to a memory cgroup
 }
 
-// A Truth may be unknown.
-type Truth int8
+// A Tristate may be unknown.
+type Tristate int8
 
 const (
-	Unknown Truth = iota
+	Unknown Tristate = iota
 	No
 	Yes
 )
 
-func (t Truth) String() string { return [...]string{"?", "no", "yes"}[t] }
+func (t Tristate) String() string { return [...]string{"unknown", "no", "yes"}[t] }
 
 // MarshalText makes it a word.
-func (t Truth) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+func (t Tristate) MarshalText() ([]byte, error) { return []byte(t.String()), nil }

@@ -159,8 +159,8 @@ func (f *format) decode(record []byte, e *Event) bool {
 	if f.kind == Free {
 		return true
 	}
-	e.Asked, ok1 = f.number(record, "bytes_req")
-	e.Given, ok2 = f.number(record, "bytes_alloc")
+	e.Requested, ok1 = f.number(record, "bytes_req")
+	e.Allocated, ok2 = f.number(record, "bytes_alloc")
 	if !ok1 || !ok2 {
 		return false
 	}

@@ -41,7 +41,7 @@ func TestFormatsOfKernel(t *testing.T) {
 	put(record[40:], 2112)
 	copy(record[64:], "creds\x00")
 	var e Event
-	want := Event{Kind: Alloc, Ptr: 0xffff888000001000, CallSite: 0xffffffff81000123, Asked: 2080, Given: 2112, Cache: "creds", Accounted: No}
+	want := Event{Kind: Alloc, Ptr: 0xffff888000001000, CallSite: 0xffffffff81000123, Requested: 2080, Allocated: 2112, Cache: "creds", Accounted: No}
 	if !alloc.decode(record, &e) || e != want {
 		t.Errorf("decoded %+v\nwant    %+v", e, want)
 	}
@@ -85,7 +85,7 @@ func TestAccountedBefore6(t *testing.T) {
 		general bool
 		account uint64
 		flags   uint32
-		want    Truth
+		want    Tristate
 	}{
 		{true, 0x400000, 0x400cc0, Yes},
 		{true, 0x400000, 0xcc0, No},

@@ -68,7 +68,7 @@ func TestTraceOfThisKernel(t *testing.T) {
 	freed := 0
 	for _, e := range closed {
 		if was, ok := mine[e.Ptr]; ok && e.Kind == Free {
-			if was.Asked == 0 || was.Given < was.Asked || was.CallSite == 0 {
+			if was.Requested == 0 || was.Allocated < was.Requested || was.CallSite == 0 {
 				t.Errorf("freed %+v", was)
 			}
 			freed++

@@ -223,3 +223,17 @@ func onlineCPUs(sys string) ([]int, error) {
 	}
 	return cpus, nil
 }
+
+// Available reports why nothing can be traced here, as Start would: nil if it
+// can.
+func Available(host measure.FS) error {
+	tracefs, unmount, err := openTracefs(host.Sys)
+	if err == nil {
+		_, err = readFormats(tracefs)
+		unmount()
+	}
+	if err != nil {
+		return fmt.Errorf("tracing slab objects: %w", err)
+	}
+	return nil
+}

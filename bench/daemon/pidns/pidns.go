@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zombench/bench/reexec"
 	"zombench/measure"
 )
 
@@ -28,18 +29,26 @@ import (
 // include/linux/pid_namespace.h; Linux 3.7). Those that we are in count too.
 const MaxLevels = 32
 
+// name is the argument zero of an init.
+const name = "zombench-pidns-init"
+
+// Program is the init that Wrap starts, for main to dispatch.
+func Program() reexec.Program {
+	return reexec.Program{Name: name, Main: func(args []string) int { return run(os.Stderr, name, args) }}
+}
+
 // Wrap changes a command that was not started so that its program runs in
-// levels nested pid namespaces. init is the arguments with which this program
-// calls Main with those that follow. The process that then is started is the
+// levels nested pid namespaces. The process that then is started is the
 // outermost init; it ends as the program does.
-func Wrap(cmd *exec.Cmd, levels int, init []string) {
+func Wrap(cmd *exec.Cmd, levels int) {
 	if levels == 0 {
 		return
 	}
-	args := append([]string{"/proc/self/exe"}, init...)
-	args = append(args, strconv.Itoa(levels), cmd.Path)
-	cmd.Args = append(args, cmd.Args...)
-	cmd.Path = "/proc/self/exe"
+	wrap(cmd, name, levels)
+}
+
+func wrap(cmd *exec.Cmd, name string, levels int) {
+	reexec.Wrap(cmd, name, strconv.Itoa(levels))
 	attr := syscall.SysProcAttr{}
 	if cmd.SysProcAttr != nil {
 		attr = *cmd.SysProcAttr
@@ -82,13 +91,12 @@ func Find(ctx context.Context, fs measure.FS, first, levels int, ended <-chan st
 // shells have it.
 const failed = 126
 
-// Main is an init: levels, the program's path and its arguments with the name
+// run is an init: levels, the program's path and its arguments with the name
 // first are in args. It returns the exit status for the process: the
 // program's, or 128 and the signal that ended it.
-func Main(stderr io.Writer, args []string) int {
-	// No thread may come or go while an army stands: no garbage is collected.
-	debug.SetGCPercent(-1)
-	pid, err := start(args)
+func run(stderr io.Writer, name string, args []string) int {
+	quiet()
+	pid, err := start(name, args)
 	if err != nil {
 		fmt.Fprintf(stderr, "init of a pid namespace: %v\n", err)
 		return failed
@@ -112,8 +120,12 @@ func Main(stderr io.Writer, args []string) int {
 	}
 }
 
+// quiet keeps threads from coming or going while zombies are counted: no garbage
+// is collected.
+func quiet() { debug.SetGCPercent(-1) }
+
 // start makes what an init's namespace needs, and starts what belongs in it.
-func start(args []string) (pid int, err error) {
+func start(name string, args []string) (pid int, err error) {
 	if len(args) < 3 {
 		return 0, fmt.Errorf("want levels, a program and its name, got %q", args)
 	}
@@ -136,8 +148,7 @@ func start(args []string) (pid int, err error) {
 	if levels > 1 {
 		// The same once more: what is ours up to levels stays as it is.
 		path = "/proc/self/exe"
-		argv = append([]string{}, os.Args...)
-		argv[len(argv)-len(args)] = strconv.Itoa(levels - 1)
+		argv = append([]string{name, strconv.Itoa(levels - 1)}, args[1:]...)
 		attr.Sys = &syscall.SysProcAttr{Cloneflags: namespaces}
 	}
 	// Not os/exec: its first use starts a process of its own to try pidfds.

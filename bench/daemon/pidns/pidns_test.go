@@ -12,14 +12,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zombench/bench/reexec"
 	"zombench/measure"
 )
 
 // The test binary is the init, too.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "init" {
-		os.Exit(Main(os.Stderr, os.Args[2:]))
-	}
+	reexec.Dispatch(Program())
 	os.Exit(m.Run())
 }
 
@@ -33,7 +32,7 @@ func nested(t *testing.T, levels int, name string, args ...string) *exec.Cmd {
 		t.Skip(err)
 	}
 	cmd := exec.Command(path, args...)
-	Wrap(cmd, levels, []string{"init"})
+	Wrap(cmd, levels)
 	return cmd
 }
 
@@ -143,10 +142,10 @@ func TestFindGivesUp(t *testing.T) {
 	}
 }
 
-func TestMainRefuses(t *testing.T) {
+func TestInitRefuses(t *testing.T) {
 	for _, args := range [][]string{nil, {"1"}, {"many", "true", "true"}, {"0", "true", "true"}, {"1", "true", "true"}} {
 		var stderr bytes.Buffer
-		if status := Main(&stderr, args); status != failed || stderr.Len() == 0 {
+		if status := run(&stderr, name, args); status != failed || stderr.Len() == 0 {
 			t.Errorf("%q: status %d, %q", args, status, stderr.String())
 		}
 	}

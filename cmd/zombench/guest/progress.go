@@ -5,7 +5,6 @@ import (
 	"io"
 	"time"
 
-	"zombench/bench"
 	"zombench/results"
 )
 
@@ -20,7 +19,9 @@ type progress struct {
 	i, n int
 }
 
-func (p *progress) Begin(i, n int, _ bench.Setup) { p.i, p.n = i+1, n }
+func newProgress(to io.Writer) *progress { return &progress{to: to, last: time.Now()} }
+
+func (p *progress) Begin(i, n int, _ string) { p.i, p.n = i+1, n }
 
 func (p *progress) Doing(string) {}
 
@@ -34,3 +35,5 @@ func (p *progress) End(t results.Trial) {
 		fmt.Fprintf(p.to, "%d/%d trials\n", p.i, p.n)
 	}
 }
+
+func (p *progress) Close() {}

@@ -1,0 +1,26 @@
+// Package experiments is the list of all experiments: whoever adds one adds a
+// line here, and every command knows it.
+package experiments
+
+import (
+	"zombench/bench"
+	"zombench/bench/callsites"
+	"zombench/bench/foreign"
+	"zombench/bench/inits"
+	"zombench/bench/memory"
+	"zombench/bench/reaping"
+	"zombench/bench/spawning"
+)
+
+// All returns the experiments, the main job first, each with its fields as they
+// are by default.
+func All() []bench.Experiment {
+	return []bench.Experiment{
+		memory.Experiment(),
+		reaping.Experiment(),
+		spawning.Experiment(),
+		inits.Experiment(),
+		foreign.Experiment(),
+		callsites.Experiment(),
+	}
+}

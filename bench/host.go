@@ -1,0 +1,105 @@
+package bench
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+
+	"zombench/bench/cgroup"
+	"zombench/measure"
+)
+
+// A Host is the machine as an experiment meets it: the kernel's files, what of
+// them this user may read, and where cgroups can be made.
+type Host struct {
+	FS          measure.FS
+	Machine     measure.Machine
+	Instruments Instruments
+
+	place *cgroup.Place // nil: no cgroups to be had
+}
+
+// Survey finds out what there is on this machine. Close it.
+func Survey(fs measure.FS) (*Host, error) {
+	machine, err := fs.Machine()
+	if err != nil {
+		return nil, err
+	}
+	h := &Host{FS: fs, Machine: machine}
+	var placeErr error
+	h.place, placeErr = cgroup.Find(fs)
+	h.Instruments = Probe(fs, machine, h.place, placeErr)
+	return h, nil
+}
+
+// Close gives back the place for cgroups.
+func (h *Host) Close() error {
+	if h.place == nil {
+		return nil
+	}
+	return h.place.Close()
+}
+
+// CgroupKind says which kind of hierarchy the trials' cgroups are of: "v1",
+// "v2", "hybrid", or "none".
+func (h *Host) CgroupKind() string {
+	if h.place == nil {
+		return "none"
+	}
+	return h.place.Kind()
+}
+
+// CgroupParents returns the directories in which the trials' cgroups are made.
+func (h *Host) CgroupParents() []string {
+	if h.place == nil {
+		return nil
+	}
+	return h.place.Dirs()
+}
+
+// A Need is something that a setup cannot run without.
+type Need struct {
+	Name  string            // for people: root, cgroups, gcc
+	Check func(*Host) error // nil if it is there; else why not and what helps
+}
+
+// The needs of several experiments.
+var (
+	NeedRoot   = Need{"root", needRoot}
+	NeedCgroup = Need{"cgroups", needCgroup}
+)
+
+func needRoot(*Host) error {
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("run as root: %w", measure.ErrNotPermitted)
+	}
+	return nil
+}
+
+func needCgroup(h *Host) error {
+	if h.place == nil {
+		return fmt.Errorf("a fresh cgroup: %w", h.Instruments.List[pids].Err)
+	}
+	return nil
+}
+
+// NeedProgram is the need for a program on PATH; remedy says how to get it.
+func NeedProgram(name, remedy string) Need {
+	return Need{name, func(*Host) error {
+		if _, err := exec.LookPath(name); err != nil {
+			return fmt.Errorf("%s is not on PATH; %s: %w", name, remedy, measure.ErrNotSupported)
+		}
+		return nil
+	}}
+}
+
+// Lacks returns the first need of a setup that this machine does not meet; nil
+// if it can run here.
+func (h *Host) Lacks(s Setup) error {
+	for _, n := range s.Needs {
+		if err := n.Check(h); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,62 @@
+package bench
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// A matcher is a pattern as of go test -bench: one expression for each
+// slash-separated element of a benchmark name. Names with more elements than the
+// pattern match if those that both have do.
+type matcher []*regexp.Regexp
+
+func parseMatcher(pattern string) (matcher, error) {
+	var m matcher
+	for _, element := range splitPattern(pattern) {
+		re, err := regexp.Compile(element)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no regular expression: %w", pattern, err)
+		}
+		m = append(m, re)
+	}
+	return m, nil
+}
+
+func (m matcher) matches(name string) bool {
+	elements := strings.Split(name, "/")
+	if len(m) > len(elements) {
+		return false
+	}
+	for i, re := range m {
+		if !re.MatchString(elements[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// splitPattern splits at the slashes that stand outside of classes and
+// groups.
+func splitPattern(pattern string) []string {
+	var parts []string
+	start, groups, class := 0, 0, false
+	for i := 0; i < len(pattern); i++ {
+		switch c := pattern[i]; {
+		case c == '\\':
+			i++
+		case class:
+			class = c != ']'
+		case c == '[':
+			class = true
+		case c == '(':
+			groups++
+		case c == ')':
+			groups--
+		case c == '/' && groups == 0:
+			parts = append(parts, pattern[start:i])
+			start = i + 1
+		}
+	}
+	return append(parts, pattern[start:])
+}

@@ -1,0 +1,119 @@
+// Package memory measures what zombies hold: the main job. A trial lets zombied
+// raise an army in a fresh cgroup and reads the kernel before, after that, and
+// when the army was reaped; a control does all of it with an army of nobody.
+//
+// In flow the fields of the experiment (sizes, spawner threads, ways of
+// spawning, pid namespaces), out flow trials with their raw readings. What one
+// zombie costs is estimated from several sizes, by package stats; which objects
+// it consists of, by package ledger.
+package memory
+
+import (
+	"strconv"
+
+	"zombench/bench"
+	"zombench/bench/daemon/pidns"
+	"zombench/results"
+)
+
+// Spawns are zombied's ways of spawning.
+var spawns = []string{"exec", "os-exec", "clone"}
+
+// A plan is what the user may set. Each size is combined with each number of
+// threads, way of spawning and depth of pid namespaces.
+type plan struct {
+	counts    []int
+	parallels []int
+	spawns    []string
+	pidns     []int // empty: in ours, and names do not tell
+}
+
+// Experiment returns the experiment.
+func Experiment() bench.Experiment {
+	p := &plan{counts: []int{500, 1000, 2000}, parallels: []int{1, 50}, spawns: []string{"exec"}}
+	return bench.Experiment{
+		Name:    "memory",
+		Asks:    "how much memory do zombies hold?",
+		Units:   results.Units(),
+		Samples: 10,
+		Fields: []bench.Field{
+			{Name: "count", Usage: "zombies in an army", Value: bench.Ints(&p.counts, 1, bench.MaxZombies)},
+			{Name: "parallel", Usage: "spawner threads of the daemon", Value: bench.Ints(&p.parallels, 1, bench.MaxParallel)},
+			{Name: "spawn", Usage: "ways of spawning: exec, os-exec, clone", Value: bench.Words(&p.spawns, spawns...)},
+			{Name: "pidns", Usage: "nested pid namespaces that the army is raised in, as in containers, such as 0,1,2", Value: bench.Ints(&p.pidns, 0, pidns.MaxLevels-1)},
+		},
+		Setups: p.setups,
+	}
+}
+
+// An army is one point of the plan.
+type army struct {
+	count    int // 0 in a control
+	parallel int
+	spawn    string
+	pidns    *int // nil: in our pid namespace, and the name does not tell
+}
+
+func (a army) levels() int {
+	if a.pidns == nil {
+		return 0
+	}
+	return *a.pidns
+}
+
+func (p *plan) setups() ([]bench.Setup, error) {
+	switch {
+	case len(p.counts) == 0:
+		return nil, bench.FieldErrorf("count", "the list is empty; give at least one number of zombies")
+	case len(p.parallels) == 0:
+		return nil, bench.FieldErrorf("parallel", "the list is empty; give at least one number of threads")
+	case len(p.spawns) == 0:
+		return nil, bench.FieldErrorf("spawn", "the list is empty; give at least one way of spawning")
+	}
+	depths := []*int{nil}
+	if len(p.pidns) > 0 {
+		depths = depths[:0]
+		for i := range p.pidns {
+			depths = append(depths, &p.pidns[i])
+		}
+	}
+	var setups []bench.Setup
+	for _, depth := range depths {
+		for _, spawn := range p.spawns {
+			for _, parallel := range p.parallels {
+				for _, count := range append([]int{0}, p.counts...) {
+					setups = append(setups, army{count, parallel, spawn, depth}.setup())
+				}
+			}
+		}
+	}
+	return setups, nil
+}
+
+func (a army) setup() bench.Setup {
+	kind := []results.Param{
+		{Key: "parallel", Value: strconv.Itoa(a.parallel)},
+		{Key: "spawn", Value: a.spawn},
+	}
+	if a.pidns != nil {
+		kind = append(kind, results.Param{Key: "pidns", Value: strconv.Itoa(*a.pidns)})
+	}
+	s := bench.Setup{
+		Bench:   results.Zombies,
+		Params:  append([]results.Param{{Key: "count", Value: strconv.Itoa(a.count)}}, kind...),
+		Army:    bench.Army{Zombies: a.count, Tasks: a.parallel + a.levels()*initTasks, Spawn: a.spawn},
+		Run:     a.run,
+		Control: a.count == 0,
+	}
+	if s.Control {
+		s.Bench, s.Params = results.Control, kind
+	}
+	s.Group = results.Trial{Params: kind}.Name()
+	if a.spawn == "os-exec" {
+		s.Army.Descriptors = a.count // a pidfd each
+	}
+	return s
+}
+
+// initTasks is how many tasks the init of a pid namespace may have.
+const initTasks = 16

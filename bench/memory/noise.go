@@ -1,0 +1,85 @@
+package memory
+
+import (
+	"math"
+
+	"zombench/bench"
+)
+
+// The instruments that see the whole system see everybody in it. What the army
+// itself must have added is known exactly, from the cgroup's charge and the
+// number of zombies, and a trial in which they saw something else is flagged; it
+// counts all the same.
+const (
+	otherTasks = "other processes began or ended meanwhile: stop what forks, or take more --samples"
+	otherSlab  = "SUnreclaim moved by more than the army's charge explains: something else took or gave back kernel memory meanwhile; stop it, or take more --samples"
+)
+
+// otherShare is what share of the army's own part others may add to an
+// instrument before a trial is flagged.
+const otherShare = 0.005
+
+// noise says which system-wide instruments saw more or less than the army.
+func (t *trial) noise() (warnings []string) {
+	before, after := t.before, t.after
+	if before.Slab == nil || after.Slab == nil {
+		return nil
+	}
+	n := float64(t.count)
+	was, _ := before.Slab.Lookup(bench.TaskStruct)
+	is, _ := after.Slab.Lookup(bench.TaskStruct)
+	if others := bench.Delta(was.ActiveObjs, is.ActiveObjs) - n; math.Abs(others) > max(2, otherShare*n) {
+		warnings = append(warnings, otherTasks)
+	}
+	if before.Mem == nil || after.Mem == nil {
+		return warnings
+	}
+	least, most, charged := t.slabs()
+	slack := max(2*bench.SlabTolerance, otherShare*most)
+	seen := bench.Delta(before.Mem.SUnreclaim, after.Mem.SUnreclaim)
+	mistaken := false // others grew by an object for each zombie, and pass for its own
+	if grown, ok := bench.Change(before.Kmem, after.Kmem); ok {
+		mistaken = charged > (1+unchargedShare)*grown
+	}
+	if seen < least-slack || seen > most+slack || mistaken {
+		warnings = append(warnings, otherSlab)
+	}
+	return warnings
+}
+
+// unchargedShare is what share of a zombie may not be charged to its cgroup:
+// on some kernels the blobs of security modules.
+const unchargedShare = 0.02
+
+// slabs returns between which bounds, in bytes, the slabs of an army must lie
+// that are not reclaimable: objects first go where there was room in slabs
+// before, and which ones do is not known. It also returns what these objects
+// should have charged to the cgroup, in bytes.
+//
+// How many objects of a cache a zombie has is a whole number, so that of the
+// system's growth the part of others drops out in rounding.
+func (t *trial) slabs() (least, most, charged float64) {
+	if t.count == 0 {
+		return 0, 0, 0
+	}
+	n := float64(t.count)
+	for _, c := range t.after.Slab.Caches {
+		was, _ := t.before.Slab.Lookup(c.Name)
+		each := math.Round(bench.Delta(was.ActiveObjs, c.ActiveObjs) / n)
+		if each < 1 || c.ObjsPerSlab == 0 || t.lab.Instruments.Reclaimable(c.Name) {
+			continue
+		}
+		slab := float64(c.PagesPerSlab) * float64(t.lab.Machine.PageSize)
+		perSlab := float64(c.ObjsPerSlab)
+		free := bench.Delta(was.ActiveObjs, was.NumObjs)
+		least += max(0, math.Ceil((n*each-free)/perSlab)) * slab
+		// For each slab memcg keeps a pointer for each object, rounded up to
+		// a power of two at most.
+		most += math.Ceil(n*each/perSlab) * (slab + 2*memcgPointer*perSlab)
+		charged += n * each * (float64(c.ObjSize) + memcgPointer)
+	}
+	return least, most, charged
+}
+
+// memcgPointer is what memcg keeps for an accounted object, in bytes.
+const memcgPointer = 8

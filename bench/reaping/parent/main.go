@@ -1,0 +1,350 @@
+package parent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"zombench/bench/reexec"
+)
+
+// Descriptors that a parent is given besides the first three.
+const (
+	holdFD      = 3 + iota // living children read from it, and end when its other end closes
+	begottenIn             // standard input of a parent that it begets
+	begottenOut            // and standard output
+)
+
+// spareThreads is how many idle threads a parent has besides those that start
+// children: the runtime wants one whenever another stays in a system call, and
+// at the limits that are tested here it would get none.
+const spareThreads = 8
+
+// name is a parent's argument zero.
+const name = "zombench-parent"
+
+// Program is the parent that Start starts, for main to dispatch.
+func Program() reexec.Program { return reexec.Program{Name: name, Main: run} }
+
+// run is the parent program. Its arguments are those that Start passes:
+// PARALLEL, UID (-1: stay), SUBREAPER. It returns the exit status.
+func run(args []string) int {
+	// Nothing may be collected or grown while the kernel is read.
+	debug.SetGCPercent(-1)
+	// Go would end the program at a SIGPIPE on its standard output, which is
+	// how a parent learns that its harness is gone; it ends in order instead.
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGINT, syscall.SIGHUP)
+	p, err := newParent(args)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "parent:", err)
+		return 1
+	}
+	in, out := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
+	reply := Reply{PID: os.Getpid()}
+	for {
+		if err := out.Encode(reply); err != nil {
+			break
+		}
+		var o Order
+		if err := in.Decode(&o); err != nil {
+			if !errors.Is(err, io.EOF) {
+				fmt.Fprintln(os.Stderr, "parent: reading an order:", err)
+			}
+			break
+		}
+		reply = p.do(o)
+	}
+	// The harness is done with this parent, or is no more: what lives ends with
+	// it, as it held the pipes, and nothing is left to others.
+	collectAny()
+	return 0
+}
+
+type parent struct {
+	args     []string
+	parallel int
+	true     string
+	cat      string
+	null     int
+	children []int // started and not collected, in the order of their birth
+}
+
+func newParent(args []string) (*parent, error) {
+	if len(args) != 3 {
+		return nil, errors.New("this command is for zombench itself")
+	}
+	parallel, err1 := strconv.Atoi(args[0])
+	uid, err2 := strconv.Atoi(args[1])
+	reaper, err3 := strconv.ParseBool(args[2])
+	if err := errors.Join(err1, err2, err3); err != nil || parallel < 1 {
+		return nil, fmt.Errorf("arguments %q: %w", args, err)
+	}
+	p := &parent{args: args, parallel: parallel}
+	if p.true, err1 = exec.LookPath("true"); err1 != nil {
+		return nil, err1
+	}
+	if p.cat, err1 = exec.LookPath("cat"); err1 != nil {
+		return nil, err1
+	}
+	if p.null, err1 = syscall.Open(os.DevNull, syscall.O_RDWR|syscall.O_CLOEXEC, 0); err1 != nil {
+		return nil, err1
+	}
+	for _, fd := range []int{holdFD, begottenIn, begottenOut} {
+		unix.CloseOnExec(fd)
+	}
+	if reaper {
+		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+			return nil, fmt.Errorf("becoming a subreaper: %w", err)
+		}
+	}
+	if uid >= 0 {
+		if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(uid), syscall.Setuid(uid)); err != nil {
+			return nil, fmt.Errorf("becoming user %d: %w", uid, err)
+		}
+	}
+	// The first child and the threads are paid for before anybody measures.
+	if r := p.try(); r.Error != "" {
+		return nil, fmt.Errorf("starting the first child: %s", r.Error)
+	}
+	reserve(parallel + spareThreads + runtime.GOMAXPROCS(0))
+	return p, nil
+}
+
+// reserve makes the runtime have n idle threads.
+func reserve(n int) {
+	var met, gone sync.WaitGroup
+	met.Add(n)
+	gone.Add(n)
+	release := make(chan struct{})
+	for range n {
+		go func() {
+			defer gone.Done()
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			met.Done()
+			<-release
+		}()
+	}
+	met.Wait()
+	close(release)
+	gone.Wait()
+}
+
+func (p *parent) do(o Order) Reply {
+	start := time.Now()
+	var r Reply
+	switch o.Do {
+	case Raise:
+		r = p.raise(o.Count)
+	case Bear:
+		r = p.bear(o.Count)
+	case Collect:
+		if o.How == Any {
+			r.Ended = collectAny()
+		} else {
+			r.Ended = p.collectEach()
+		}
+		p.children = nil
+	case Dispose:
+		r.Error = errorName(dispose(o.How))
+	case Try:
+		r = p.try()
+	case Cycle:
+		r = p.cycle(o.Count)
+	case Beget:
+		r = p.beget(o)
+	case NProc:
+		limit := unix.Rlimit{Cur: uint64(o.Count), Max: uint64(o.Count)}
+		r.Error = errorName(unix.Setrlimit(unix.RLIMIT_NPROC, &limit))
+	case PidMax:
+		r.Error = errorName(os.WriteFile("/proc/sys/kernel/pid_max", []byte(strconv.Itoa(o.Count)), 0))
+	case Textbook:
+		steps, err := WaitInOrder(systemClock{}, o.How, o.Count, time.Duration(o.StepNs))
+		r.Steps, r.Error = steps, errorName(err)
+	default:
+		r.Error = fmt.Sprintf("no order is called %q", o.Do)
+	}
+	r.ElapsedNs = time.Since(start).Nanoseconds()
+	return r
+}
+
+// start starts a program with a descriptor as standard input.
+func (p *parent) start(path string, stdin int, arg ...string) (int, error) {
+	fds := []uintptr{uintptr(stdin), uintptr(p.null), uintptr(p.null)}
+	return syscall.ForkExec(path, append([]string{path}, arg...), &syscall.ProcAttr{Files: fds})
+}
+
+// raise starts children that end at once, up to parallel of them at a time,
+// and returns when each is dead or gone. It stops at the first that fails.
+func (p *parent) raise(count int) Reply {
+	pids := make([]int, count)
+	var next, standing, gone atomic.Int64
+	var mu sync.Mutex
+	var first error
+	var workers sync.WaitGroup
+	for range p.parallel {
+		workers.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= count {
+					return
+				}
+				pid, err := p.start(p.true, p.null)
+				if err == nil {
+					pids[i] = pid
+					switch err = waitid(unix.P_PID, pid, unix.WEXITED|unix.WNOWAIT); err {
+					case nil:
+						standing.Add(1)
+					case unix.ECHILD:
+						awaitGone(pid)
+						gone.Add(1)
+						err = nil
+					}
+				}
+				if err != nil {
+					next.Store(int64(count))
+					mu.Lock()
+					if first == nil {
+						first = err
+					}
+					mu.Unlock()
+					return
+				}
+			}
+		})
+	}
+	workers.Wait()
+	r := Reply{Standing: int(standing.Load()), Gone: int(gone.Load()), Error: errorName(first)}
+	for _, pid := range pids {
+		if pid != 0 {
+			r.PIDs = append(r.PIDs, pid)
+		}
+	}
+	p.children = append(p.children, r.PIDs...)
+	return r
+}
+
+// awaitGone waits until a child that the kernel collects by itself is out of
+// its books: waitid says that there is none a moment before, while the child
+// is still charged (release_task in kernel/exit.c).
+func awaitGone(pid int) {
+	for unix.Kill(pid, 0) == nil {
+		runtime.Gosched()
+	}
+}
+
+func (p *parent) bear(count int) Reply {
+	var r Reply
+	for range count {
+		pid, err := p.start(p.cat, holdFD)
+		if err != nil {
+			r.Error = errorName(err)
+			break
+		}
+		p.children = append(p.children, pid)
+		r.PIDs = append(r.PIDs, pid)
+		r.Standing++
+	}
+	return r
+}
+
+func (p *parent) collectEach() (n int) {
+	for _, pid := range p.children {
+		if waitid(unix.P_PID, pid, unix.WEXITED) == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// collectAny waits for any child until there is none.
+func collectAny() (n int) {
+	for waitid(unix.P_ALL, 0, unix.WEXITED) == nil {
+		n++
+	}
+	return n
+}
+
+func (p *parent) try() Reply {
+	pid, err := p.start(p.true, p.null)
+	if err == nil {
+		if err = waitid(unix.P_PID, pid, unix.WEXITED); err == nil {
+			return Reply{Ended: 1}
+		}
+	}
+	return Reply{Error: errorName(err)}
+}
+
+func (p *parent) cycle(count int) Reply {
+	var r Reply
+	for range count {
+		pid, err := p.start(p.true, p.null)
+		if err == nil {
+			r.PIDs = append(r.PIDs, pid)
+			err = waitid(unix.P_PID, pid, unix.WEXITED)
+		}
+		if err != nil {
+			r.Error = errorName(err)
+			break
+		}
+		r.Ended++
+	}
+	return r
+}
+
+// beget starts another parent on the second pair of pipes. It begets none
+// itself.
+func (p *parent) beget(o Order) Reply {
+	attr := &syscall.ProcAttr{
+		Env: os.Environ(),
+		Files: []uintptr{begottenIn, begottenOut, 2, holdFD,
+			uintptr(p.null), uintptr(p.null)},
+		Sys: &syscall.SysProcAttr{},
+	}
+	if o.Pidns {
+		attr.Sys.Cloneflags = unix.CLONE_NEWPID
+	}
+	// It is the user that its parent has become.
+	argv := []string{name, p.args[0], "-1", strconv.FormatBool(o.Reaper)}
+	pid, err := syscall.ForkExec("/proc/self/exe", argv, attr)
+	if err != nil {
+		return Reply{Error: errorName(err)}
+	}
+	return Reply{PID: pid}
+}
+
+func waitid(kind, id, options int) error {
+	for {
+		err := unix.Waitid(kind, id, nil, options, nil)
+		if err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// errorName is "" for no error, the errno's name where there is one, and else
+// the error's text.
+func errorName(err error) string {
+	if err == nil {
+		return ""
+	}
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		if name := unix.ErrnoName(errno); name != "" {
+			return name
+		}
+	}
+	return err.Error()
+}

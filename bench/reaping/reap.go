@@ -1,0 +1,349 @@
+package reaping
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"zombench/bench"
+	"zombench/bench/daemon"
+	"zombench/bench/reaping/parent"
+	"zombench/measure"
+)
+
+// The units of Reap.
+const (
+	UnitReapTime = "ns/zombie"    // from the trigger until pids.current is back
+	UnitKmemTime = "kmem-ns"      // from the trigger until the kernel memory is back: RCU grace periods, whatever the army's size
+	UnitPeak     = "zombies-peak" // that stood at the same time
+	UnitLeft     = "zombies-left" // of a control: that still stand
+	UnitKept     = "kept-B"       // kernel memory that has not come back
+)
+
+// reapSetups are the ways in which an army ends.
+func reapSetups(p plan) []bench.Setup {
+	var setups []bench.Setup
+	for _, m := range []method{
+		{"wait", "the parent waits for each child by its pid", false, waits(parent.Each)},
+		{"wait-any", "the parent waits for any child until none is left", false, waits(parent.Any)},
+		{"sigchld", "somebody sends zombied a SIGCHLD, and it reaps", false, onSIGCHLD("reap")},
+		{"ignore", "the parent ignores SIGCHLD", false, disposes(parent.Ignore)},
+		{"nocldwait", "the parent handles SIGCHLD with SA_NOCLDWAIT", false, disposes(parent.NoCldWait)},
+		{"parent-exit", "the parent is killed, and its subreaper is waiting", false, parentExits},
+		{"parent-exit-lazy", "the parent is killed, and its subreaper waits later", false, parentExitsLazily},
+		{"pidns-exit", "the init of their pid namespace is killed", false, pidnsExits},
+		{"default", "nobody does anything", true, disposes(parent.Default)},
+		{"ignore-it", "somebody sends zombied a SIGCHLD, and it does not reap", true, onSIGCHLD("ignore-it")},
+	} {
+		setups = append(setups, m.setup(p, Reap, "method", p.count, p.army()...))
+	}
+	return setups
+}
+
+// waits: the parent waits for its children.
+func waits(how string) func(*trial, plan) error {
+	return func(t *trial, p plan) error {
+		pt, err := t.start(parent.Options{Parallel: p.parallel})
+		if err != nil {
+			return err
+		}
+		before, err := t.Settle(t.ctx, "before", nil)
+		if err != nil {
+			return err
+		}
+		if err := t.raiseUnder(pt, before); err != nil {
+			return err
+		}
+		order := parent.Order{Do: parent.Collect, How: how}
+		if err := t.timeReap(before, func() error { return pt.Send(order) }); err != nil {
+			return err
+		}
+		r, err := pt.Await(t.ctx, order)
+		if err == nil && r.Ended != t.count {
+			err = bench.Brokenf("%d of %d zombies were waited for", r.Ended, t.count)
+		}
+		return err
+	}
+}
+
+// raise lets a parent raise the trial's army, and checks that all of it stands.
+func (t *trial) raiseUnder(pt *parent.Client, before bench.Sample) error {
+	t.Doing("raising")
+	had, err := t.Tasks()
+	if err != nil {
+		return err
+	}
+	r, err := pt.Do(t.ctx, parent.Order{Do: parent.Raise, Count: t.count})
+	if err != nil {
+		return err
+	}
+	if r.Standing != t.count {
+		return bench.Brokenf("%d of %d zombies were raised: %s", r.Standing, t.count, r.Error)
+	}
+	has, err := t.Tasks()
+	if err == nil && has-had != t.count {
+		err = bench.Brokenf("pids.current grew by %d and not by %d", has-had, t.count)
+	}
+	t.Put(UnitPeak, float64(has-had))
+	return err
+}
+
+// timeReap pulls a trigger, measures until the tasks and the kernel memory are
+// back at what they were before, and checks that they stay there.
+func (t *trial) timeReap(before bench.Sample, trigger func() error) error {
+	t.Doing("reaping")
+	start := time.Now()
+	if err := trigger(); err != nil {
+		return err
+	}
+	err := t.Await(t.ctx, "pids.current is back", 50*time.Microsecond, func() (bool, error) {
+		n, err := t.Pids().Current()
+		return n == *before.Pids, err
+	})
+	if err != nil {
+		return err
+	}
+	t.Put(UnitReapTime, float64(time.Since(start).Nanoseconds())/float64(t.count))
+	if err := t.timeKmem(before, start); err != nil {
+		return err
+	}
+	return t.given(before)
+}
+
+// kmemPatience bounds the wait for kernel memory; settling, which shrinks
+// caches, tells afterwards whether it is really gone.
+const kmemPatience = 2 * time.Second
+
+// timeKmem measures until the kernel memory is back. That it does not come back
+// unaided is no fault yet.
+func (t *trial) timeKmem(before bench.Sample, start time.Time) error {
+	if before.Kmem == nil {
+		return nil
+	}
+	for time.Since(start) < kmemPatience {
+		now, err := t.Kmem()
+		if err != nil {
+			return err
+		}
+		at := time.Since(start)
+		if change, ok := bench.Change(before.Kmem, now); ok && change <= float64(t.Lab.KmemTolerance()) {
+			t.Put(UnitKmemTime, float64(at.Nanoseconds()))
+			return nil
+		}
+		select {
+		case <-t.ctx.Done():
+			return t.ctx.Err()
+		case <-time.After(200 * time.Microsecond):
+		}
+	}
+	t.Note("the kernel memory was not back after %v, before any cache was shrunk", kmemPatience)
+	return nil
+}
+
+// given checks that everything was given back.
+func (t *trial) given(before bench.Sample) error {
+	reaped, err := t.SettleBack(t.ctx, "reaped", before)
+	if err != nil {
+		return err
+	}
+	if kept, ok := bench.Change(before.Kmem, reaped.Kmem); ok {
+		t.Put(UnitKept, kept)
+	}
+	if why := t.Lab.Returned(before, reaped); why != "" {
+		return bench.Brokenf("%s", why)
+	}
+	return nil
+}
+
+// left checks a control: the whole army still stands, however long one waits.
+func (t *trial) left(before bench.Sample) error {
+	now, err := t.Settle(t.ctx, "after", nil)
+	if err != nil {
+		return err
+	}
+	left, _ := bench.Change(before.Pids, now.Pids)
+	t.Put(UnitLeft, left)
+	if left != float64(t.count) {
+		return bench.Brokenf("%.0f of %d zombies are left, but nobody has waited for them", left, t.count)
+	}
+	return nil
+}
+
+// disposes: the parent says before it has children what is to become of them.
+func disposes(how string) func(*trial, plan) error {
+	return func(t *trial, p plan) error {
+		pt, err := t.start(parent.Options{Parallel: p.parallel})
+		if err != nil {
+			return err
+		}
+		if r, err := pt.Do(t.ctx, parent.Order{Do: parent.Dispose, How: how}); err != nil || r.Error != "" {
+			if err == nil {
+				err = fmt.Errorf("setting SIGCHLD to %s: %s: %w", how, r.Error, measure.ErrNotSupported)
+			}
+			return err
+		}
+		before, err := t.Settle(t.ctx, "before", nil)
+		if err != nil {
+			return err
+		}
+		if how == parent.Default {
+			if err := t.raiseUnder(pt, before); err != nil {
+				return err
+			}
+			t.Result.Values = nil // what counts is what is left
+			return t.left(before)
+		}
+		t.Doing("raising")
+		r, err := pt.Do(t.ctx, parent.Order{Do: parent.Raise, Count: t.count})
+		if err != nil {
+			return err
+		}
+		if r.Standing != 0 || r.Gone != t.count {
+			return bench.Brokenf("%d children stand as zombies and %d are gone; want 0 and %d (%s)", r.Standing, r.Gone, t.count, r.Error)
+		}
+		switch peak, err := t.Pids().Peak(); {
+		case err != nil: // before Linux 6.1
+			t.Note("no peak: %v", err)
+		default:
+			rise := float64(peak) - float64(*before.Pids)
+			t.Put(UnitPeak, rise)
+			if rise > float64(p.parallel) {
+				return bench.Brokenf("pids.peak rose by %.0f with %d children at a time", rise, p.parallel)
+			}
+		}
+		return t.given(before)
+	}
+}
+
+// onSIGCHLD: somebody sends zombied a SIGCHLD by hand.
+func onSIGCHLD(does string) func(*trial, plan) error {
+	return func(t *trial, p plan) error {
+		d, err := t.Zombied(t.ctx, daemon.Options{Args: []string{"--on-sigchld", does}, Count: t.count, Parallel: p.parallel, Spawn: "exec"})
+		if err != nil {
+			return err
+		}
+		before, err := t.Settle(t.ctx, "before", nil)
+		if err != nil {
+			return err
+		}
+		raised, err := t.Raise(t.ctx, d)
+		if err == nil {
+			err = bench.Complete(raised, t.count)
+		}
+		if err != nil {
+			return err
+		}
+		byHand := func() error {
+			if err := unix.Kill(d.Pid(), unix.SIGCHLD); err != nil {
+				return fmt.Errorf("sending SIGCHLD to zombied: %w", err)
+			}
+			return nil
+		}
+		if t.control {
+			if err := byHand(); err != nil {
+				return err
+			}
+			return t.left(before)
+		}
+		t.Put(UnitPeak, float64(raised.Standing))
+		return t.timeReap(before, byHand)
+	}
+}
+
+// A family is a parent, and the one who adopts its children when it dies: both
+// are in the trial's cgroup.
+type family struct {
+	adopter, parent *parent.Client
+	before          bench.Sample // with the adopter alone
+}
+
+// family raises the trial's army under a parent that has an adopter above it.
+func (t *trial) family(p plan, begotten parent.Order) (*family, error) {
+	f := &family{}
+	var err error
+	if f.adopter, err = t.start(parent.Options{Parallel: p.parallel, Subreaper: true}); err != nil {
+		return nil, err
+	}
+	// The first one pays for what only the first one costs.
+	rehearsal, err := f.adopter.Beget(t.ctx, begotten)
+	if err != nil {
+		return nil, err
+	}
+	if err := rehearsal.Kill(); err != nil {
+		return nil, err
+	}
+	if _, err := f.adopter.Must(t.ctx, parent.Order{Do: parent.Collect, How: parent.Any}); err != nil {
+		return nil, err
+	}
+	if f.before, err = t.Settle(t.ctx, "before", nil); err != nil {
+		return nil, err
+	}
+	if f.parent, err = f.adopter.Beget(t.ctx, begotten); err != nil {
+		return nil, err
+	}
+	return f, t.raiseUnder(f.parent, f.before)
+}
+
+// parentExits: the parent is killed, and its adopter is waiting for children.
+func parentExits(t *trial, p plan) error {
+	return t.exits(p, parent.Order{}, t.count+1)
+}
+
+// pidnsExits: the parent is the init of a pid namespace and is killed. The
+// kernel ends the namespace, and collects (zap_pid_ns_processes in
+// kernel/pid_namespace.c); who waits outside sees nothing but the init.
+func pidnsExits(t *trial, p plan) error {
+	return t.exits(p, parent.Order{Pidns: true}, 1)
+}
+
+func (t *trial) exits(p plan, begotten parent.Order, collected int) error {
+	f, err := t.family(p, begotten)
+	if err != nil {
+		return err
+	}
+	collect := parent.Order{Do: parent.Collect, How: parent.Any}
+	if err := f.adopter.Send(collect); err != nil {
+		return err
+	}
+	if err := t.timeReap(f.before, f.parent.Kill); err != nil {
+		return err
+	}
+	r, err := f.adopter.Await(t.ctx, collect)
+	if err == nil && r.Ended != collected {
+		err = bench.Brokenf("the adopter has collected %d children, want %d", r.Ended, collected)
+	}
+	return err
+}
+
+// parentExitsLazily: the parent is killed, and its adopter does not wait for
+// children before it is told to.
+func parentExitsLazily(t *trial, p plan) error {
+	f, err := t.family(p, parent.Order{})
+	if err != nil {
+		return err
+	}
+	if err := f.parent.Kill(); err != nil {
+		return err
+	}
+	t.Doing("waiting for the adoption")
+	if err := t.awaitDead(f.parent.PID); err != nil {
+		return err
+	}
+	zombies, living, err := t.childrenOf(f.adopter.PID)
+	if err != nil {
+		return err
+	}
+	if zombies != t.count+1 || living != 0 {
+		return bench.Brokenf("under the adopter stand %d zombies and %d living children; want the army of %d and its parent", zombies, living, t.count)
+	}
+	collect := parent.Order{Do: parent.Collect, How: parent.Any}
+	if err := t.timeReap(f.before, func() error { return f.adopter.Send(collect) }); err != nil {
+		return err
+	}
+	r, err := f.adopter.Await(t.ctx, collect)
+	if err == nil && r.Ended != t.count+1 {
+		err = bench.Brokenf("the adopter has collected %d children, want %d", r.Ended, t.count+1)
+	}
+	return err
+}

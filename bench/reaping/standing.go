@@ -1,0 +1,224 @@
+package reaping
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"zombench/bench"
+	"zombench/bench/reaping/parent"
+	"zombench/results"
+)
+
+// The units of Standing.
+const (
+	UnitCPU      = "cpu-ns"           // CPU time of all tasks of the cgroup while the army stood
+	UnitUser     = "user-B"           // by how much its user memory changed meanwhile
+	UnitGivenOut = "pids-given-out"   // while the army stood, none of them a zombie's
+	UnitAgain    = "pids-given-again" // of the reaped zombies, afterwards
+)
+
+// standingSetups are what is asked of an army that nobody reaps.
+func standingSetups(p plan) []bench.Setup {
+	setup := func(count int, m method) bench.Setup {
+		return m.setup(p, Standing, "what", count, results.Param{Key: "count", Value: strconv.Itoa(count)},
+			results.Param{Key: "parallel", Value: strconv.Itoa(p.parallel)}, results.Param{Key: "stand", Value: slashless(p.stand.String())})
+	}
+	return []bench.Setup{
+		setup(p.count, method{"army", "what the zombies take of CPU time and user memory", false, (*trial).stand}),
+		setup(0, method{"nobody", "what the same parent takes without a zombie", true, (*trial).stand}),
+		setup(p.count, method{"pids", "whether a zombie's pid is given out again", false, (*trial).keepPids}),
+	}
+}
+
+// stand watches an army for a while: what CPU time and user memory do its
+// cgroup and its zombies take?
+func (t *trial) stand(p plan) error {
+	pt, err := t.start(parent.Options{Parallel: p.parallel})
+	if err != nil {
+		return err
+	}
+	before, err := t.Tasks()
+	if err != nil {
+		return err
+	}
+	r, err := pt.Must(t.ctx, parent.Order{Do: parent.Raise, Count: t.count})
+	if err != nil {
+		return err
+	}
+	if tasks, err := t.Tasks(); err != nil || tasks-before != t.count {
+		if err == nil {
+			err = bench.Brokenf("pids.current grew by %d and not by %d", tasks-before, t.count)
+		}
+		return err
+	}
+	if _, err := t.Settle(t.ctx, "after", nil); err != nil {
+		return err
+	}
+	first, err := t.consumption(pt, r.PIDs)
+	if err != nil {
+		return err
+	}
+	t.Doing("watching it stand")
+	select {
+	case <-t.ctx.Done():
+		return t.ctx.Err()
+	case <-time.After(p.stand):
+	}
+	last, err := t.consumption(pt, r.PIDs)
+	if err != nil {
+		return err
+	}
+	t.Put(UnitCPU, float64(last.parent+last.zombies-first.parent-first.zombies))
+	if first.user != nil && last.user != nil {
+		t.Put(UnitUser, float64(*last.user)-float64(*first.user))
+	}
+	t.Note("CPU time of the zombies before and after: %d and %d ns; their user memory: %d pages", first.zombies, last.zombies, last.pages)
+	if last.zombies != first.zombies || last.pages != 0 {
+		return bench.Brokenf("the zombies took %d ns of CPU time and have %d pages", last.zombies-first.zombies, last.pages)
+	}
+	return nil
+}
+
+// consumption is what the tasks of a trial have taken so far.
+type consumption struct {
+	parent, zombies uint64   // ns of CPU time
+	pages           uint64   // of user memory, of the zombies
+	user            *float64 // bytes of user memory charged to the cgroup; nil if unknown
+}
+
+func (t *trial) consumption(pt *parent.Client, zombies []int) (c consumption, err error) {
+	proc := t.Lab.FS.Proc
+	tasks, err := filepath.Glob(filepath.Join(proc, strconv.Itoa(pt.PID), "task", "*"))
+	if err != nil {
+		return c, err
+	}
+	for _, task := range tasks {
+		ns, err := cpuTime(task)
+		if err != nil {
+			return c, err
+		}
+		c.parent += ns
+	}
+	for _, pid := range zombies {
+		dir := filepath.Join(proc, strconv.Itoa(pid))
+		ns, err := cpuTime(dir)
+		if err != nil {
+			return c, err
+		}
+		c.zombies += ns
+		statm, err := os.ReadFile(filepath.Join(dir, "statm"))
+		if err != nil {
+			return c, err
+		}
+		for _, field := range strings.Fields(string(statm)) {
+			n, err := strconv.ParseUint(field, 10, 64)
+			if err != nil {
+				return c, fmt.Errorf("%s/statm: %w", dir, err)
+			}
+			c.pages += n
+		}
+	}
+	if memcg, ok := t.Memory(); ok {
+		stat, err := memcg.Stat()
+		if err != nil {
+			return c, err
+		}
+		field := "anon"
+		if memcg.Version == 1 {
+			field = "rss"
+		}
+		if n, ok := stat[field]; ok {
+			user := float64(n)
+			c.user = &user
+		}
+	}
+	return c, nil
+}
+
+// cpuTime returns what a task has run, in ns, from its schedstat
+// (Documentation/scheduler/sched-stats.rst; CONFIG_SCHED_INFO).
+func cpuTime(dir string) (uint64, error) {
+	data, err := os.ReadFile(filepath.Join(dir, "schedstat"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("CPU time of a task in ns (CONFIG_SCHED_INFO): %w", notSupported(err))
+	}
+	if err != nil {
+		return 0, err
+	}
+	first, _, _ := strings.Cut(string(data), " ")
+	ns, err := strconv.ParseUint(first, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s/schedstat: %w", dir, err)
+	}
+	return ns, nil
+}
+
+// keepPids gives out all pids of a small namespace several times over: those of
+// zombies must not be among them before they are reaped, and must be afterwards.
+func (t *trial) keepPids(p plan) error {
+	if err := t.ownPidMax(); err != nil {
+		return err
+	}
+	w, err := t.wall(p, parent.Options{Pidns: true})
+	if err != nil {
+		return err
+	}
+	// Pids below 300 are given out once only (RESERVED_PIDS).
+	const reserved, free, rounds = 300, 50, 4
+	if _, err := w.parent.Must(t.ctx, parent.Order{Do: parent.Cycle, Count: reserved}); err != nil {
+		return err
+	}
+	if _, err := t.limitPids(w, t.count+free); err != nil {
+		return err
+	}
+	army, err := w.parent.Must(t.ctx, parent.Order{Do: parent.Raise, Count: t.count})
+	if err != nil {
+		return err
+	}
+	t.Doing("giving pids out")
+	during, err := w.parent.Must(t.ctx, parent.Order{Do: parent.Cycle, Count: rounds * free})
+	if err != nil {
+		return err
+	}
+	given := make(map[int]int)
+	for _, pid := range during.PIDs {
+		given[pid]++
+	}
+	if len(given) == len(during.PIDs) {
+		return bench.Brokenf("%d pids were given out and none of them twice: nothing is shown", len(given))
+	}
+	for _, pid := range army.PIDs {
+		if given[pid] > 0 {
+			return bench.Brokenf("pid %d was given out again while a zombie had it", pid)
+		}
+	}
+	t.Put(UnitGivenOut, float64(len(during.PIDs)))
+	if _, err := w.parent.Must(t.ctx, parent.Order{Do: parent.Collect, How: parent.Each}); err != nil {
+		return err
+	}
+	after, err := w.parent.Must(t.ctx, parent.Order{Do: parent.Cycle, Count: 2 * (t.count + 2*free)})
+	if err != nil {
+		return err
+	}
+	clear(given)
+	for _, pid := range after.PIDs {
+		given[pid]++
+	}
+	again := 0
+	for _, pid := range army.PIDs {
+		if given[pid] > 0 {
+			again++
+		}
+	}
+	t.Put(UnitAgain, float64(again))
+	if again != t.count {
+		return bench.Brokenf("of %d pids of reaped zombies %d were given out again", t.count, again)
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+// Package reexec lets one executable be several programs: the janitor that
+// outlives a run, the init of a pid namespace, a parent under test. A program
+// is a name and a main; it is started by its name as argument zero, so that
+// ps(1) shows what it is.
+//
+// It is not for commands that people type: those are cmd/zombench's.
+package reexec
+
+import (
+	"os"
+	"os/exec"
+)
+
+// A Program is what this executable becomes when it is started by Command.
+type Program struct {
+	Name string                  // its argument zero
+	Main func(args []string) int // args are those behind argument zero; the result is the exit status
+}
+
+// Dispatch becomes the program that this process was started as, and returns
+// if it was started as none of them. Call it first in main and in TestMain.
+func Dispatch(programs ...Program) {
+	for _, p := range programs {
+		if os.Args[0] == p.Name {
+			os.Exit(p.Main(os.Args[1:]))
+		}
+	}
+}
+
+// self is this executable, also after its file was replaced or removed
+// (proc_pid_exe(5)).
+const self = "/proc/self/exe"
+
+// Command returns a command that starts this executable as the program of a
+// name, which the executable's main has to dispatch.
+func Command(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(self, args...)
+	cmd.Args[0] = name
+	return cmd
+}
+
+// Wrap changes a command that was not started so that this executable runs as
+// the program of a name instead; args precede the command's own path and
+// arguments.
+func Wrap(cmd *exec.Cmd, name string, args ...string) {
+	args = append([]string{name}, args...)
+	cmd.Args = append(append(args, cmd.Path), cmd.Args...)
+	cmd.Path = self
+}

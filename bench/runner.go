@@ -1,0 +1,260 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"zombench/measure"
+	"zombench/results"
+)
+
+// A Runner runs experiments: one lifecycle, one schedule, one file.
+type Runner struct {
+	Experiments []Experiment
+	Match       string // as of go test -bench, over the names of all; "" matches all
+	Samples     int    // trials of each setup; 0: as each experiment has it
+	Seed        uint64 // of the order of the trials
+	RaiseLimits bool   // raise kernel.pid_max and kernel.threads-max as far as the armies need
+	Options     Options
+
+	Version  string                // of this program, for the head of the file
+	Config   []results.Param       // further keys of the file's configuration
+	Comments []string              // further comments at its head
+	Structs  func() results.Kernel // what the ledger has to know of this kernel; nil: nothing is known
+
+	Output   Recorder
+	Progress Progress
+	Notice   func(string) // told what a user should know, one line each
+
+	planned []planned
+}
+
+// A Recorder takes the results of a run as they come: the header once, before
+// the first trial, and each slab cache before the first trial that mentions it.
+type Recorder interface {
+	WriteHeader(results.Header) error
+	Describe(results.Cache) // of which a trial's readings will tell
+	WriteTrial(results.Trial) error
+}
+
+// A Skip is a benchmark that cannot be run here, and why.
+type Skip struct {
+	Name string
+	Err  error
+}
+
+// A Fault is what is wrong with something that was tested.
+type Fault struct{ Name, What string }
+
+// A Tally is what became of the trials of a run.
+type Tally struct {
+	Planned, Good, Flagged, Broken int
+	Skipped                        []Skip
+	Faults                         []Fault
+}
+
+// Done returns how many trials were run.
+func (t Tally) Done() int { return t.Good + t.Flagged + t.Broken }
+
+// Validate reports what cannot be run as it was asked for, before anything is
+// touched: a *FieldError, or a pattern that matches nothing.
+func (r *Runner) Validate() (err error) {
+	r.planned, err = plan(r.Experiments, r.Match, r.Samples)
+	return err
+}
+
+// Run opens a lab and runs the trials. Each is recorded as soon as it ended.
+// When ctx ends, the trial at work is given up and what was recorded stays.
+func (r *Runner) Run(ctx context.Context) (tally Tally, err error) {
+	if err := r.Validate(); err != nil {
+		return tally, err
+	}
+	lab, err := Open(ctx, r.Options)
+	if err != nil {
+		return tally, err
+	}
+	defer func() { err = errors.Join(err, lab.Close()) }()
+	defer r.Progress.Close()
+
+	notices := lab.Notices
+	if r.RaiseLimits {
+		raised, err := lab.raiseLimits(r.setups())
+		notices = append(notices, raised...)
+		if err != nil {
+			return tally, err
+		}
+	}
+	for _, n := range notices {
+		r.Notice(n)
+	}
+	setups, err := r.preflight(ctx, lab, &tally)
+	if err != nil {
+		return tally, err
+	}
+	for _, m := range lab.Instruments.Missing() {
+		r.Notice(m.String())
+	}
+	trials := schedule(setups, r.Seed)
+	tally.Planned = len(trials)
+	if err := r.Output.WriteHeader(r.header(lab, setups, len(trials), notices)); err != nil {
+		return tally, err
+	}
+	return tally, r.run(ctx, lab, trials, &tally)
+}
+
+func (r *Runner) setups() []Setup {
+	setups := make([]Setup, len(r.planned))
+	for i, p := range r.planned {
+		setups[i] = p.Setup
+	}
+	return setups
+}
+
+// preflight returns the setups that can be run here. What this machine lacks is
+// skipped; an army that does not fit under its limits is an error, unless it is
+// optional.
+func (r *Runner) preflight(ctx context.Context, lab *Lab, tally *Tally) ([]planned, error) {
+	var able []planned
+	tried := make(map[Army]bool)
+	for _, s := range r.planned {
+		if err := lab.Lacks(s.Setup); err != nil {
+			r.skip(tally, s.Setup, err)
+			continue
+		}
+		if !tried[s.Army] {
+			err := lab.preflight(s.Army)
+			if err == nil {
+				err = lab.tryMemory(ctx, s.Army)
+			}
+			switch {
+			case err != nil && s.Army.Optional && ctx.Err() == nil:
+				r.skip(tally, s.Setup, err)
+				continue
+			case err != nil:
+				return nil, err
+			}
+			tried[s.Army] = true
+		}
+		able = append(able, s)
+	}
+	if !slices.ContainsFunc(able, func(s planned) bool { return !s.Control }) {
+		return nil, fmt.Errorf("nothing that was asked for can be run here: %s: %w", tally.Skipped[0].Name, tally.Skipped[0].Err)
+	}
+	return able, nil
+}
+
+func (r *Runner) skip(tally *Tally, s Setup, err error) {
+	tally.Skipped = append(tally.Skipped, Skip{s.Name(), err})
+	r.Notice(fmt.Sprintf("%s is skipped: %v", s.Name(), err))
+}
+
+// run runs the trials.
+func (r *Runner) run(ctx context.Context, lab *Lab, trials []planned, tally *Tally) error {
+	skipped := make(map[string]bool)
+	for i, t := range trials {
+		name := t.Name()
+		if skipped[name] {
+			continue
+		}
+		r.Progress.Begin(i, len(trials), name)
+		result, fault, err := lab.trial(ctx, t.Setup, r.Progress)
+		switch {
+		case err == nil:
+		case ctx.Err() == nil && (errors.Is(err, measure.ErrNotSupported) || errors.Is(err, measure.ErrNotPermitted)):
+			skipped[name] = true
+			tally.Planned -= count(trials[i:], name)
+			r.skip(tally, t.Setup, err)
+			continue
+		default:
+			return fmt.Errorf("trial %d of %d (%s): %w", i+1, len(trials), name, err)
+		}
+		switch {
+		case result.Broken != "":
+			tally.Broken++
+		case len(result.Warnings) > 0:
+			tally.Flagged++
+		default:
+			tally.Good++
+		}
+		if fault != "" {
+			tally.Faults = append(tally.Faults, Fault{result.Name(), fault})
+		}
+		if lab.emulated {
+			result.Values = slices.DeleteFunc(result.Values, func(v results.Value) bool { return isTime(v.Unit) })
+		}
+		for _, c := range lab.describe(result.Readings) {
+			r.Output.Describe(c)
+		}
+		if err := r.Output.WriteTrial(result); err != nil {
+			return fmt.Errorf("recording trial %d of %d: %w", i+1, len(trials), err)
+		}
+		r.Progress.End(result)
+	}
+	return nil
+}
+
+// count returns how many of the trials are of a benchmark.
+func count(trials []planned, name string) (n int) {
+	for _, t := range trials {
+		if t.Name() == name {
+			n++
+		}
+	}
+	return n
+}
+
+// isTime reports whether a unit is of time, by the rule by which benchunit makes
+// seconds of it. It means nothing where instructions are emulated.
+func isTime(unit string) bool {
+	numerator, _, _ := strings.Cut(unit, "/")
+	return numerator == "ns" || strings.HasSuffix(numerator, "-ns")
+}
+
+// header describes the run at the head of its file.
+func (r *Runner) header(lab *Lab, setups []planned, trials int, notices []string) results.Header {
+	m := lab.Machine
+	cpus := "1 CPU"
+	if m.CPUs != 1 {
+		cpus = fmt.Sprintf("%d CPUs", m.CPUs)
+	}
+	h := results.Header{
+		Config: append([]results.Param{
+			{Key: "kernel", Value: m.Kernel},
+			{Key: "goos", Value: runtime.GOOS},
+			{Key: "goarch", Value: m.GOARCH},
+			{Key: "cpu", Value: m.CPU},
+			{Key: "page-size", Value: fmt.Sprint(m.PageSize)},
+			{Key: "cgroup", Value: lab.CgroupKind()},
+		}, r.Config...),
+		Comments: append([]string{
+			"zombench " + r.Version + ", " + time.Now().UTC().Format(time.RFC3339),
+			fmt.Sprintf("seed %d, %d trials, %s online", r.Seed, trials, cpus),
+		}, r.Comments...),
+	}
+	for _, missing := range lab.Instruments.Missing() {
+		h.Comments = append(h.Comments, missing.String())
+	}
+	h.Comments = append(h.Comments, notices...)
+	if r.Structs != nil {
+		h.Kernel = r.Structs()
+	}
+	seen := make(map[string]bool)
+	for _, s := range setups {
+		if s.About != "" && !seen[s.Name()] {
+			seen[s.Name()] = true
+			h.About = append(h.About, results.Meaning{Name: s.Name(), Text: s.About})
+		}
+		for _, u := range s.experiment.Units {
+			if !seen["unit "+u.Name] && !(lab.emulated && isTime(u.Name)) {
+				seen["unit "+u.Name] = true
+				h.Units = append(h.Units, u)
+			}
+		}
+	}
+	return h
+}

@@ -1,0 +1,113 @@
+package results
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"zombench/results"
+)
+
+func someTrial(count string) results.Trial {
+	return results.Trial{
+		Bench:  results.Zombies,
+		Params: []results.Param{{Key: "count", Value: count}},
+		N:      10,
+		Values: []results.Value{{Unit: results.UnitPids, Value: 1}},
+	}
+}
+
+func mustWrite(t *testing.T, o *output, trial results.Trial) {
+	t.Helper()
+	if err := o.WriteTrial(trial); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A run that is killed before its first trial leaves no file, not even an
+// empty one.
+func TestNoFileBeforeTheFirstTrial(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.txt")
+	o, err := Create(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("before the first trial: %v, want no file", err)
+	}
+	mustWrite(t, o, someTrial("10x"))
+	if err := o.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if set, errs := results.Load(path); len(errs) > 0 || len(set.Records) != 1 {
+		t.Errorf("the file holds %d records, errors %v; want 1", len(set.Records), errs)
+	}
+}
+
+func TestOldFileStaysUntilTheFirstTrial(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.txt")
+	const old = "what stood there, and is longer than what comes instead of it by far, by far, by far, by far, by far\n"
+	if err := os.WriteFile(path, []byte(old), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	o, err := Create(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := os.ReadFile(path); string(got) != old {
+		t.Errorf("before the first trial the file holds %q", got)
+	}
+	mustWrite(t, o, someTrial("10x"))
+	if err := o.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := os.ReadFile(path)
+	if string(got) != o.copy.String() {
+		t.Errorf("the file holds %q, and the copy %q", got, o.copy.String())
+	}
+}
+
+func TestOutputRefused(t *testing.T) {
+	for _, path := range []string{t.TempDir(), filepath.Join(t.TempDir(), "no", "such")} {
+		if _, err := Create(path, nil); err == nil {
+			t.Errorf("%s is taken for a result file", path)
+		}
+	}
+}
+
+// A fullDisk takes some bytes and then no more.
+type fullDisk struct {
+	*os.File
+	room int
+}
+
+func (d *fullDisk) Write(p []byte) (int, error) {
+	n, err := d.File.Write(p[:min(len(p), d.room)])
+	d.room -= n
+	if err == nil && n < len(p) {
+		err = syscall.ENOSPC
+	}
+	return n, err
+}
+
+func TestFullDiskLeavesWholeLines(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out.txt")
+	o, err := Create(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustWrite(t, o, someTrial("10x"))
+	whole := o.copy.Len()
+	o.w = results.NewWriter(wholeWrites{to: &fullDisk{o.file, 20}, file: o.file, copy: &o.copy})
+	if err := o.WriteTrial(someTrial("20x")); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("on a full disk: %v", err)
+	}
+	if err := o.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := os.ReadFile(path); len(got) != whole || string(got) != o.copy.String() {
+		t.Errorf("the file holds %d bytes, want the %d of whole lines: %q", len(got), whole, got)
+	}
+}
