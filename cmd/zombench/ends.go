@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +14,7 @@ import (
 	"zombench/bench"
 	"zombench/bench/ends"
 	"zombench/bench/janitor"
-	"zombench/results"
+	"zombench/results/report"
 )
 
 // endsFlags are the flags of zombench ends.
@@ -69,7 +68,7 @@ What this machine cannot do is skipped, and said.`,
 	flags.Uint64Var(&f.plan.Seed, "seed", 0, "seed of the order of the trials (default random; it is recorded)")
 	flags.StringVar(&f.plan.Match, "bench", "", "run only the benchmarks that match this regular expression, as in go test")
 	flags.StringVarP(&f.out, "output", "o", "", "write the results to this file")
-	flags.StringVar(&f.format, "format", string(results.Text), "format of the tables: text or markdown")
+	flags.StringVar(&f.format, "format", string(report.Text), "`FORMAT` of the tables: "+report.FormatNames())
 	flags.StringVar(&f.zombied, "zombied", "", "path of the daemon (default: beside zombench, then on PATH)")
 	flags.StringVar(&f.lock, "lock", janitor.Path(), "lock file under which one run at a time works")
 	flags.MarkHidden("lock")
@@ -81,9 +80,9 @@ func runEnds(ctx context.Context, stdout, stderr io.Writer, f endsFlags) (err er
 	if err := f.plan.Validate(); err != nil {
 		return &exitError{usageStatus, err}
 	}
-	format := results.Format(f.format)
-	if format != results.Text && format != results.Markdown {
-		return usageErrorf("--format: unknown format %q: want text or markdown", f.format)
+	format, err := report.ParseFormat(f.format)
+	if err != nil {
+		return usageErrorf("--format: %w", err)
 	}
 	zombied, err := findZombied(f.zombied)
 	if err != nil {
@@ -121,11 +120,10 @@ func runEnds(ctx context.Context, stdout, stderr io.Writer, f endsFlags) (err er
 	if f.out == "" {
 		tablesTo = stderr
 	}
-	if out.copy.Len() > 0 {
-		fates, errs := results.ReadFates(bytes.NewReader(out.copy.Bytes()), "what was measured")
-		if tableErr := errors.Join(append(errs, fates.Write(tablesTo, format))...); tableErr != nil && err == nil {
-			err = tableErr
-		}
+	if r, reportErr := out.Report(report.Query{}); reportErr != nil {
+		err = errors.Join(err, reportErr)
+	} else if r != nil {
+		err = errors.Join(err, r.Doc().Write(tablesTo, format))
 	}
 	switch {
 	case ctx.Err() != nil:

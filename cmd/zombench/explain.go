@@ -13,9 +13,10 @@ import (
 	"zombench/bench"
 	"zombench/bench/callsites"
 	"zombench/bench/janitor"
-	"zombench/bench/ledger"
 	"zombench/measure"
 	"zombench/results"
+	"zombench/results/ledger"
+	"zombench/results/report"
 )
 
 // explainFlags are the flags of zombench explain.
@@ -61,7 +62,7 @@ the pages are unexplained), 1 it does not.`,
 	flags.IntVar(&f.parallel, "parallel", 8, "spawner threads of the daemon")
 	flags.IntVar(&f.samples, "samples", 5, "trials of each size")
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of the order of the trials (default random)")
-	flags.StringVar(&f.format, "format", "text", fmt.Sprintf("format of the ledger: %v", ledger.Formats()))
+	flags.StringVar(&f.format, "format", "text", "`FORMAT` of the ledger: "+report.FormatNames())
 	flags.StringVar(&f.zombied, "zombied", "", "path of the daemon (default: beside zombench, then on PATH)")
 	flags.StringVar(&f.lock, "lock", janitor.Path(), "lock file under which one run at a time works")
 	flags.MarkHidden("lock") // runs under different locks disturb each other
@@ -77,7 +78,7 @@ func (f explainFlags) plan() bench.Plan {
 }
 
 func explain(ctx context.Context, stdout, stderr io.Writer, f explainFlags) (err error) {
-	format, err := ledger.ParseFormat(f.format)
+	format, err := report.ParseFormat(f.format)
 	if err != nil {
 		return usageErrorf("--format: %w", err)
 	}
@@ -102,11 +103,10 @@ func explain(ctx context.Context, stdout, stderr io.Writer, f explainFlags) (err
 	if err := lab.Preflight(f.plan()); err != nil {
 		return err
 	}
-	report := ledger.Report{Kernel: lab.Machine.Kernel, GOARCH: lab.Machine.GOARCH}
+	var notes []string
 	for _, m := range lab.Instruments.Missing() {
-		report.Notes = append(report.Notes, missing(m))
+		notes = append(notes, missing(m))
 	}
-
 	trials, err := explainTrials(ctx, lab, f.plan(), newProgress(stderr, f.quiet))
 	if ctx.Err() != nil {
 		return errInterrupted
@@ -114,37 +114,67 @@ func explain(ctx context.Context, stdout, stderr io.Writer, f explainFlags) (err
 	if err != nil {
 		return err
 	}
-	kernel, notes := describeKernel(lab.FS, lab.Machine)
-	report.Notes = append(report.Notes, notes...)
-	unexplained := 0
+	facts, more := describeKernel(lab.FS, lab.Machine)
+	notes = append(notes, more...)
+	config := header(lab, f.plan()).Config
+	var records []results.Record
 	for _, spawn := range f.spawns {
-		l, err := ledger.New(kernel, trials[spawn])
-		if err != nil {
-			return err
+		for _, t := range trials[spawn] {
+			records = append(records, results.Record{Trial: withCaches(lab.Result(t), t), Config: config, Facts: &facts, File: "what was measured"})
 		}
 		// The trials are over: tracing disturbs nothing any more.
 		held, err := callsites.Follow(ctx, lab, spawn)
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return errInterrupted
+		case err != nil:
+			notes = append(notes, fmt.Sprintf("without call sites: %v", err))
+		default:
+			records = append(records, results.Record{Trial: sitesTrial(held, spawn), Config: config, Facts: &facts})
 		}
-		if err != nil {
-			report.SitesErr = err
-		}
-		held.Narrow(l.Held())
-		for _, cache := range held.Unaccounted() {
-			l.Disown(kernel, cache)
-		}
-		unexplained += len(l.Unexplained())
-		report.Ledgers = append(report.Ledgers, l)
-		report.Sites = append(report.Sites, held)
 	}
-	if err := report.Write(stdout, format); err != nil {
+	ledgers, err := ledger.New(records)
+	if err != nil {
 		return err
 	}
-	if unexplained > 0 {
-		return errors.New("the ledger does not add up: more is unexplained than may be")
+	doc := report.Ledger(ledgers)
+	doc.Notes = append(doc.Notes, notes...)
+	if err := doc.Write(stdout, format); err != nil {
+		return err
+	}
+	for _, l := range ledgers {
+		if len(l.Unexplained()) > 0 {
+			return errors.New("the ledger does not add up: more is unexplained than may be")
+		}
 	}
 	return nil
+}
+
+// withCaches adds the slab caches to the readings of a trial.
+func withCaches(r results.Trial, t *bench.Trial) results.Trial {
+	for i, s := range []bench.Sample{t.Before, t.After} {
+		if s.Slab == nil || i >= len(r.Readings) {
+			continue
+		}
+		r.Readings[i].Caches = nil
+		for _, c := range s.Slab.Caches {
+			r.Readings[i].Caches = append(r.Readings[i].Caches, results.CacheReading{Name: c.Name, Objects: c.ActiveObjs, Slabs: c.NumSlabs})
+		}
+	}
+	return r
+}
+
+// sitesTrial is what was followed, as a trial.
+func sitesTrial(held *callsites.Held, spawn string) results.Trial {
+	t := results.Trial{Bench: "CallSites", Params: []results.Param{{Key: "spawn", Value: spawn}}, N: held.Zombies}
+	for _, s := range held.Sites {
+		accounted := results.Tristate(s.Accounted.String())
+		if accounted != results.Yes && accounted != results.No {
+			accounted = results.Unknown
+		}
+		t.Sites = append(t.Sites, results.CallSite{Function: s.Function, Caches: s.Caches, Requested: s.Asked, Allocated: s.Given, Accounted: accounted, Objects: uint64(s.Objects)})
+	}
+	return t
 }
 
 // explainTrials runs the trials, and returns them by their way of spawning.
@@ -161,26 +191,36 @@ func explainTrials(ctx context.Context, lab *bench.Lab, plan bench.Plan, watch p
 
 // describeKernel gathers what the ledger has to know of the running kernel,
 // and says what could not be had.
-func describeKernel(fs measure.FS, m measure.Machine) (ledger.Kernel, []string) {
-	k := ledger.Kernel{
-		PageSize:    m.PageSize,
-		PointerSize: bits.UintSize / 8,
-		Cache: func(name string) (measure.SlabCache, bool) {
-			c, err := fs.SlabCache(name)
-			return c, err == nil
-		},
+func describeKernel(fs measure.FS, m measure.Machine) (facts results.Facts, notes []string) {
+	facts.Kernel.PointerBytes = bits.UintSize / 8
+	slab, err := fs.Slabinfo()
+	if err != nil {
+		return facts, []string{fmt.Sprintf("without slab caches: %v", err)}
 	}
-	var notes []string
+	for _, line := range slab.Caches {
+		c := results.Cache{Name: line.Name, Size: line.ObjSize, PerSlab: line.ObjsPerSlab, SlabBytes: line.PagesPerSlab * uint64(m.PageSize), Charged: results.Unknown}
+		if known, err := fs.SlabCache(line.Name); err == nil {
+			c.Used, c.Reclaimable, c.Aliases = known.ObjectSize, known.Reclaimable, known.Aliases
+		}
+		if fs.UnchargedSlab(line.Name) {
+			c.Charged = results.No
+		}
+		facts.Caches = append(facts.Caches, c)
+	}
 	types, err := fs.Types()
 	if err != nil {
-		return k, append(notes, fmt.Sprintf("without sizes of structs: %v", err))
+		return facts, []string{fmt.Sprintf("without sizes of structs: %v", err)}
 	}
-	k.StructSize = func(name string) (uint64, bool) {
-		size, err := types.StructSize(name)
-		return size, err == nil
+	for _, name := range ledger.Structs() {
+		if size, err := types.StructSize(name); err == nil {
+			facts.Kernel.Structs = append(facts.Kernel.Structs, results.Counter{Name: name, Value: size})
+		}
 	}
 	if has, err := types.HasMember("task_struct", "thread_info"); err == nil {
-		k.ThreadInfoInTask = &has
+		facts.Kernel.ThreadInfoInTask = results.No
+		if has {
+			facts.Kernel.ThreadInfoInTask = results.Yes
+		}
 	}
-	return k, notes
+	return facts, nil
 }

@@ -23,7 +23,7 @@ import (
 	"zombench/bench/vm"
 	"zombench/measure"
 	"zombench/results"
-	"zombench/results/table"
+	"zombench/results/report"
 )
 
 // kernelsFlags are the flags of zombench kernels run.
@@ -342,11 +342,11 @@ func (h *host) answer(w io.Writer) error {
 	if len(errs) > 0 {
 		return errors.Join(errs...)
 	}
-	report, err := set.Report(results.Query{})
+	r, err := report.New(set, report.Query{})
 	if err != nil {
 		return err
 	}
-	return report.Write(w, results.Text)
+	return r.Doc().Write(w, report.Text)
 }
 
 // builds are the static builds of both programs, one for each architecture
@@ -419,7 +419,7 @@ func (l *lineWriter) Write(p []byte) (int, error) {
 		if !ok {
 			return len(p), nil
 		}
-		l.talk.line(l.name, strings.TrimPrefix(table.Printable(string(line)), "zombench: "))
+		l.talk.line(l.name, strings.TrimPrefix(report.Printable(string(line)), "zombench: "))
 		l.part = rest
 	}
 }

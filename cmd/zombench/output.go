@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"zombench/results"
+	"zombench/results/report"
 )
 
 // output is where a run's results go. A file is touched only when the first
@@ -104,7 +105,7 @@ func (w wholeWrites) Write(p []byte) (int, error) {
 }
 
 // Report says what was measured, nil if nothing was.
-func (o *output) Report(q results.Query) (*results.Report, error) {
+func (o *output) Report(q report.Query) (*report.Report, error) {
 	if o.copy.Len() == 0 {
 		return nil, nil
 	}
@@ -112,8 +113,7 @@ func (o *output) Report(q results.Query) (*results.Report, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	r, err := set.Report(q)
-	return &r, err
+	return report.New(set, q)
 }
 
 // Close closes the file.

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zombench/measure"
-	"zombench/results/table"
+	"zombench/results/report"
 )
 
 func newPs() *cobra.Command {
@@ -236,7 +236,7 @@ func (c *census) text(w io.Writer) error {
 		}
 		fmt.Fprintf(w, "%d: %s\n", p.PID, p.Helps)
 		if p.Heir != nil {
-			fmt.Fprintf(w, "%*s  heir: %s\n", len(strconv.Itoa(p.PID)), "", table.Printable(p.Heir.Why))
+			fmt.Fprintf(w, "%*s  heir: %s\n", len(strconv.Itoa(p.PID)), "", report.Printable(p.Heir.Why))
 		}
 	}
 	return nil

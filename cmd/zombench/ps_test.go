@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"zombench/measure"
+	"zombench/results/recorded"
 )
 
 // village is a machine on which several processes leave zombies.
@@ -178,7 +179,7 @@ func BenchmarkPs(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		c, err := takeCensus(kernel, cost{Pages: 1})
+		c, err := takeCensus(kernel, cost{recorded.Cost{Pages: 1}})
 		if err != nil || c.Zombies != n-parents || len(c.Parents) != parents {
 			b.Fatal(c, err)
 		}

@@ -20,6 +20,7 @@ import (
 	"zombench/bench/janitor"
 	"zombench/measure"
 	"zombench/results"
+	"zombench/results/report"
 )
 
 // runFlags are the flags of zombench run.
@@ -33,9 +34,9 @@ type runFlags struct {
 	quiet   bool
 
 	// of the answer
-	per        int
-	plot       plotFlags
-	prometheus string
+	per     int
+	plot    plotFlags
+	metrics string
 }
 
 func newRun() *cobra.Command {
@@ -85,7 +86,7 @@ answer to standard error.`,
 	flags.MarkHidden("lock") // runs under different locks disturb each other
 	flags.IntVar(&f.per, "per", 1000, "the number of `zombies` that the answer speaks of")
 	f.plot.register(flags)
-	flags.StringVar(&f.prometheus, "prometheus", "", "write the answer to this `file` for node_exporter's textfile collector")
+	flags.StringVar(&f.metrics, "openmetrics", "", "write the answer to this `FILE`, for node_exporter's textfile collector")
 	flags.BoolVar(&f.raise, "raise-limits", false, "raise kernel.pid_max and kernel.threads-max as far as the armies need, and put them back")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on standard error")
 	return cmd
@@ -101,8 +102,8 @@ func runBench(ctx context.Context, stdout, stderr io.Writer, f runFlags) (err er
 	if err := f.plot.check(); err != nil {
 		return err
 	}
-	if f.prometheus != "" {
-		if err := checkDir(f.prometheus); err != nil {
+	if f.metrics != "" {
+		if err := checkDir(f.metrics); err != nil {
 			return err
 		}
 	}
@@ -172,20 +173,18 @@ func runBench(ctx context.Context, stdout, stderr io.Writer, f runFlags) (err er
 // answer prints what was measured, for people, and writes what else was asked
 // for of it.
 func (f runFlags) answer(w io.Writer, out *output) error {
-	report, err := out.Report(results.Query{Per: f.per})
-	if report == nil || err != nil {
+	r, err := out.Report(report.Query{Per: f.per})
+	if r == nil || err != nil {
 		return err
 	}
-	if err := report.Write(w, results.Text); err != nil {
+	doc := r.Doc()
+	if err := doc.Write(w, report.Text); err != nil {
 		return err
 	}
-	if f.prometheus != "" {
-		err = writeFile(f.prometheus, func(w io.Writer) error { return report.WritePrometheus(w, time.Now()) })
+	if f.metrics != "" {
+		err = writeFile(f.metrics, func(w io.Writer) error { return r.WriteOpenMetrics(w, time.Now()) })
 	}
-	if f.plot.path != "" {
-		err = errors.Join(err, f.plot.draw(w, *report))
-	}
-	return err
+	return errors.Join(err, f.plot.draw(doc))
 }
 
 // openLab makes a lab of the machine that this program runs on.

@@ -1,44 +1,48 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"slices"
 	"strings"
 
-	"zombench/results/table"
+	"zombench/results/report"
 )
 
 // writeText writes a sentence, a table and remarks, a line each, for a terminal.
 func writeText(w io.Writer, sentence string, header []string, rows [][]string, remarks string) error {
-	return writeTable(w, table.Text, sentence, header, rows, remarks)
+	return tableDoc(sentence, header, rows, remarks).Write(w, report.Text)
 }
 
 // writeMarkdown writes the same in GitHub's Markdown.
 func writeMarkdown(w io.Writer, sentence string, header []string, rows [][]string, remarks string) error {
-	return writeTable(w, table.Markdown, sentence, header, rows, strings.ReplaceAll(remarks, "\n", "\n\n"))
+	return tableDoc(sentence, header, rows, remarks).Write(w, report.Markdown)
 }
 
-func writeTable(w io.Writer, f table.Format, sentence string, header []string, rows [][]string, remarks string) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n", f.Escape(sentence))
+// tableDoc makes a document of words alone.
+func tableDoc(sentence string, header []string, rows [][]string, remarks string) report.Doc {
+	d := report.Doc{Facts: []string{sentence}}
+	var t report.Table
+	for i, name := range header {
+		words := slices.ContainsFunc(rows, func(row []string) bool { return !numeric(row[i]) })
+		t.Columns = append(t.Columns, report.Column{Name: name, Left: words})
+	}
+	for _, row := range rows {
+		var cells []report.Cell
+		for _, text := range row {
+			cells = append(cells, report.Words(text))
+		}
+		t.Rows = append(t.Rows, cells)
+	}
 	if len(rows) > 0 {
-		words := func(column int) bool {
-			return slices.ContainsFunc(rows, func(row []string) bool { return !numeric(row[column]) })
-		}
-		if err := (table.Table{Header: header, Rows: rows, Left: words}).Write(&b, f); err != nil {
-			return err
-		}
-		b.WriteByte('\n')
+		d.Sections = []report.Section{{Tables: []report.Table{t}}}
 	}
 	for line := range strings.Lines(remarks) {
-		fmt.Fprintln(&b, f.Escape(strings.TrimSuffix(line, "\n")))
+		d.Notes = append(d.Notes, strings.TrimSuffix(line, "\n"))
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return d
 }
 
-// numeric tells whether a cell is a number or stands for one.
+// numeric reports whether a cell is a number or stands for one.
 func numeric(cell string) bool {
 	return cell == "" || cell == unbounded || cell[0] >= '0' && cell[0] <= '9'
 }
