@@ -17,7 +17,7 @@ func (f FS) Children(pid int) ([]int, error) {
 	dir := filepath.Join(f.PIDDir(pid), "task")
 	tasks, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("children of %d: %w", pid, classify(err))
+		return nil, fmt.Errorf("listing the children of %d: %w", pid, classify(err))
 	}
 	var children []int
 	for _, t := range tasks {
@@ -28,7 +28,7 @@ func (f FS) Children(pid int) ([]int, error) {
 			if Gone(err) {
 				continue // a thread that ended meanwhile
 			}
-			return nil, fmt.Errorf("children of %d (CONFIG_PROC_CHILDREN): %w", pid, err)
+			return nil, fmt.Errorf("listing the children of %d (CONFIG_PROC_CHILDREN): %w", pid, err)
 		}
 		for field := range bytes.FieldsSeq(data) {
 			child, err := strconv.Atoi(string(field))

@@ -1,19 +1,21 @@
-// Package measure reads what the Linux kernel tells about memory, tasks and
-// limits: /proc, /sys/kernel/slab and the files of control groups.
+// Package measure reads the kernel's files about memory and tasks: /proc,
+// /sys/kernel/slab and those of control groups. Each has one reader here, and
+// one parser.
 //
-// It believes that a number is worth nothing without its source, so every
-// exported value says its unit and the file (and the kernel version) it comes
-// from, and that a missing number must never look like zero: what a kernel
-// lacks is [ErrNotSupported], what this user may not read is
-// [ErrNotPermitted], what does not look as it should is [ErrMalformed].
+// A number is worth nothing without its source, so every exported value says
+// its unit and the file (and the kernel version) it comes from. A missing number
+// never looks like zero: what a kernel lacks is [ErrNotSupported], what this
+// user may not read is [ErrNotPermitted], what does not look as it should is
+// [ErrMalformed].
 //
-// It is not for drawing conclusions. It knows nothing of experiments, trials
-// or output formats, and it keeps no state: each call reads the kernel anew.
+// It draws no conclusions: which limit is met first says package limits, who
+// leaves zombies package procs. It knows nothing of experiments, trials or
+// output formats, and it keeps no state: each call reads the kernel anew.
 //
 // Observing changes what is observed: each directory of /proc that is looked
 // at costs the kernel a dentry and an inode (about 1.3 kB, reclaimable).
 // [FS.Meminfo], [FS.Slabinfo], [Pids] and [Memcg] read single files and are
-// fit for use during a measurement; [FS.Limits] walks all of /proc and is not.
+// fit for use during a measurement; [FS.Processes] walks all of /proc and is not.
 package measure
 
 import (
@@ -38,7 +40,7 @@ var (
 	ErrMalformed = errors.New("malformed")
 )
 
-// FS says where the kernel's files are rooted, so that a directory of fixtures
+// FS says where the kernel's files are, so that a directory of fixtures
 // can stand in for a kernel.
 type FS struct {
 	Proc string // mount point of proc, "/proc"

@@ -100,11 +100,11 @@ func (fs FS) ShrinkSlab(name string) error {
 	}
 	f, err := os.OpenFile(filepath.Join(fs.slabDir(), id, "shrink"), os.O_WRONLY, 0)
 	if err != nil {
-		return fmt.Errorf("shrink slab cache %s: %w", name, classify(err))
+		return fmt.Errorf("shrinking slab cache %s: %w", name, classify(err))
 	}
 	defer f.Close()
 	if _, err := f.WriteString("1\n"); err != nil {
-		return fmt.Errorf("shrink slab cache %s: %w", name, classify(err))
+		return fmt.Errorf("shrinking slab cache %s: %w", name, classify(err))
 	}
 	return nil
 }

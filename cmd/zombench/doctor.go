@@ -19,10 +19,10 @@ func newDoctor() *cobra.Command {
 	var zombied string
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Tell what can be measured here, and how to enable the rest",
-		Long: `Doctor tries every instrument, and says of each that is missing why it is and
-what enables it. It also says how large an army this machine would carry, and
-which limit would be met first.
+		Short: "Show what can be measured here, and how to enable the rest",
+		Long: `Doctor tries every counter that zombench reads. Of each that is missing it says
+why, and what enables it. It also lists the limits that zombies count against, and
+how many more zombies fit under each.
 
 Exit status: 0 if zombench run works here, even with some instruments missing;
 1 if it does not.`,
@@ -33,7 +33,7 @@ Exit status: 0 if zombench run works here, even with some instruments missing;
 			return errors.Join(err, out.Flush())
 		},
 	}
-	cmd.Flags().StringVar(&zombied, "zombied", "", "path of the daemon (default: beside zombench, then on PATH)")
+	cmd.Flags().StringVar(&zombied, "zombied", "", "run the daemon `FILE` (default: zombied beside zombench, then on PATH)")
 	return cmd
 }
 
@@ -76,7 +76,7 @@ func doctor(w io.Writer, fs measure.FS, zombied string) error {
 	case daemonErr != nil:
 		return daemonErr
 	case able == 0:
-		return fmt.Errorf("nothing can be measured here: no instrument can be read")
+		return errors.New("nothing can be measured here: no counter can be read")
 	}
 	return nil
 }
@@ -93,17 +93,16 @@ func diagnose(w io.Writer, what, detail string, err error, remedy string) {
 	}
 }
 
-// room prints the limits that an army of this program meets here, the nearest
-// first.
+// room prints how many zombies fit under each limit, the lowest first.
 func room(w io.Writer, fs measure.FS, each cost) error {
 	found, err := headroom(fs, each.query(limits.Query{ExtraTasks: bench.SpareTasks}))
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(w, "an army meets these limits, the nearest first:")
+	fmt.Fprintln(w, "limits, the one that is reached first on top:")
 	for _, l := range found {
 		if l.Bounded() {
-			fmt.Fprintf(w, "  %-20s room for %d zombies (%s)\n", l.Name, l.Fits, place(l.Limit))
+			fmt.Fprintf(w, "  %-20s %d more zombies fit (%s)\n", l.Name, l.Fits, place(l.Limit))
 		}
 	}
 	return nil

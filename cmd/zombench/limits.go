@@ -31,20 +31,20 @@ func newLimits() *cobra.Command {
 	var o limitsOptions
 	cmd := &cobra.Command{
 		Use:   "limits",
-		Short: "Tell which limit breaks first, and after how many zombies",
-		Long: `Limits lists every limit that zombies meet here, how much of it is used, how
-many more zombies fit and how much memory they hold by then, in the order in
-which the limits break. With --rate it also tells when.
+		Short: "Show which limit zombies hit first, and after how many",
+		Long: `Limits lists every limit that zombies count against here, the one that is
+reached first on top: how much of it is used, how many more zombies fit, and how
+much memory they hold by then. With --rate it also says when it will be reached.
 
-The limits are those of this process, of the one that --pid names, or of the
-cgroup that --cgroup names by its directory or by its path. Other processes
-take room as well, the threads of zombench itself among them: what it says is
-true now, and a little more fits when it has ended.
+The limits are those of this process, of the process that --pid names, or of the
+cgroup that --cgroup names by its directory or by its path. Other processes use
+them up as well, zombench itself among them: the answer holds for this moment,
+and a few more zombies fit once zombench has exited.
 
 What a zombie takes is read from the result file that --from names, or else
 from what zombench run has measured on this kernel (results/local/KERNEL.txt,
-then results/recorded). If nobody has, a figure on the safe side is assumed, and
-the answer says so.
+then results/recorded). If there is no such file, a generous figure is assumed,
+and the answer is marked accordingly.
 
 Exit status: 0, or 1 if the zombies that --count asks for do not fit.`,
 		Example: `  zombench limits
@@ -53,7 +53,7 @@ Exit status: 0, or 1 if the zombies that --count asks for do not fit.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("count") && o.count == 0 {
-				return usageErrorf("--count: 0: nothing is asked for")
+				return usageErrorf("--count: 0: want 1 or more")
 			}
 			if cmd.Flags().Changed("cgroup") && o.cgroup == "" {
 				return usageErrorf("--cgroup: the name is empty")
@@ -63,12 +63,12 @@ Exit status: 0, or 1 if the zombies that --count asks for do not fit.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&o.rate, "rate", "", "zombies left behind in a time, such as `26/5m`: tells when the limits are met")
-	f.Uint64Var(&o.count, "count", 0, "do so many `zombies` fit?")
-	f.StringVar(&o.cgroup, "cgroup", "", "limits of this cgroup, by its directory or `path`")
-	f.IntVar(&o.pid, "pid", 0, "limits of the process with this `number` (default: of this one)")
-	f.StringVar(&o.from, "from", "", "result `file` that tells what a zombie takes")
-	f.StringVar(&o.format, "format", "text", "format of the answer: text, markdown, csv or json")
+	f.StringVar(&o.rate, "rate", "", "say when the limits are reached if `N/TIME` zombies are left behind, such as 26/5m")
+	f.Uint64Var(&o.count, "count", 0, "exit with status 1 if `N` more zombies do not fit")
+	f.StringVar(&o.cgroup, "cgroup", "", "limits of the cgroup `PATH`: its directory, or its path as in /proc/PID/cgroup")
+	f.IntVar(&o.pid, "pid", 0, "limits of the process `PID` (default: of this one)")
+	f.StringVar(&o.from, "from", "", "read what a zombie takes from the result file `FILE`")
+	f.StringVar(&o.format, "format", "text", "print the answer as `text|markdown|csv|json`")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(limitsFormats, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -81,7 +81,7 @@ func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, 
 		return usageErrorf("--format: unknown format %q: want text, markdown, csv or json", o.format)
 	}
 	if o.pid < 0 {
-		return usageErrorf("--pid: %d is no process", o.pid)
+		return usageErrorf("--pid: %d: want a process id", o.pid)
 	}
 	var every *limits.Rate
 	if o.rate != "" {
@@ -105,7 +105,7 @@ func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, 
 		return err
 	}
 	if err != nil { // what could be read is good
-		exitCode(stderr, fmt.Errorf("some limits are left out: %w", err))
+		exitCode(stderr, fmt.Errorf("some limits could not be read and are left out: %w", err))
 	}
 	var inOrder []limits.Limit
 	for _, b := range found {
@@ -163,7 +163,7 @@ func used(l limits.Limit) string {
 
 // A limitsAnswer is what limits says.
 type limitsAnswer struct {
-	bounds []limits.Headroom // the one that is met first before the others
+	bounds []limits.Headroom // the one that is reached first before the others
 	query  limits.Query
 	each   cost
 	rate   *limits.Rate // nil: not asked
@@ -171,21 +171,21 @@ type limitsAnswer struct {
 	fit    bool // those asked for
 }
 
-// first says which limit breaks first, after how many zombies and when.
+// first says which limit is reached first, after how many zombies and when.
 func (a limitsAnswer) first() string {
 	if len(a.bounds) == 0 || !a.bounds[0].Bounded() {
-		return "no limit was found that zombies would meet"
+		return "no limit applies to zombies here"
 	}
 	b := a.bounds[0]
 	whose := cmp.Or(b.Owner, b.Where)
 	if b.Fits == 0 {
-		return fmt.Sprintf("no zombie fits any more: %s is met, %s used (%s)", b.Name, used(b.Limit), whose)
+		return fmt.Sprintf("no more zombies fit: %s is reached, %s used (%s)", b.Name, used(b.Limit), whose)
 	}
 	fit := "more zombies fit"
 	if b.Fits == 1 {
 		fit = "more zombie fits"
 	}
-	s := fmt.Sprintf("%d %s, then %s is met (%s); they hold %s by then%s", b.Fits, fit, b.Name, whose, humanBytes(a.holds(b)), a.each.assumed())
+	s := fmt.Sprintf("%d %s, then %s is reached (%s); they hold %s by then%s", b.Fits, fit, b.Name, whose, humanBytes(a.holds(b)), a.each.assumed())
 	if a.rate != nil {
 		s += fmt.Sprintf("; at %s that takes %s", a.rate, humanDuration(a.rate.After(b.Fits)))
 		if d, ok := a.rate.After(b.Fits); ok {
@@ -207,7 +207,7 @@ func (a limitsAnswer) holds(b limits.Headroom) uint64 {
 func (a limitsAnswer) table() (header []string, rows [][]string) {
 	header = []string{"limit", "more zombies", "they hold" + a.each.assumed()}
 	if a.rate != nil {
-		header = append(header, "met in")
+		header = append(header, "reached in")
 	}
 	header = append(header, "used", "where")
 	for _, b := range a.bounds {
@@ -240,7 +240,7 @@ func (a limitsAnswer) remarks() string {
 	}
 	text := a.each.String()
 	if len(names) > 0 {
-		text += "\nnot limited, here or above: " + strings.Join(names, ", ")
+		text += "\nunlimited, here and in the cgroups above: " + strings.Join(names, ", ")
 	}
 	switch {
 	case a.query.Count == 0:
@@ -307,7 +307,7 @@ func (a limitsAnswer) json(w io.Writer) error {
 		Rate   string        `json:"rate,omitempty"`
 		Asked  uint64        `json:"asked,omitempty"` // zombies
 		Fit    *bool         `json:"fit,omitempty"`   // those asked for
-		Limits []limitRecord `json:"limits"`          // the one that breaks first before the others
+		Limits []limitRecord `json:"limits"`          // the one that is reached first before the others
 	}{Time: a.now.UTC(), Zombie: a.each, Limits: a.records()}
 	if a.rate != nil {
 		out.Rate = a.rate.String()

@@ -16,18 +16,18 @@ func newPs() *cobra.Command {
 	var from, format string
 	cmd := &cobra.Command{
 		Use:   "ps",
-		Short: "Tell who leaves zombies behind, what they cost, and what helps",
-		Long: `Ps lists the processes that leave zombies behind now, the one with the most
-first: how many, how long ago the oldest of them was started (when it ended,
-nobody records), what they hold, and in which cgroup the parent is.
+		Short: "Show which processes leave zombies, and what would reap them",
+		Long: `Ps lists the processes that have zombies now, the one with the most first: how
+many, when the oldest of them was started (when it ended is recorded nowhere), how
+much memory they hold, and the cgroup of the parent.
 
-It also tells what the parent does about SIGCHLD (ignored, handled, blocked to be
-taken by sigwait or signalfd, default), and who would inherit the zombies if it
-ended: the init of its pid namespace or, by the names of those that are known to
-be, a subreaper. That one may be another process, since /proc does not tell who
-is a subreaper.
+It also shows what the parent does about SIGCHLD (ignored, handled, blocked to be
+taken by sigwait or signalfd, default), and which process would inherit the
+zombies if it ended: the init of its pid namespace, or a subreaper. /proc does
+not say which process is a subreaper, so those are recognized by the names of
+the usual ones, and the true one may be another.
 
-It reads every process once and signals nobody.`,
+It reads every process once and sends no signals.`,
 		Example: `  zombench ps
   zombench ps --format json`,
 		Args: noArgs,
@@ -37,8 +37,8 @@ It reads every process once and signals nobody.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&from, "from", "", "result `file` that tells what a zombie takes (default: as zombench limits)")
-	f.StringVar(&format, "format", "text", "format of the answer: text or json")
+	f.StringVar(&from, "from", "", "read what a zombie takes from the result file `FILE` (default: as zombench limits)")
+	f.StringVar(&format, "format", "text", "print the answer as `text|json`")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -68,7 +68,7 @@ func ps(stdout, stderr io.Writer, kernel measure.FS, from, format string) error 
 		write = func(w io.Writer) error { return writeJSON(w, c) }
 	}
 	if err := write(stdout); err != nil {
-		return fmt.Errorf("writing who leaves zombies: %w", err)
+		return fmt.Errorf("writing the answer: %w", err)
 	}
 	return nil
 }
@@ -100,7 +100,7 @@ func newPsAnswer(found *procs.Result, each cost) *psAnswer {
 
 func (a *psAnswer) text(w io.Writer) error {
 	if a.Zombies == 0 {
-		_, err := fmt.Fprintln(w, "nobody leaves zombies behind"+a.leaderEnded())
+		_, err := fmt.Fprintln(w, "no process has zombies"+a.leaderEnded())
 		return err
 	}
 	sentence := fmt.Sprintf("%s of %s: %s of memory%s%s", plural(a.Zombies, "zombie"),
@@ -124,7 +124,7 @@ func (a *psAnswer) text(w io.Writer) error {
 	fmt.Fprintln(w)
 	for i, p := range a.Parents {
 		if i == most {
-			fmt.Fprintf(w, "and %s more; --format json tells of all\n", plural(len(a.Parents)-most, "parent"))
+			fmt.Fprintf(w, "%s more: see --format json\n", plural(len(a.Parents)-most, "parent"))
 			break
 		}
 		fmt.Fprintf(w, "%d: %s\n", p.PID, p.Advice)
@@ -139,5 +139,5 @@ func (a *psAnswer) leaderEnded() string {
 	if a.LeaderEnded == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; not among them: %s of which only the main thread has ended", plural(a.LeaderEnded, "process"))
+	return fmt.Sprintf("; not counted: %s of which only the main thread has ended", plural(a.LeaderEnded, "process"))
 }

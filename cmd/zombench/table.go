@@ -38,7 +38,7 @@ func writeTable(w io.Writer, f table.Format, sentence string, header []string, r
 	return err
 }
 
-// numeric tells whether a cell is a number or stands for one.
+// numeric reports whether a cell is a number or stands for one.
 func numeric(cell string) bool {
 	return cell == "" || cell == unbounded || cell[0] >= '0' && cell[0] <= '9'
 }
