@@ -10,11 +10,9 @@ import (
 	"strings"
 )
 
-// Membership says which cgroups a process is in (cgroups(7)), as far as this process can see them.
-type Membership struct {
-	PID         int
-	hierarchies []hierarchy
-}
+// Membership says which cgroups a process is in (cgroups(7)), as far as this
+// process can see them.
+type Membership struct{ hierarchies []hierarchy }
 
 // hierarchy is one mounted hierarchy with the process's place in it.
 type hierarchy struct {
@@ -51,7 +49,7 @@ func (h Hierarchy) Ancestors() []string {
 // Cgroups reads /proc/PID/cgroup and the mounts of the reading process. A pid
 // of 0 means the reading process.
 func (fs FS) Cgroups(pid int) (Membership, error) {
-	m := Membership{PID: pid}
+	var m Membership
 	path := filepath.Join(fs.PIDDir(pid), "cgroup")
 	data, err := readFile(path)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 // CONFIG_CHECKPOINT_RESTORE). It costs a dentry for each thread of the
 // process but none for a child. The list is exact only while the children
 // stand still.
-func (f FS) Children(pid int) ([]int, error) {
-	dir := filepath.Join(f.PIDDir(pid), "task")
+func (fs FS) Children(pid int) ([]int, error) {
+	dir := filepath.Join(fs.PIDDir(pid), "task")
 	tasks, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("listing the children of %d: %w", pid, classify(err))

@@ -22,7 +22,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -72,15 +71,15 @@ func (fs FS) PIDDir(pid int) string {
 // between opening and reading (ESRCH) is fs.ErrNotExist too. The error names
 // the path.
 func classify(err error) error {
-	var pe *fs.PathError
+	var pe *os.PathError
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, syscall.ESRCH):
-		return fmt.Errorf("%w: %w", fs.ErrNotExist, err)
-	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: %w", os.ErrNotExist, err)
+	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("%w: %w", ErrNotPermitted, err)
-	case errors.Is(err, fs.ErrNotExist) && errors.As(err, &pe):
+	case errors.Is(err, os.ErrNotExist) && errors.As(err, &pe):
 		if _, statErr := os.Stat(filepath.Dir(pe.Path)); statErr == nil {
 			return fmt.Errorf("%w: %w", ErrNotSupported, err)
 		}
@@ -91,7 +90,7 @@ func classify(err error) error {
 // Gone reports whether an error of this package means that the process, thread
 // or cgroup is no longer there.
 func Gone(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrNotSupported)
+	return errors.Is(err, os.ErrNotExist) && !errors.Is(err, ErrNotSupported)
 }
 
 // readFile reads a kernel file whole.
