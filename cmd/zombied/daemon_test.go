@@ -443,7 +443,7 @@ func TestLimitInTheMiddle(t *testing.T) {
 					t.Errorf("%d spawns failed, want 1 to %d", n, parallel)
 				}
 				reason := m["X_ZOMBENCH_ERROR"]
-				for _, want := range []string{fmt.Sprintf("%d of %d zombies stand", stands, count), "pids.max", dir, "echo "} {
+				for _, want := range []string{fmt.Sprintf("%d of %d zombies created", stands, count), "pids.max", dir, "echo "} {
 					if !strings.Contains(reason, want) {
 						t.Errorf("the reason %q lacks %q", reason, want)
 					}
