@@ -15,11 +15,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
 
 	"zombench/bench"
 	"zombench/bench/cgroup"
-	"zombench/bench/daemon"
+	"zombench/bench/labtest/machine"
 	"zombench/bench/reexec"
 	"zombench/measure"
 	"zombench/results"
@@ -35,19 +34,9 @@ func Main(m interface{ Run() int }, programs ...reexec.Program) {
 
 // Run is Main for those that dispatch themselves. It returns the exit status.
 func Run(m interface{ Run() int }) int {
-	if err := daemon.BecomeSubreaper(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	// A program built with the race detector sleeps a second before it exits.
-	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
-	status := m.Run()
+	status := machine.Run(m)
 	if built.dir != "" {
 		os.RemoveAll(built.dir)
-	}
-	if children, err := measure.Host().Children(os.Getpid()); err != nil || len(children) > 0 {
-		fmt.Fprintf(os.Stderr, "children %v are left after the tests (%v)\n", children, err)
-		return max(status, 1)
 	}
 	return status
 }
@@ -80,57 +69,13 @@ func Zombied(t testing.TB) string {
 	return filepath.Join(built.dir, "zombied")
 }
 
-// Exclusive gives a test the machine for itself among all that ask for it, in
-// whatever package: live armies would disturb each other's readings of the whole
-// system.
-func Exclusive(t testing.TB) { lock(t, unix.LOCK_EX) }
+// Exclusive gives a test the machine for itself among all live tests, of
+// whatever package.
+func Exclusive(t testing.TB) { t.Helper(); machine.Exclusive(t) }
 
 // Shared is for a test that raises zombies and reads nothing of the whole
-// system: it waits for those that do, and they wait for it.
-func Shared(t testing.TB) { lock(t, unix.LOCK_SH) }
-
-// held is the lock as this process has it: a test that has it may take it again.
-var held struct {
-	sync.Mutex
-	file *os.File
-	by   int // how often it was taken
-	how  int
-}
-
-func lock(t testing.TB, how int) {
-	t.Helper()
-	held.Lock()
-	defer held.Unlock()
-	if held.by == 0 {
-		var err error
-		held.file, err = os.OpenFile(filepath.Join(os.TempDir(), fmt.Sprintf("zombench-labtest-%d.lock", os.Getuid())), os.O_RDWR|os.O_CREATE, 0o600)
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if held.by == 0 || held.how == unix.LOCK_SH && how == unix.LOCK_EX {
-		if err := flock(held.file, how); err != nil {
-			t.Fatalf("taking the lock of all tests: %v", err)
-		}
-		held.how = how
-	}
-	held.by++
-	t.Cleanup(func() {
-		held.Lock()
-		defer held.Unlock()
-		if held.by--; held.by == 0 {
-			held.file.Close()
-		}
-	})
-}
-
-func flock(f *os.File, how int) error {
-	for {
-		if err := unix.Flock(int(f.Fd()), how); err != unix.EINTR {
-			return err
-		}
-	}
-}
+// system.
+func Shared(t testing.TB) { t.Helper(); machine.Shared(t) }
 
 // Options are how a test opens a lab: under a lock file of its own, and with
 // the machine for itself. It skips the test where there are no fresh cgroups.
