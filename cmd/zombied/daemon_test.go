@@ -14,10 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"zombench/bench/labtest/machine"
 	"zombench/cmd/zombied/internal/army"
 	"zombench/measure"
-
-	"golang.org/x/sys/unix"
 )
 
 // patience bounds every wait for a daemon.
@@ -49,6 +50,7 @@ func (m message) num(t *testing.T, key string) int {
 // drive starts a daemon. The command wrap, if any, is put in front of it.
 func drive(t *testing.T, wrap []string, args ...string) *driven {
 	t.Helper()
+	machine.Shared(t)
 	d := &driven{t: t}
 	name := filepath.Join(t.TempDir(), "notify")
 	var err error

@@ -12,17 +12,19 @@ import (
 	"syscall"
 	"testing"
 
-	"zombench/cmd/zombied/internal/pidfile"
-	"zombench/measure"
-
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
+
+	"zombench/bench/labtest/machine"
+	"zombench/cmd/zombied/internal/pidfile"
+	"zombench/measure"
 )
 
 // detached starts a daemon that detaches and returns its pid. It is gone at the
 // end of the test.
 func detached(t *testing.T, cmd *exec.Cmd, path string) (pid int) {
 	t.Helper()
+	machine.Shared(t)
 	t.Cleanup(func() { stopHolder(path) })
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v: %s", cmd, err, out)
@@ -178,6 +180,7 @@ func TestTerminalCloses(t *testing.T) {
 	if signal.Ignored(syscall.SIGHUP) {
 		t.Skip("the tests themselves were started by nohup")
 	}
+	machine.Shared(t)
 	for name, tt := range map[string]struct {
 		command string
 		lives   bool
@@ -236,7 +239,7 @@ func readStatusAt(path string) (status, error) { return readStatus(measure.Host(
 
 // Who interrupts the command before the daemon is ready wants no daemon.
 func TestInterruptedStart(t *testing.T) {
-	blockingTrue(t)() // not even the rehearsal ends
+	blockingTrue(t)() // not even the warm-up ends
 	path := filepath.Join(t.TempDir(), "pid")
 	t.Cleanup(func() { stopHolder(path) })
 	cmd := exec.Command("zombied", "--count", "5", "--parallel", "2", "--pidfile", path)
@@ -300,6 +303,7 @@ func TestDaemonDiesBeforeItIsReady(t *testing.T) {
 
 // An army that is not complete is an error, unless it was asked for by force.
 func TestIncompleteArmyDetached(t *testing.T) {
+	machine.Shared(t)
 	for _, force := range []bool{false, true} {
 		dir := smallCgroup(t, 120)
 		path := filepath.Join(t.TempDir(), "pid")
