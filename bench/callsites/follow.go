@@ -51,7 +51,7 @@ func (p *plan) setups() ([]bench.Setup, error) {
 			Bench: Bench, Params: []results.Param{{Key: "spawn", Value: spawn}},
 			About: "who allocates what a zombie keeps that was raised by " + spawn,
 			Group: Bench, Last: true,
-			Needs: []bench.Need{bench.NeedRoot, bench.NeedCgroup, {Name: "tracefs", Check: tracing}},
+			Needs: []bench.Need{bench.NeedRoot, bench.NeedCgroup, NeedTracing},
 			Army:  bench.Army{Zombies: zombies, Tasks: 1},
 			Run:   func(ctx context.Context, s *bench.Site) error { return run(ctx, s, spawn) },
 		})
@@ -59,7 +59,10 @@ func (p *plan) setups() ([]bench.Setup, error) {
 	return setups, nil
 }
 
-// tracing reports why the kmem tracepoints cannot be had.
+// NeedTracing is the need for the kmem tracepoints and the kernel's symbols.
+var NeedTracing = bench.Need{Name: "tracepoints", Check: tracing}
+
+// tracing reports why these cannot be had.
 func tracing(h *bench.Host) error {
 	_, err := kmemtrace.ReadSymbols(h.FS)
 	if err == nil {
