@@ -18,6 +18,7 @@ import (
 
 	"zombench/bench/cgroup"
 	"zombench/bench/daemon"
+	"zombench/bench/labtest"
 	"zombench/measure"
 )
 
@@ -149,7 +150,7 @@ func TestLive(t *testing.T) {
 	if os.Geteuid() != 0 || !canMakeCgroups() {
 		t.Skip("needs root and a cgroup hierarchy with the pids controller")
 	}
-	zombied := buildZombied(t)
+	zombied := labtest.Zombied(t)
 	// Another user has to get at it.
 	if err := os.Chmod(filepath.Dir(filepath.Dir(zombied)), 0o755); err != nil {
 		t.Fatal(err)
