@@ -71,7 +71,7 @@ func (r *Reader) Reset(src io.Reader, name string) {
 		r.src = bufio.NewReaderSize(nil, bufio.MaxScanTokenSize)
 	}
 	r.src.Reset(src)
-	r.lines = &lines{src: r.src, interned: interned, facts: new(Facts)}
+	r.lines = newLines(r.src, interned)
 	r.bench.Reset(r.lines, name)
 }
 

@@ -70,6 +70,10 @@ type Ends struct {
 	Signals, Exited, Killed, Dumped uint64
 }
 
+func (e *Ends) fields() []field {
+	return []field{count("signals", &e.Signals), count("exited", &e.Exited), count("killed", &e.Killed), count("dumped", &e.Dumped)}
+}
+
 // Param returns the value of a parameter of the benchmark name, "" if it has
 // none of that key.
 func (t Trial) Param(key string) string { return Lookup(t.Params, key) }
@@ -136,14 +140,14 @@ func (t Trial) check() error {
 			return fmt.Errorf("%s: %w", t.Name(), err)
 		}
 	}
-	for _, s := range t.Sites {
-		if err := s.check(); err != nil {
-			return fmt.Errorf("%s: %w", t.Name(), err)
+	for i := range t.Sites {
+		if err := t.Sites[i].check(); err != nil {
+			return fmt.Errorf("%s: call site: %w", t.Name(), err)
 		}
 	}
-	for _, w := range t.Watchers {
-		if err := w.check(); err != nil {
-			return fmt.Errorf("%s: %w", t.Name(), err)
+	for i := range t.Watchers {
+		if err := t.Watchers[i].check(); err != nil {
+			return fmt.Errorf("%s: watcher: %w", t.Name(), err)
 		}
 	}
 	return checkValues(t.Values)
