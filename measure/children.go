@@ -2,13 +2,10 @@ package measure
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
-	"syscall"
 )
 
 // Children returns the children of a process, zombies included, from
@@ -16,11 +13,11 @@ import (
 // CONFIG_CHECKPOINT_RESTORE). It costs a dentry for each thread of the
 // process but none for a child. The list is exact only while the children
 // stand still.
-func (f FS) Children(pid int) ([]int, error) {
-	dir := filepath.Join(f.pidDir(pid), "task")
+func (fs FS) Children(pid int) ([]int, error) {
+	dir := filepath.Join(fs.PIDDir(pid), "task")
 	tasks, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("children of %d: %w", pid, classify(err))
+		return nil, fmt.Errorf("listing the children of %d: %w", pid, classify(err))
 	}
 	var children []int
 	for _, t := range tasks {
@@ -28,10 +25,10 @@ func (f FS) Children(pid int) ([]int, error) {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			err = classify(err)
-			if gone(err) {
+			if Gone(err) {
 				continue // a thread that ended meanwhile
 			}
-			return nil, fmt.Errorf("children of %d (CONFIG_PROC_CHILDREN): %w", pid, err)
+			return nil, fmt.Errorf("listing the children of %d (CONFIG_PROC_CHILDREN): %w", pid, err)
 		}
 		for field := range bytes.FieldsSeq(data) {
 			child, err := strconv.Atoi(string(field))
@@ -42,11 +39,4 @@ func (f FS) Children(pid int) ([]int, error) {
 		}
 	}
 	return children, nil
-}
-
-// gone tells whether an error means that a process or thread ended: its
-// directory is no longer there, or was opened in time and then read too late.
-func gone(err error) bool {
-	return errors.Is(err, syscall.ESRCH) ||
-		errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrNotSupported)
 }

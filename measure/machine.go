@@ -17,26 +17,17 @@ type Machine struct {
 	CPU      string // model name, or what comes closest to one
 	PageSize int    // bytes
 	CPUs     int    // online
-	BootID   string // random, another one after each boot
 }
 
 // Machine reads what describes the machine. Page size and architecture are
 // those of the running program.
 func (fs FS) Machine() (Machine, error) {
 	m := Machine{GOARCH: runtime.GOARCH, PageSize: os.Getpagesize()}
-	for _, f := range []struct {
-		path string
-		to   *string
-	}{
-		{fs.proc("sys", "kernel", "osrelease"), &m.Kernel},
-		{fs.proc("sys", "kernel", "random", "boot_id"), &m.BootID},
-	} {
-		data, err := readFile(f.path)
-		if err != nil {
-			return m, err
-		}
-		*f.to = string(bytes.TrimSpace(data))
+	release, err := fs.Release()
+	if err != nil {
+		return m, err
 	}
+	m.Kernel = string(release)
 	data, err := readFile(fs.proc("cpuinfo"))
 	if err != nil {
 		return m, err
@@ -44,15 +35,35 @@ func (fs FS) Machine() (Machine, error) {
 	if m.CPU = cpuModel(data); m.CPU == "" {
 		m.CPU = m.GOARCH
 	}
-	path := filepath.Join(fs.Sys, "devices", "system", "cpu", "online")
-	if data, err = readFile(path); err != nil {
-		return m, err
-	}
-	if m.CPUs, err = countCPUs(string(bytes.TrimSpace(data))); err != nil {
-		return m, fmt.Errorf("%s: %w", path, err)
-	}
-	return m, nil
+	online, err := fs.OnlineCPUs()
+	m.CPUs = len(online)
+	return m, err
 }
+
+// OnlineCPUs returns the numbers of the CPUs that run, from
+// /sys/devices/system/cpu/online.
+func (fs FS) OnlineCPUs() ([]int, error) { return fs.cpus("online") }
+
+// PossibleCPUs returns the numbers of the CPUs that may ever be there: percpu
+// memory is allocated for each of them.
+func (fs FS) PossibleCPUs() ([]int, error) { return fs.cpus("possible") }
+
+func (fs FS) cpus(file string) ([]int, error) {
+	path := filepath.Join(fs.Sys, "devices", "system", "cpu", file)
+	data, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	cpus, err := parseCPUs(string(bytes.TrimSpace(data)))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return cpus, nil
+}
+
+// BootID returns the identity of this run of the kernel: random, another one
+// after each boot.
+func (fs FS) BootID() (string, error) { return fs.Sysctl("kernel.random.boot_id") }
 
 // cpuModel takes the model out of /proc/cpuinfo, whose fields each
 // architecture names as it likes. arm64 and riscv give only numbers: they are
@@ -80,9 +91,9 @@ func cpuModel(cpuinfo []byte) string {
 	return strings.Join(parts, " ")
 }
 
-// countCPUs counts a list such as "0-3,5".
-func countCPUs(list string) (int, error) {
-	n := 0
+// parseCPUs parses a list such as "0-3,5".
+func parseCPUs(list string) ([]int, error) {
+	var cpus []int
 	for part := range strings.SplitSeq(list, ",") {
 		from, to, isRange := strings.Cut(part, "-")
 		if !isRange {
@@ -91,9 +102,11 @@ func countCPUs(list string) (int, error) {
 		a, errA := strconv.ParseUint(from, 10, 16)
 		b, errB := strconv.ParseUint(to, 10, 16)
 		if errA != nil || errB != nil || b < a {
-			return 0, fmt.Errorf("%w: want a list of cpus, got %q", ErrMalformed, clip(list))
+			return nil, fmt.Errorf("%w: want a list of cpus, got %q", ErrMalformed, clip(list))
 		}
-		n += int(b-a) + 1
+		for cpu := a; cpu <= b; cpu++ {
+			cpus = append(cpus, int(cpu))
+		}
 	}
-	return n, nil
+	return cpus, nil
 }

@@ -3,7 +3,6 @@ package measure
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,9 +16,7 @@ type SlabCache struct {
 	Name        string   // the name under which /proc/slabinfo lists it
 	ID          string   // its directory in /sys/kernel/slab
 	Aliases     []string // every name it goes by, sorted; a cache that is not merged has one
-	ObjectSize  uint64   // bytes asked for
-	SlabSize    uint64   // bytes an object takes in its slab: slabinfo's objsize
-	Align       uint64   // bytes
+	ObjectSize  uint64   // bytes asked for; slabinfo has what they take, padded
 	ObjsPerSlab uint64
 	Order       uint64 // a slab is 2^Order pages
 	Reclaimable bool   // counted in SReclaimable, not in SUnreclaim
@@ -42,8 +39,6 @@ func (fs FS) SlabCache(name string) (SlabCache, error) {
 		to   *uint64
 	}{
 		{"object_size", &c.ObjectSize},
-		{"slab_size", &c.SlabSize},
-		{"align", &c.Align},
 		{"objs_per_slab", &c.ObjsPerSlab},
 		{"order", &c.Order},
 	} {
@@ -64,7 +59,7 @@ func (fs FS) SlabCache(name string) (SlabCache, error) {
 	return c, nil
 }
 
-// ReclaimableSlab tells whether a cache, by any of its names, counts in
+// ReclaimableSlab reports whether a cache, by any of its names, counts in
 // SReclaimable and not in SUnreclaim. A kernel that does not tell has none.
 func (fs FS) ReclaimableSlab(name string) (bool, error) {
 	n, err := readUint(filepath.Join(fs.slabDir(), name, "reclaim_account"))
@@ -74,8 +69,8 @@ func (fs FS) ReclaimableSlab(name string) (bool, error) {
 	return n != 0, nil
 }
 
-// UnchargedSlab tells of a cache, by any of its names, that its objects are known
-// not to be charged to a memory cgroup. That is so for the general caches where
+// UnchargedSlab reports whether the objects of a cache, by any of its names, are
+// known not to be charged to a memory cgroup. That is so for the general caches where
 // those that are charged have a twin of their own (kmalloc-cg-*, Linux 5.14), and
 // for merged ones whose directory lacks the A of SLAB_ACCOUNT (create_unique_id in
 // mm/slub.c, Linux 4.5). Of others sysfs does not tell.
@@ -104,11 +99,11 @@ func (fs FS) ShrinkSlab(name string) error {
 	}
 	f, err := os.OpenFile(filepath.Join(fs.slabDir(), id, "shrink"), os.O_WRONLY, 0)
 	if err != nil {
-		return fmt.Errorf("shrink slab cache %s: %w", name, classify(err))
+		return fmt.Errorf("shrinking slab cache %s: %w", name, classify(err))
 	}
 	defer f.Close()
 	if _, err := f.WriteString("1\n"); err != nil {
-		return fmt.Errorf("shrink slab cache %s: %w", name, classify(err))
+		return fmt.Errorf("shrinking slab cache %s: %w", name, classify(err))
 	}
 	return nil
 }
@@ -135,19 +130,19 @@ func (fs FS) slabID(name string) (string, error) {
 }
 
 // slabNames returns every name of every directory of /sys/kernel/slab.
-func (f FS) slabNames() (map[string][]string, error) {
-	entries, err := os.ReadDir(f.slabDir())
+func (fs FS) slabNames() (map[string][]string, error) {
+	entries, err := os.ReadDir(fs.slabDir())
 	if err != nil {
 		return nil, classify(err)
 	}
 	links := make(map[string]string)
 	for _, e := range entries {
-		if e.Type()&fs.ModeSymlink == 0 {
+		if e.Type()&os.ModeSymlink == 0 {
 			links[e.Name()] = e.Name()
 			continue
 		}
-		target, err := os.Readlink(filepath.Join(f.slabDir(), e.Name()))
-		if errors.Is(err, fs.ErrNotExist) {
+		target, err := os.Readlink(filepath.Join(fs.slabDir(), e.Name()))
+		if errors.Is(err, os.ErrNotExist) {
 			continue // its module was unloaded meanwhile
 		}
 		if err != nil {

@@ -71,7 +71,7 @@ func (r *Reader) Reset(src io.Reader, name string) {
 		r.src = bufio.NewReaderSize(nil, bufio.MaxScanTokenSize)
 	}
 	r.src.Reset(src)
-	r.lines = &lines{src: r.src, interned: interned, facts: new(Facts)}
+	r.lines = newLines(r.src, interned)
 	r.bench.Reset(r.lines, name)
 }
 
@@ -145,7 +145,8 @@ func (r *Reader) record(res *benchfmt.Result, n note, line int) (Record, error) 
 	name := r.nameOf(res.Name)
 	rec := Record{File: r.name, Line: line, Config: r.configOf(res), Facts: r.lines.facts}
 	rec.Bench, rec.Params, rec.Control = name.bench, name.params, name.control || n.control
-	rec.N, rec.Broken, rec.Warnings, rec.Ends, rec.Readings, rec.Sites = res.Iters, n.broken, n.warnings, n.ends, n.readings, n.sites
+	rec.N, rec.Broken, rec.Warnings, rec.Ends, rec.Readings = res.Iters, n.broken, n.warnings, n.ends, n.readings
+	rec.Sites, rec.Watchers = n.sites, n.watchers
 
 	values := res.Values
 	if n.rewritten {

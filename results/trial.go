@@ -59,6 +59,7 @@ type Trial struct {
 	Ends     Ends       // how the children ended
 	Readings []Reading  // in the order in which they were taken
 	Sites    []CallSite // what its zombies keep, by who allocated it
+	Watchers []Watcher  // who looked at its zombies, by the traces that this left
 	Notes    []string   // free comments; not read back
 }
 
@@ -67,6 +68,10 @@ type Trial struct {
 type Ends struct {
 	Known                           bool // false: nobody counted
 	Signals, Exited, Killed, Dumped uint64
+}
+
+func (e *Ends) fields() []field {
+	return []field{count("signals", &e.Signals), count("exited", &e.Exited), count("killed", &e.Killed), count("dumped", &e.Dumped)}
 }
 
 // Param returns the value of a parameter of the benchmark name, "" if it has
@@ -135,9 +140,14 @@ func (t Trial) check() error {
 			return fmt.Errorf("%s: %w", t.Name(), err)
 		}
 	}
-	for _, s := range t.Sites {
-		if err := s.check(); err != nil {
-			return fmt.Errorf("%s: %w", t.Name(), err)
+	for i := range t.Sites {
+		if err := t.Sites[i].check(); err != nil {
+			return fmt.Errorf("%s: call site: %w", t.Name(), err)
+		}
+	}
+	for i := range t.Watchers {
+		if err := t.Watchers[i].check(); err != nil {
+			return fmt.Errorf("%s: watcher: %w", t.Name(), err)
 		}
 	}
 	return checkValues(t.Values)

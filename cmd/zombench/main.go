@@ -7,27 +7,33 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
-	"zombench/bench/vm/guest"
+	"zombench/bench"
+	"zombench/bench/experiments"
+	"zombench/bench/reexec"
 )
 
 func main() {
-	if guest.IsInit() { // in a virtual machine of zombench kernels
-		guest.Main()
-	}
+	reexec.Dispatch(programs(experiments.All())...)
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
-	os.Exit(exitCode(os.Stderr, run(ctx, os.Stdout, os.Stderr, os.Args[1:])))
+	os.Exit(exitCode(os.Stderr, run(ctx, experiments.All, os.Stdout, os.Stderr, os.Args[1:])))
+}
+
+// programs are what this executable has to become.
+func programs(all []bench.Experiment) []reexec.Program {
+	list := bench.Programs()
+	for _, e := range all {
+		list = append(list, e.Programs...)
+	}
+	return list
 }
 
 // endings returns the signals that end a run in good order. SIGHUP is one
@@ -42,112 +48,72 @@ func endings() []os.Signal {
 	return signals
 }
 
-// run runs one command line.
-func run(ctx context.Context, stdout, stderr io.Writer, args []string) error {
-	root := newRoot()
+// run runs one command line over a list of experiments.
+func run(ctx context.Context, all func() []bench.Experiment, stdout, stderr io.Writer, args []string) error {
+	root := newRoot(all)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	return root.ExecuteContext(ctx)
 }
 
-// An exitError carries an exit status other than 1.
-type exitError struct {
-	code int
-	err  error // nil: nothing to say
-}
+// The groups of commands in the help.
+const (
+	groupMeasure = "measure"
+	groupRead    = "read"
+	groupHost    = "host"
+)
 
-func (e *exitError) Error() string { return fmt.Sprint(e.err) }
-func (e *exitError) Unwrap() error { return e.err }
-
-// usageError is the exit status of a wrong command line.
-const usageStatus = 2
-
-// interruptStatus is the exit status after a signal, as shells report SIGINT.
-const interruptStatus = 130
-
-func usageErrorf(format string, args ...any) error {
-	return &exitError{usageStatus, fmt.Errorf(format, args...)}
-}
-
-// exitCode tells what went wrong, in one line, and how the process should
-// end.
-func exitCode(stderr io.Writer, err error) int {
-	if err == nil {
-		return 0
-	}
-	code := 1
-	exit, coded := errors.AsType[*exitError](err)
-	if coded {
-		code = exit.code
-	}
-	if !coded || exit.err != nil {
-		for line := range strings.Lines(err.Error()) {
-			fmt.Fprintf(stderr, "zombench: %s\n", strings.TrimSuffix(line, "\n"))
-		}
-	}
-	return code
-}
-
-func newRoot() *cobra.Command {
+func newRoot(all func() []bench.Experiment) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "zombench",
 		Short: "Measure what zombies cost",
-		Long: `Zombench answers with evidence: how much memory do 1000 zombies take on this
-kernel? It raises armies of zombies in fresh cgroups, reads the kernel before,
-with and after each, and writes what it read in the Go benchmark format, so
-that benchstat can compare kernels.
+		Long: `A zombie is a process that has ended and whose parent has not waited for it.
+Zombench measures what zombies cost this kernel: it creates some hundred to some
+thousand of them (an army) in a fresh cgroup, reads the kernel's counters before,
+during and after, and writes what it read in the Go benchmark format, which
+benchstat compares. It also finds who leaves zombies on this host, and tells which
+limit they reach first.
 
 Exit status: 0 done, 1 failed, 2 wrong command line, 130 interrupted.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usageErrorf("unknown command %q; see zombench --help", args[0])
+				return usageErrorf("unknown command %q%s; see zombench --help", args[0], suggest(cmd, args[0]))
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return cmd.Help()
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageErrorf("%w; see %s --help", flagError(err), cmd.CommandPath())
 	})
-	root.AddCommand(newRun(), newSpeed(), newReport(), newDoctor(), newExplain(), newJanitor(), newPidNS())
-	root.AddCommand(newLimits())
-	root.AddCommand(newPs())
-	root.AddCommand(newEnds(), newParent(), newReapers(), newSubreaper())
-	root.AddCommand(newKernels(), newGuest())
-	root.AddCommand(newCheck(), newMan())
+	root.AddGroup(
+		&cobra.Group{ID: groupMeasure, Title: "Measure:"},
+		&cobra.Group{ID: groupRead, Title: "Read result files:"},
+		&cobra.Group{ID: groupHost, Title: "Look at this host:"},
+	)
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+		}
+		root.AddCommand(commands...)
+	}
+	add(groupMeasure, newRun(all), newList(all), newKernels())
+	add(groupRead, newReport(), newCheck(), newExplain(all))
+	add(groupHost, newLimits(), newPs(), newDoctor())
+	root.AddCommand(newMan())
 	return root
 }
 
-// flagError says of a value that is no number what it should be, in other words
-// than those of the function that could not parse it.
-func flagError(err error) error {
-	invalid, ok := errors.AsType[*pflag.InvalidValueError](err)
-	if !ok {
-		return err
+// suggest names the command that was probably meant.
+func suggest(cmd *cobra.Command, name string) string {
+	if moved, ok := map[string]string{"ends": "run reaping", "speed": "run spawning", "reapers": "run inits"}[name]; ok {
+		return fmt.Sprintf(" (it is now %q)", "zombench "+moved)
 	}
-	want := ""
-	switch invalid.GetFlag().Value.Type() {
-	case "int":
-		want = "a whole number"
-	case "uint64":
-		want = "a whole number, 0 or more"
-	case "intSlice":
-		want = "a list of whole numbers, such as 500,1000"
-	default:
-		return err
+	if near := cmd.SuggestionsFor(name); len(near) > 0 {
+		return fmt.Sprintf(" (did you mean %q?)", near[0])
 	}
-	return fmt.Errorf("--%s: %q is not %s", invalid.GetFlag().Name, invalid.GetValue(), want)
-}
-
-// noArgs refuses arguments in words.
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageErrorf("%s takes no argument, and %q is one; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())
-	}
-	return nil
+	return ""
 }

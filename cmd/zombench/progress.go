@@ -15,14 +15,9 @@ import (
 	"zombench/results"
 )
 
-// progress tells a person how a run proceeds: a bar on a terminal, one plain
+// newProgress tells a person how a run proceeds: a bar on a terminal, one plain
 // line every few seconds elsewhere, nothing when quiet.
-type progress interface {
-	bench.Watcher
-	Close()
-}
-
-func newProgress(w io.Writer, quiet bool) progress {
+func newProgress(w io.Writer, quiet bool) bench.Progress {
 	switch {
 	case quiet:
 		return silence{}
@@ -33,7 +28,7 @@ func newProgress(w io.Writer, quiet bool) progress {
 	}
 }
 
-// isTerminal tells whether a bar can be drawn: on a terminal that says how wide
+// isTerminal reports whether a bar can be drawn: on a terminal that says how wide
 // it is. A serial line, or a pty that nobody has given a size, says 0.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
@@ -47,10 +42,10 @@ func isTerminal(w io.Writer) bool {
 // silence shows nothing.
 type silence struct{}
 
-func (silence) Begin(int, int, bench.Setup) {}
-func (silence) Doing(string)                {}
-func (silence) End(results.Trial)           {}
-func (silence) Close()                      {}
+func (silence) Begin(int, int, string) {}
+func (silence) Doing(string)           {}
+func (silence) End(results.Trial)      {}
+func (silence) Close()                 {}
 
 // lineEvery is the least time between two lines of progress.
 const lineEvery = 5 * time.Second
@@ -61,30 +56,30 @@ type lines struct {
 	now         func() time.Time
 	start, last time.Time
 	i, n        int
-	setup       bench.Setup
+	name        string
 }
 
-func (l *lines) Begin(i, n int, s bench.Setup) {
+func (l *lines) Begin(i, n int, name string) {
 	if i == 0 {
 		l.start = l.now()
 		l.last = l.start
 		fmt.Fprintf(l.to, "0/%d trials\n", n)
 	}
-	l.i, l.n, l.setup = i, n, s
+	l.i, l.n, l.name = i, n, name
 }
 
 // Doing prints what a long trial is at.
 func (l *lines) Doing(what string) {
 	if now := l.now(); now.Sub(l.last) >= lineEvery {
 		l.last = now
-		fmt.Fprintf(l.to, "%d/%d trials, %v elapsed, %s: %s\n", l.i, l.n, now.Sub(l.start).Round(time.Second), l.setup, what)
+		fmt.Fprintf(l.to, "%d/%d trials, %v elapsed, %s: %s\n", l.i, l.n, now.Sub(l.start).Round(time.Second), l.name, what)
 	}
 }
 
 func (l *lines) End(t results.Trial) {
 	done := l.i + 1
 	if t.Broken != "" {
-		fmt.Fprintf(l.to, "%d/%d broken: %s: %s\n", done, l.n, l.setup, t.Broken)
+		fmt.Fprintf(l.to, "%d/%d broken: %s: %s\n", done, l.n, l.name, t.Broken)
 	}
 	now := l.now()
 	if done < l.n && now.Sub(l.last) < lineEvery {
@@ -95,7 +90,7 @@ func (l *lines) End(t results.Trial) {
 	fmt.Fprintf(l.to, "%d/%d trials, %v elapsed, %s remaining\n", done, l.n, elapsed.Round(time.Second), remaining(elapsed, done, l.n))
 }
 
-// remaining tells how long the rest of n trials will take if it takes as long
+// remaining says how long the rest of n trials will take if it takes as long
 // as those that are done.
 func remaining(elapsed time.Duration, done, n int) string {
 	if done == 0 {
@@ -113,11 +108,11 @@ type bar struct {
 	bar   *mpb.Bar
 	start time.Time
 	state atomic.Pointer[string] // what it is at: the drawing goroutine reads it
-	setup string
+	name  string
 }
 
-func (b *bar) Begin(i, n int, s bench.Setup) {
-	b.setup = s.String()
+func (b *bar) Begin(i, n int, name string) {
+	b.name = name
 	b.Doing("")
 	if b.group != nil {
 		return
@@ -136,7 +131,7 @@ func (b *bar) Begin(i, n int, s bench.Setup) {
 }
 
 func (b *bar) Doing(what string) {
-	state := b.setup + " " + what
+	state := b.name + " " + what
 	b.state.Store(&state)
 }
 

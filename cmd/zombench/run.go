@@ -9,12 +9,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"zombench/bench"
 	"zombench/bench/janitor"
@@ -22,231 +20,183 @@ import (
 	"zombench/results"
 )
 
-// runFlags are the flags of zombench run.
-type runFlags struct {
-	plan    bench.Plan
+// harnessFlags are what every command that measures this machine has.
+type harnessFlags struct {
+	match   string
+	samples int
+	seed    uint64
 	out     string
 	zombied string
-	daemon  string // a command in zombied's place
 	lock    string
 	raise   bool
 	quiet   bool
-
-	// of the answer
-	per        int
-	plot       plotFlags
-	prometheus string
 }
 
-func newRun() *cobra.Command {
-	var f runFlags
-	cmd := &cobra.Command{
-		Use:   "run",
-		Short: "Raise armies, measure them, and answer",
-		Long: `Run raises armies of zombies, each by a zombied of its own in a fresh cgroup,
-and measures what they hold. Every combination of --count, --parallel and
---spawn is tried --samples times, in random order, with trials without any
-zombie among them.
-
-With -o the results go to a file, one line a trial as soon as it ended, and the
-answer to standard output; without it the results go to standard output and the
-answer to standard error.`,
-		Example: `  zombench run -o results/local/mine.txt
-  zombench run --count 1000 --parallel 1 --samples 6
-  zombench run --bench 'Zombies/count=1000/parallel=50'
-  zombench run --spawn exec,os-exec -o both.txt
-  zombench run --pidns 0,1,2             what a zombie in a container costs`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if cmd.Flags().Changed("daemon") {
-				if err := checkForeign(cmd); err != nil {
-					return err
-				}
-				return runForeign(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), f)
-			}
-			if !cmd.Flags().Changed("seed") {
-				f.plan.Seed = rand.Uint64()
-			}
-			return runBench(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), f)
-		},
-	}
-	flags := cmd.Flags()
-	flags.IntSliceVar(&f.plan.Counts, "count", []int{500, 1000, 2000}, "zombies in an army; a list")
-	flags.IntSliceVar(&f.plan.Parallels, "parallel", []int{1, 50}, "spawner threads of the daemon; a list")
-	flags.StringSliceVar(&f.plan.Spawns, "spawn", []string{"exec"}, "ways of spawning: exec, os-exec, clone; a list")
-	flags.IntSliceVar(&f.plan.PidNS, "pidns", nil, "nested pid namespaces that the army is raised in, as in containers; a list, such as 0,1,2")
-	flags.IntVar(&f.plan.Samples, "samples", 10, "trials of each combination")
-	flags.Uint64Var(&f.plan.Seed, "seed", 0, "seed of the order of the trials (default random; it is recorded)")
-	flags.StringVar(&f.plan.Match, "bench", "", "run only the benchmarks that match this regular expression, as in go test")
-	flags.StringVarP(&f.out, "output", "o", "", "write the results to this file")
-	flags.StringVar(&f.zombied, "zombied", "", "path of the daemon (default: beside zombench, then on PATH)")
-	flags.StringVar(&f.daemon, "daemon", "", "measure the zombies of this shell `command`, any program that leaves some, in zombied's place")
+func (f *harnessFlags) register(flags *pflag.FlagSet) {
+	flags.IntVar(&f.samples, "samples", 0, "trials of each benchmark; 6 or more for a 95 % interval (default: as zombench list says)")
+	flags.StringVarP(&f.out, "output", "o", "", "write the results to this `file`")
+	flags.BoolVar(&f.raise, "raise-limits", false, "raise kernel.pid_max and kernel.threads-max as far as the armies need, and put them back")
+	flags.Uint64Var(&f.seed, "seed", 0, "seed of the order of the trials (default random; it is recorded)")
+	flags.StringVar(&f.zombied, "zombied", "", "`path` of the daemon (default: beside zombench, then on PATH)")
 	flags.StringVar(&f.lock, "lock", janitor.Path(), "lock file under which one run at a time works")
 	flags.MarkHidden("lock") // runs under different locks disturb each other
-	flags.IntVar(&f.per, "per", 1000, "the number of `zombies` that the answer speaks of")
-	f.plot.register(flags)
-	flags.StringVar(&f.prometheus, "prometheus", "", "write the answer to this `file` for node_exporter's textfile collector")
-	flags.BoolVar(&f.raise, "raise-limits", false, "raise kernel.pid_max and kernel.threads-max as far as the armies need, and put them back")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on standard error")
-	return cmd
 }
 
-func runBench(ctx context.Context, stdout, stderr io.Writer, f runFlags) (err error) {
-	if err := f.plan.Validate(); err != nil {
-		return &exitError{usageStatus, err}
+// check reports flags that would fail only after the measurement.
+func (f *harnessFlags) check(cmd *cobra.Command) error {
+	if cmd.Flags().Changed("samples") && f.samples < 1 {
+		return usageErrorf("--samples: %d is too few; give 1 or more (6 or more for a 95 %% interval)", f.samples)
 	}
-	if f.per < 1 {
-		return usageErrorf("--per: %d zombies; want 1 or more", f.per)
-	}
-	if err := f.plot.check(); err != nil {
-		return err
-	}
-	if f.prometheus != "" {
-		if err := checkDir(f.prometheus); err != nil {
-			return err
-		}
-	}
-	zombied, err := findZombied(f.zombied)
-	if err != nil {
-		return err
-	}
-	out, err := openOutput(f.out, stdout)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-
-	lab, err := openLab(ctx, zombied, f.lock)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, lab.Close()) }()
-	notices := lab.Notices
-	if f.raise {
-		raised, err := lab.RaiseLimits(f.plan)
-		if err != nil {
-			return err
-		}
-		notices = append(notices, raised...)
-	}
-	for _, notice := range notices {
-		fmt.Fprintf(stderr, "zombench: %s\n", notice)
-	}
-	if err := lab.Preflight(f.plan); err != nil {
-		return err
-	}
-	if err := lab.TryMemory(ctx, f.plan); err != nil {
-		return err
-	}
-	out.header = header(lab, f.plan)
-	out.header.Comments = append(out.header.Comments, notices...)
-	for _, m := range lab.Instruments.Missing() {
-		fmt.Fprintf(stderr, "zombench: %s\n", missing(m))
-	}
-
-	watch := newProgress(stderr, f.quiet)
-	tally, err := lab.Run(ctx, f.plan, out, watch)
-	watch.Close()
-	answerTo := stdout
-	if f.out == "" {
-		answerTo = stderr
-	}
-	if answerErr := f.answer(answerTo, out); answerErr != nil && err == nil {
-		err = answerErr
-	}
-	switch {
-	case ctx.Err() != nil:
-		kept := ""
-		if f.out != "" && tally.Done() > 0 {
-			kept = fmt.Sprintf("; what was measured is in %s", f.out)
-		}
-		return &exitError{interruptStatus, fmt.Errorf("interrupted after %d of %d trials%s", tally.Done(), tally.Planned, kept)}
-	case err != nil:
-		return err
-	case tally.Good+tally.Noisy == 0:
-		return fmt.Errorf("all %d trials were broken: nothing was measured; the reasons stand in the results", tally.Broken)
+	if !cmd.Flags().Changed("seed") {
+		f.seed = rand.Uint64()
 	}
 	return nil
 }
 
-// answer prints what was measured, for people, and writes what else was asked
-// for of it.
-func (f runFlags) answer(w io.Writer, out *output) error {
-	report, err := out.Report(results.Query{Per: f.per})
-	if report == nil || err != nil {
+func newRun(all func() []bench.Experiment) *cobra.Command {
+	var f harnessFlags
+	var answer answerFlags
+	var fields *fieldFlags
+	cmd := &cobra.Command{
+		Use:   "run [EXPERIMENT...]",
+		Short: "Run experiments, and answer",
+		Long: `Run runs the benchmarks of the experiments that are named, or of memory if none
+is: how much memory do zombies hold? Trials of all benchmarks are interleaved in
+random order, ` + "`--samples`" + ` of each, with controls among them in which nothing is
+done. zombench list shows the benchmarks, what they ask, and whether this machine
+can run them. What it cannot run is skipped with a notice.
+
+With -o the results go to a file, one line a trial as soon as it ended, and the
+answer to standard output; without it the results go to standard output and the
+answer to standard error.
+
+An init that fails its test, or an experiment all of whose trials are broken,
+makes the exit status 1.`,
+		Example: `  zombench run -o results/local/mine.txt
+  zombench run --count 1000 --parallel 1 --samples 6
+  zombench run --spawn exec,os-exec -o both.txt
+  zombench run --pidns 0,1,2             what a zombie in a container costs
+  zombench run --daemon ./my-server      what the zombies of another program cost
+  zombench run reaping --bench Reap      how zombies go
+  zombench run inits --init 'tini -s --' test the init of a container`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			run, err := choose(all(), args, f.match, cmd.Flags().Changed("daemon"))
+			if err != nil {
+				return err
+			}
+			if err := errors.Join(fields.apply(run), f.check(cmd), answer.check()); err != nil {
+				return err
+			}
+			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), run, answer.write)
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&f.match, "bench", "", "run only benchmarks that match this `regexp`, as in go test -bench, of all experiments if none is named")
+	f.register(flags)
+	answer.register(flags)
+	fields = newFieldFlags(flags, all())
+	completeFormat(cmd)
+	cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		var list []string
+		for _, e := range all() {
+			list = append(list, e.Name+"\t"+e.Asks)
+		}
+		return list, cobra.ShellCompDirectiveNoFileComp
+	}
+	return cmd
+}
+
+// choose returns the experiments that a command line asks for: those named;
+// else, with --daemon, the one that has this field; else, with --bench, all that
+// can be run without further words; else the main job, which is the first.
+func choose(all []bench.Experiment, args []string, match string, daemon bool) ([]bench.Experiment, error) {
+	switch {
+	case len(args) > 0:
+		return pick(all, args)
+	case daemon:
+		return pick(all, []string{"foreign"})
+	case match != "":
+		var run []bench.Experiment
+		for _, e := range all {
+			if _, err := e.Setups(); err == nil {
+				run = append(run, e)
+			}
+		}
+		return run, nil
+	}
+	return all[:1], nil
+}
+
+// run runs experiments and has answer print what came out, as it is read back
+// from what was written, to whichever of standard output and error is free.
+func (f *harnessFlags) run(ctx context.Context, stdout, stderr io.Writer, run []bench.Experiment, answer func(io.Writer, *results.Set) error) (err error) {
+	runner := &bench.Runner{
+		Experiments: run, Match: f.match, Samples: f.samples, Seed: f.seed, RaiseLimits: f.raise,
+		Options: bench.Options{FS: measure.Host(), LockPath: f.lock},
+		Version: version(), Kernel: kernelFacts(measure.Host()),
+		Notice: func(s string) { fmt.Fprintf(stderr, "zombench: %s\n", s) },
+	}
+	if err := runner.Validate(); err != nil {
+		return validation(err)
+	}
+	if runner.Options.Zombied, err = findZombied(f.zombied); err != nil {
 		return err
 	}
-	if err := report.Write(w, results.Text); err != nil {
+	out, err := results.Create(f.out, stdout)
+	if err != nil {
 		return err
 	}
-	if f.prometheus != "" {
-		err = writeFile(f.prometheus, func(w io.Writer) error { return report.WritePrometheus(w, time.Now()) })
+	defer func() { err = errors.Join(err, out.Close()) }()
+	runner.Output, runner.Progress = out, newProgress(stderr, f.quiet)
+	tally, err := runner.Run(ctx)
+
+	answerTo := stdout
+	if f.out == "" {
+		answerTo = stderr
 	}
-	if f.plot.path != "" {
-		err = errors.Join(err, f.plot.draw(w, *report))
+	if written := out.Written(); len(written) > 0 {
+		set, errs := measured(written)
+		if answerErr := answer(answerTo, set); err == nil {
+			err = errors.Join(append(errs, answerErr)...)
+		}
 	}
-	return err
+	if ctx.Err() != nil {
+		kept := ""
+		if f.out != "" && tally.Done() > 0 {
+			kept = "; what was measured is in " + f.out
+		}
+		return &exitError{interruptStatus, fmt.Errorf("interrupted after %d of %d trials%s", tally.Done(), tally.Planned, kept)}
+	}
+	if err != nil {
+		return err
+	}
+	return verdict(tally)
 }
 
-// openLab makes a lab of the machine that this program runs on.
-func openLab(ctx context.Context, zombied, lock string) (*bench.Lab, error) {
-	return bench.Open(ctx, bench.Options{
-		FS:       measure.Host(),
-		Zombied:  zombied,
-		LockPath: lock,
-		Janitor:  []string{janitorCommand},
-		Init:     []string{pidnsCommand},
-	})
+// verdict says whether a run that came to its end has failed all the same.
+func verdict(tally bench.Tally) error {
+	var faults []string
+	for _, f := range tally.Faults {
+		faults = append(faults, fmt.Sprintf("%s: %s", f.Name, f.What))
+	}
+	switch {
+	case len(faults) > 0:
+		return errors.New(strings.Join(faults, "\n"))
+	case tally.Good+tally.Flagged == 0:
+		return fmt.Errorf("all %d trials were broken: nothing was measured; the reasons are in the results", tally.Broken)
+	}
+	return nil
 }
 
-// missing says in one line which instrument is absent, why, and what helps.
-func missing(i bench.Instrument) string {
-	line := fmt.Sprintf("without %s", i.Name)
-	if len(i.Units) > 0 {
-		line += " (" + strings.Join(i.Units, ", ") + ")"
+// validation makes wrong command lines of what cannot be run as it was asked
+// for.
+func validation(err error) error {
+	if field, ok := errors.AsType[*bench.FieldError](err); ok {
+		return fieldError(field)
 	}
-	line += ": " + i.Err.Error()
-	if i.Remedy != "" {
-		line += "; " + i.Remedy
-	}
-	return line
-}
-
-// header describes a run at the head of its result file.
-func header(lab *bench.Lab, p bench.Plan) results.Header {
-	m := lab.Machine
-	h := results.Header{
-		Config: []results.Param{
-			{Key: "kernel", Value: m.Kernel},
-			{Key: "goos", Value: runtime.GOOS},
-			{Key: "goarch", Value: m.GOARCH},
-			{Key: "cpu", Value: m.CPU},
-			{Key: "page-size", Value: fmt.Sprint(m.PageSize)},
-			{Key: "cgroup", Value: lab.CgroupKind()},
-		},
-		Comments: []string{
-			"zombench " + version() + ", " + time.Now().UTC().Format(time.RFC3339),
-			fmt.Sprintf("seed %d, %d trials, %d CPUs online", p.Seed, len(p.Trials()), m.CPUs),
-		},
-		Units: results.Units(),
-	}
-	for _, m := range lab.Instruments.Missing() {
-		h.Comments = append(h.Comments, missing(m))
-	}
-	return h
-}
-
-// version is the revision that the binary was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "of unknown revision"
-	}
-	v := info.Main.Version
-	if v == "" || v == "(devel)" {
-		v = "(unreleased)"
-	}
-	return v
+	return usageErrorf("--bench: %w", err)
 }
 
 // findZombied finds the daemon: where the user says, else beside this

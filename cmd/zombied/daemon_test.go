@@ -145,11 +145,11 @@ func children(t *testing.T, pid int) (zombies, living []int) {
 
 func threadsOf(t *testing.T, pid int) int {
 	t.Helper()
-	n, err := measure.Host().Threads(pid)
+	p, err := measure.Host().Process(pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n
+	return p.Threads
 }
 
 // The heart of the matter: between held and reaped the daemon's tasks are
@@ -445,7 +445,7 @@ func TestLimitInTheMiddle(t *testing.T) {
 					t.Errorf("%d spawns failed, want 1 to %d", n, parallel)
 				}
 				reason := m["X_ZOMBENCH_ERROR"]
-				for _, want := range []string{fmt.Sprintf("%d of %d zombies stand", stands, count), "pids.max", dir, "echo "} {
+				for _, want := range []string{fmt.Sprintf("%d of %d zombies created", stands, count), "pids.max", dir, "echo "} {
 					if !strings.Contains(reason, want) {
 						t.Errorf("the reason %q lacks %q", reason, want)
 					}

@@ -296,7 +296,7 @@ func TestDaemonDiesBeforeItIsReady(t *testing.T) {
 	for _, pid := range living {
 		_ = unix.Kill(pid, unix.SIGKILL)
 	}
-	if err := cmd.Wait(); err == nil || !strings.Contains(stderr.String(), "ended before it was ready") {
+	if err := cmd.Wait(); err == nil || !strings.Contains(stderr.String(), "exited before it was ready") {
 		t.Errorf("the command ends with %v and says %q", err, stderr.String())
 	}
 }
@@ -309,10 +309,10 @@ func TestIncompleteArmyDetached(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "pid")
 		args := []string{"-c", "echo $$ > " + dir + "/cgroup.procs && exec \"$@\"", "sh",
 			"zombied", "--count", "300", "--parallel", "2", "--pidfile", path}
-		want := "300 zombies will not fit"
+		want := "300 zombies do not fit"
 		if force {
 			args = append(args, "--force")
-			want = "of 300 zombies stand"
+			want = "of 300 zombies created"
 		}
 		out, err := exec.Command("sh", args...).CombinedOutput()
 		if (err == nil) != force || !strings.Contains(string(out), want) || !strings.Contains(string(out), "pids.max") {

@@ -8,22 +8,21 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"zombench/cmd/zombied/internal/pidfile"
 	"zombench/measure"
-
-	"github.com/prometheus/procfs"
-	"github.com/spf13/cobra"
 )
 
-// A status is what can be told of a daemon from the outside, by its pid file
-// and the kernel's books. The daemon itself is not asked.
+// A status is what the pid file and /proc say of a daemon. The daemon itself is
+// not asked.
 type status struct {
 	Running bool       `json:"running"`
 	PID     int        `json:"pid,omitempty"`
 	PIDFile string     `json:"pidfile"`
 	Stale   bool       `json:"stale,omitempty"`         // not running, but the file is there
 	Since   *time.Time `json:"since,omitempty"`         // when the daemon started
-	Zombies int        `json:"zombies"`                 // that stand now
+	Zombies int        `json:"zombies"`                 // that there are now
 	Living  int        `json:"living"`                  // children that still live
 	Stand   *time.Time `json:"zombies_since,omitempty"` // when the oldest of the zombies was started
 }
@@ -33,7 +32,7 @@ func statusCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Tell whether the daemon runs, and how many zombies stand since when",
+		Short: "Report whether the daemon runs, and how many zombies it has",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, err := pidfilePath(given)
@@ -80,12 +79,12 @@ func (s status) print(w io.Writer) error {
 		switch {
 		case err != nil:
 		case s.Stand != nil:
-			_, err = fmt.Fprintf(w, "%d zombies stand since %s\n", s.Zombies, clock(*s.Stand))
+			_, err = fmt.Fprintf(w, "%d zombies, the oldest since %s\n", s.Zombies, clock(*s.Stand))
 		default:
-			_, err = fmt.Fprintln(w, "no zombie stands")
+			_, err = fmt.Fprintln(w, "no zombies")
 		}
 		if err == nil && s.Living > 0 {
-			_, err = fmt.Fprintf(w, "%d children still live\n", s.Living)
+			_, err = fmt.Fprintf(w, "%d children still running\n", s.Living)
 		}
 	}
 	return err
@@ -118,48 +117,34 @@ func readStatus(kernel measure.FS, path string) (status, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Running, s.PID, s.Since = true, pid, &daemon.Start
-	return s, s.countChildren(kernel)
+	boot, err := kernel.BootTime()
+	if err != nil {
+		return s, err
+	}
+	since := boot.Add(daemon.Started())
+	s.Running, s.PID, s.Since = true, pid, &since
+	return s, s.countChildren(kernel, boot)
 }
 
-// countChildren counts the daemon's children by their state. Some may be reaped
-// while it does.
-func (s *status) countChildren(kernel measure.FS) error {
+// countChildren counts the daemon's children by whether they are zombies. Some
+// may be reaped while it does.
+func (s *status) countChildren(kernel measure.FS, boot time.Time) error {
 	children, err := kernel.Children(s.PID)
 	if err != nil {
 		return err
 	}
-	proc, err := procfs.NewFS(kernel.Proc)
-	if err != nil {
-		return err
-	}
-	var oldest struct {
-		pid   int
-		ticks uint64
-	}
 	for _, pid := range children {
-		p, err := proc.Proc(pid)
-		if err != nil {
-			continue
-		}
-		stat, err := p.Stat()
+		p, err := kernel.Process(pid)
 		switch {
 		case err != nil:
-		case stat.State != "Z":
+		case !p.Zombie():
 			s.Living++
 		default:
 			s.Zombies++
-			if oldest.pid == 0 || stat.Starttime < oldest.ticks {
-				oldest.pid, oldest.ticks = pid, stat.Starttime
+			if start := boot.Add(p.Started()); s.Stand == nil || start.Before(*s.Stand) {
+				s.Stand = &start
 			}
 		}
-	}
-	if oldest.pid == 0 {
-		return nil
-	}
-	// Its start as a time of day needs one file more, so it is asked for once.
-	if p, err := kernel.Process(oldest.pid); err == nil {
-		s.Stand = &p.Start
 	}
 	return nil
 }

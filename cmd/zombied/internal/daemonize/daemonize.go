@@ -97,7 +97,7 @@ func Detach(ctx context.Context, o Options) (text string, err error) {
 	for lines.Scan() {
 		var m message
 		if err := json.Unmarshal(lines.Bytes(), &m); err != nil {
-			return "", fmt.Errorf("the daemon said %q when it should have said that it is ready", lines.Text())
+			return "", fmt.Errorf("unexpected message %q from the daemon", lines.Text())
 		}
 		switch {
 		case m.Failure != nil:
@@ -114,7 +114,7 @@ func Detach(ctx context.Context, o Options) (text string, err error) {
 	case ended != nil:
 		return "", fmt.Errorf("detaching: %w", ended)
 	default:
-		return "", errors.New("the daemon ended before it was ready, and did not say why (see its log)")
+		return "", errors.New("the daemon exited before it was ready, without a reason (see its log)")
 	}
 }
 

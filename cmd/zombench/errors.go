@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// An exitError carries an exit status other than 1.
+type exitError struct {
+	code int
+	err  error // nil: nothing to say
+}
+
+func (e *exitError) Error() string { return fmt.Sprint(e.err) }
+func (e *exitError) Unwrap() error { return e.err }
+
+// usageStatus is the exit status of a wrong command line.
+const usageStatus = 2
+
+// interruptStatus is the exit status after a signal, as shells report SIGINT.
+const interruptStatus = 130
+
+func usageErrorf(format string, args ...any) error {
+	return &exitError{usageStatus, fmt.Errorf(format, args...)}
+}
+
+// exitCode says what went wrong, in one line, and how the process should end.
+func exitCode(stderr io.Writer, err error) int {
+	if err == nil {
+		return 0
+	}
+	code := 1
+	exit, coded := errors.AsType[*exitError](err)
+	if coded {
+		code = exit.code
+	}
+	if !coded || exit.err != nil {
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprintf(stderr, "zombench: %s\n", strings.TrimSuffix(line, "\n"))
+		}
+	}
+	return code
+}
+
+// flagError says of a value that is no number what it should be, in other words
+// than those of the function that could not parse it.
+func flagError(err error) error {
+	invalid, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return err
+	}
+	want := ""
+	switch invalid.GetFlag().Value.Type() {
+	case "int":
+		want = "a whole number"
+	case "uint64":
+		want = "a whole number, 0 or more"
+	case "intSlice":
+		want = "a list of whole numbers, such as 500,1000"
+	default:
+		return err
+	}
+	return fmt.Errorf("--%s: %q is not %s", invalid.GetFlag().Name, invalid.GetValue(), want)
+}
+
+// noArgs refuses arguments in words.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageErrorf("%s takes no argument, and %q is one; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())
+	}
+	return nil
+}

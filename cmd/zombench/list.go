@@ -1,0 +1,79 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"zombench/bench"
+	"zombench/measure"
+	"zombench/results/report"
+)
+
+func newList(all func() []bench.Experiment) *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "list [EXPERIMENT...]",
+		Short: "List the benchmarks, what they ask, what they need, and whether this machine can run them",
+		Long: `List lists the experiments that zombench run knows, each with its benchmarks
+as they are run by default: what each measures, what it needs, and whether it can
+be had on this machine by this user.`,
+		Example: `  zombench list
+  zombench list reaping --format markdown`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			chosen := all()
+			if len(args) > 0 {
+				var err error
+				if chosen, err = pick(chosen, args); err != nil {
+					return err
+				}
+			}
+			host, err := bench.Survey(measure.Host())
+			if err != nil {
+				return err
+			}
+			defer host.Close()
+			return writeDoc(cmd.OutOrStdout(), listDoc(host, chosen), format)
+		},
+	}
+	formatFlag(cmd.Flags(), &format)
+	completeFormat(cmd)
+	return cmd
+}
+
+// listDoc lists experiments as they can be run on a host.
+func listDoc(host *bench.Host, all []bench.Experiment) report.Doc {
+	doc := report.Doc{Title: "Experiments"}
+	for _, e := range all {
+		section := report.Section{Heading: e.Name + ": " + e.Asks}
+		setups, err := e.Setups()
+		if err != nil {
+			section.Notes = append(section.Notes, "zombench run "+e.Name+" needs --"+err.Error())
+			doc.Sections = append(doc.Sections, section)
+			continue
+		}
+		table := report.Table{Columns: []report.Column{
+			{Name: "benchmark", Left: true}, {Name: "samples"}, {Name: "measures", Left: true},
+			{Name: "needs", Left: true}, {Name: "here", Left: true}}}
+		for _, s := range setups {
+			var needs []string
+			for _, n := range s.Needs {
+				needs = append(needs, n.Name)
+			}
+			here, about := "yes", s.About
+			if err := host.Lacks(s); err != nil {
+				here = "no: " + err.Error()
+			}
+			if s.Control {
+				about = "control: " + about
+			}
+			table.Rows = append(table.Rows, []report.Cell{
+				report.Words(s.Name()), report.Number(float64(e.Samples*max(s.Times, 1)), strconv.Itoa(e.Samples*max(s.Times, 1))), report.Words(about),
+				report.Words(strings.Join(needs, ", ")), report.Words(here)})
+		}
+		section.Tables = append(section.Tables, table)
+		doc.Sections = append(doc.Sections, section)
+	}
+	return doc
+}
