@@ -20,6 +20,7 @@ import (
 	"zombench/bench/daemon"
 	"zombench/bench/labtest"
 	"zombench/measure"
+	"zombench/measure/limits"
 	"zombench/results"
 )
 
@@ -119,16 +120,16 @@ func TestSizesThatDoNotFit(t *testing.T) {
 	if !ran["100"] || !ran["200"] || len(ran) != 2 {
 		t.Errorf("armies of %v were raised, want 100 and 200", ran)
 	}
-	limit, ok := (*measure.LimitError)(nil), false
+	limit, ok := (*limits.Error)(nil), false
 	if len(tally.Skipped) == 1 {
-		limit, ok = errors.AsType[*measure.LimitError](tally.Skipped[0].Err)
+		limit, ok = errors.AsType[*limits.Error](tally.Skipped[0].Err)
 	}
 	if !ok || !strings.Contains(tally.Skipped[0].Name, tooMany) {
 		t.Errorf("skipped: %v (%v); want the army of %s, and the limit", tally.Skipped, limit, tooMany)
 	}
 
 	trials, _, err = labtest.TryTrials(t, t.Context(), set(t, tooMany, ""), "Spawn/by=zombied-clone", nil)
-	if _, ok := errors.AsType[*measure.LimitError](err); !ok || len(trials) != 0 {
+	if _, ok := errors.AsType[*limits.Error](err); !ok || len(trials) != 0 {
 		t.Errorf("%d trials, error %v; want a limit", len(trials), err)
 	}
 }
