@@ -165,8 +165,9 @@ func inherit(args []string) (*Lock, time.Duration, error) {
 	if err := flags.Parse(args); err != nil {
 		return nil, 0, err
 	}
-	for _, fd := range []int{lockFD, lifelineFD, readyFD} {
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
+	for fd, kind := range map[int]uint32{lockFD: unix.S_IFREG, lifelineFD: unix.S_IFIFO, readyFD: unix.S_IFIFO} {
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != kind {
 			return nil, 0, errors.New("is started by a run, not by hand")
 		}
 	}

@@ -172,10 +172,15 @@ func TestJanitorStandsApart(t *testing.T) {
 	r.checkClean(t)
 }
 
+// Whatever descriptors it has been given by chance, it is no janitor's.
 func TestJanitorByHand(t *testing.T) {
-	out, err := reexec.Command(name).CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "not by hand") {
-		t.Errorf("got %q, %v", out, err)
+	for _, files := range [][]*os.File{nil, {os.Stdin}, {os.Stdin, os.Stdin, os.Stdin}} {
+		cmd := reexec.Command(name)
+		cmd.ExtraFiles = files
+		out, err := cmd.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "not by hand") {
+			t.Errorf("got %q, %v", out, err)
+		}
 	}
 }
 
