@@ -24,14 +24,14 @@ type Header struct {
 // it without knowing the benchmarks, or the machine.
 type Facts struct {
 	Kernel   Kernel
-	Caches   []Cache   // those that the trials mention
-	About    []Meaning // what benchmarks measure
-	Meanings []Meaning // what units mean; of a header to be written, Units say it
+	Caches   []Cache       // those that the trials mention
+	About    []Explanation // what benchmarks measure
+	Meanings []Explanation // what units mean; of a header to be written, Units say it
 }
 
-// A Meaning says in a phrase what a name stands for. The name of a benchmark
+// An Explanation says in a phrase what a name stands for. The name of a benchmark
 // may be the beginning of a full one, such as Reap/method=wait.
-type Meaning struct{ Name, Text string }
+type Explanation struct{ Name, Text string }
 
 // A Kernel is what an analysis has to know of the kernel, in a file
 //
@@ -104,19 +104,19 @@ func (f *Facts) MeaningOf(unit string) string {
 	return ""
 }
 
-func (m Meaning) check() error {
+func (m Explanation) check() error {
 	if m.Name == "" || strings.ContainsFunc(m.Name, unicode.IsSpace) || oneLine(m.Text) == "" {
 		return fmt.Errorf("meaning %q of %q: want a text, of one word", m.Text, m.Name)
 	}
 	return nil
 }
 
-func (m Meaning) text() string { return m.Name + ": " + oneLine(m.Text) }
+func (m Explanation) text() string { return m.Name + ": " + oneLine(m.Text) }
 
 // readMeaning reads what text writes; anything else is free text.
-func readMeaning(text string) (Meaning, bool) {
+func readMeaning(text string) (Explanation, bool) {
 	name, meaning, _ := strings.Cut(text, ": ")
-	m := Meaning{renamed(name), oneLine(meaning)}
+	m := Explanation{renamed(name), oneLine(meaning)}
 	return m, m.check() == nil
 }
 

@@ -31,7 +31,7 @@ func header() Header {
 				{Name: "odd name=1,%41:", Size: 8, PerSlab: 512, SlabBytes: 4096, Reclaimable: true, Charged: Unknown},
 				{Name: "nobody mentions me", Charged: No},
 			},
-			About: []Meaning{{"Zombies", "an army stands"}, {"Reap/method=wait", "the parent waits: for each child"}},
+			About: []Explanation{{"Zombies", "an army stands"}, {"Reap/method=wait", "the parent waits: for each child"}},
 		},
 	}
 }
@@ -41,7 +41,7 @@ func facts() *Facts {
 	f := header().Facts
 	f.Caches = f.Caches[:2]
 	for _, u := range Units() {
-		f.Meanings = append(f.Meanings, Meaning{u.Name, u.Meaning})
+		f.Meanings = append(f.Meanings, Explanation{u.Name, u.Meaning})
 	}
 	return &f
 }
@@ -300,8 +300,8 @@ func TestWriterRefuses(t *testing.T) {
 		{Units: []Unit{{Name: "a b"}}},
 		{Units: []Unit{{Name: "a", Meta: "lower"}}},
 		{Units: []Unit{{Name: "a", Meaning: " "}}},
-		{Facts: Facts{About: []Meaning{{"a b", "text"}}}},
-		{Facts: Facts{About: []Meaning{{"a", ""}}}},
+		{Facts: Facts{About: []Explanation{{"a b", "text"}}}},
+		{Facts: Facts{About: []Explanation{{"a", ""}}}},
 		{Facts: Facts{Caches: []Cache{{Size: 1}}}},
 		{Facts: Facts{Kernel: Kernel{ThreadInfoInTask: "perhaps"}}},
 	} {

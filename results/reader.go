@@ -196,10 +196,6 @@ func (r *Reader) nameOf(name benchfmt.Name) nameInfo {
 	return info
 }
 
-// controlOf is the parameter by which older files name the benchmark that a
-// control belongs to: BenchmarkControl/of=Reap/... is a control of Reap.
-const controlOf = "of"
-
 func newNameInfo(name benchfmt.Name) (info nameInfo) {
 	first, parts := name.Parts()
 	info.bench = string(first)

@@ -94,7 +94,7 @@ func (w *Writer) facts(f Facts) error {
 	return nil
 }
 
-func (w *Writer) meaning(mark string, m Meaning) error {
+func (w *Writer) meaning(mark string, m Explanation) error {
 	fmt.Fprintf(&w.buf, "%s%s\n", mark, m.text())
 	return m.check()
 }
@@ -110,7 +110,7 @@ func (w *Writer) unit(u Unit) error {
 	if u.Meaning == "" {
 		return nil
 	}
-	return w.meaning(unitMark, Meaning{u.Name, u.Meaning})
+	return w.meaning(unitMark, Explanation{u.Name, u.Meaning})
 }
 
 // WriteTrial writes one trial and its comments. Reasons are put on one line. A
