@@ -14,6 +14,7 @@ const (
 	exitOK         = 0
 	exitFailed     = 1 // also: a second start
 	exitUsage      = 2
+	exitNoSuch     = 3 // of start: this kernel has no such dress
 	exitNotAllowed = 4
 	exitNotRunning = 7
 
@@ -92,7 +93,8 @@ Signals to the daemon:
 Exit statuses are those of LSB init scripts:
   start   0 the army stands (or the daemon holds)   1 it does not: not all of it
           could be raised, a limit is too low, a daemon is running already (on
-          purpose no 0)   2 wrong usage
+          purpose no 0)   2 wrong usage   3 this kernel has no such dress
+          4 this user may not have the dress
   stop    0 stopped, or was not running             4 not permitted
   reap    0 reaped   4 not permitted                7 not running
   list    0 listed                                  7 not running

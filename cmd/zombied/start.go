@@ -12,6 +12,7 @@ import (
 
 	"zombench/cmd/zombied/internal/army"
 	"zombench/cmd/zombied/internal/daemonize"
+	"zombench/cmd/zombied/internal/dress"
 	"zombench/cmd/zombied/internal/notify"
 	"zombench/cmd/zombied/internal/pidfile"
 	"zombench/cmd/zombied/internal/threads"
@@ -28,6 +29,7 @@ type startOptions struct {
 	count      int
 	parallel   int
 	spawn      string
+	dress      string
 	pidfile    string
 	log        string
 	foreground bool
@@ -54,6 +56,7 @@ func startCommand(use, short, long string) *cobra.Command {
 	f.IntVar(&o.count, "count", 1000, "how many `zombies` to raise")
 	f.IntVar(&o.parallel, "parallel", 50, fmt.Sprintf("how many `children` to start at the same time, 1 to %d", maxParallel))
 	f.StringVar(&o.spawn, "spawn", "exec", "`way` of starting a child: "+strings.Join(army.SpawnerNames(), ", "))
+	f.StringVar(&o.dress, "dress", "", "`list` of what each child does before it ends, and so keeps alive when it is dead; goes without --spawn: "+strings.Join(dress.Names(), ", "))
 	f.StringVar(&o.pidfile, "pidfile", "", pidfileHelp+"; none with --foreground")
 	f.StringVar(&o.log, "log", "", "append the log to this `file` (default none; stderr with --foreground)")
 	f.BoolVar(&o.foreground, "foreground", false, "do not detach")
@@ -81,6 +84,11 @@ func (o startOptions) check() error {
 	}
 	if err := army.CheckSpawner(o.spawn); err != nil {
 		return usagef("--spawn: %w", err)
+	}
+	if o.dress != "" {
+		if err := dress.Check(o.dress); err != nil {
+			return usagef("--dress: %w", err)
+		}
 	}
 	return checkSIGCHLD(o.onSIGCHLD)
 }
@@ -185,7 +193,7 @@ func serve(o startOptions, readiness *daemonize.Readiness) (err error) {
 		sigchld:   receiveSIGCHLD(o.onSIGCHLD),
 		lifeline:  lifeline,
 	}
-	return d.run()
+	return errors.Join(d.run(), d.undress())
 }
 
 func newLogger(o startOptions, readiness *daemonize.Readiness) (*slog.Logger, error) {
