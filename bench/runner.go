@@ -243,6 +243,7 @@ func (r *Runner) header(lab *Lab, setups []planned, trials int, notices []string
 	if r.Structs != nil {
 		h.Kernel = r.Structs()
 	}
+	h.Kernel.PossibleCPUs = uint64(m.Possible)
 	seen := make(map[string]bool)
 	for _, s := range setups {
 		if s.About != "" && !seen[s.Name()] {

@@ -17,6 +17,7 @@ type Machine struct {
 	CPU      string // model name, or what comes closest to one
 	PageSize int    // bytes
 	CPUs     int    // online
+	Possible int    // CPUs that may come online: what is kept for each CPU is kept for these
 	BootID   string // random, another one after each boot
 }
 
@@ -44,12 +45,17 @@ func (fs FS) Machine() (Machine, error) {
 	if m.CPU = cpuModel(data); m.CPU == "" {
 		m.CPU = m.GOARCH
 	}
-	path := filepath.Join(fs.Sys, "devices", "system", "cpu", "online")
-	if data, err = readFile(path); err != nil {
-		return m, err
-	}
-	if m.CPUs, err = countCPUs(string(bytes.TrimSpace(data))); err != nil {
-		return m, fmt.Errorf("%s: %w", path, err)
+	for _, f := range []struct {
+		name string
+		to   *int
+	}{{"online", &m.CPUs}, {"possible", &m.Possible}} {
+		path := filepath.Join(fs.Sys, "devices", "system", "cpu", f.name)
+		if data, err = readFile(path); err != nil {
+			return m, err
+		}
+		if *f.to, err = countCPUs(string(bytes.TrimSpace(data))); err != nil {
+			return m, fmt.Errorf("%s: %w", path, err)
+		}
 	}
 	return m, nil
 }

@@ -18,6 +18,7 @@ type Meminfo struct {
 	KernelStack  uint64
 	PageTables   uint64
 	Percpu       *uint64 // nil before Linux 4.20
+	VmallocUsed  uint64  // pages of vmalloc areas, not counted in Slab; 0 from Linux 4.4 to 5.2
 }
 
 // Meminfo reads /proc/meminfo.
@@ -45,6 +46,7 @@ func (fs FS) Meminfo() (Meminfo, error) {
 		{"SUnreclaim", r.SUnreclaimBytes, &m.SUnreclaim},
 		{"KernelStack", r.KernelStackBytes, &m.KernelStack},
 		{"PageTables", r.PageTablesBytes, &m.PageTables},
+		{"VmallocUsed", r.VmallocUsedBytes, &m.VmallocUsed},
 	} {
 		if f.from == nil {
 			return Meminfo{}, fmt.Errorf("%s has no field %s: %w", path, f.name, ErrNotSupported)
