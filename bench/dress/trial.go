@@ -220,7 +220,7 @@ func instruments() []instrument {
 		}},
 		{unitSlab, meminfo(func(m *measure.Meminfo) *uint64 { return &m.SUnreclaim })},
 		{unitPercpu, meminfo(func(m *measure.Meminfo) *uint64 { return m.Percpu })},
-		{unitVmalloc, meminfo(func(m *measure.Meminfo) *uint64 { return &m.VmallocUsed })},
+		{unitVmalloc, meminfo(func(m *measure.Meminfo) *uint64 { return m.VmallocUsed })},
 		{unitDying, func(s bench.Sample) *uint64 { return s.Dying }},
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"zombench/bench/memory"
 	"zombench/bench/reaping"
 	"zombench/bench/spawning"
+	"zombench/bench/watchers"
 )
 
 // All returns the experiments, the main job first, each with its fields as they
@@ -24,5 +25,6 @@ func All() []bench.Experiment {
 		foreign.Experiment(),
 		callsites.Experiment(),
 		dress.Experiment(),
+		watchers.Experiment(),
 	}
 }
