@@ -157,7 +157,7 @@ func (p *plan) setups() ([]bench.Setup, error) {
 	for _, outfit := range p.dresses {
 		setups = append(setups, p.setup(outfit, about(outfit)))
 	}
-	return append(setups, fattestSetup()), nil
+	return append(setups, fattestSetup(), exhaustSetup()), nil
 }
 
 func (p *plan) setup(outfit, about string) bench.Setup {

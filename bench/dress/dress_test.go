@@ -59,11 +59,12 @@ func TestSetups(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(setups) != 1+len(defaults)+1 {
+	if len(setups) != 1+len(defaults)+2 {
 		t.Fatalf("%d setups", len(setups))
 	}
 	for i, want := range map[int]string{
-		0: "Dress/dress=naked/count=200", 3: "Dress/dress=groups=1000/count=200", len(setups) - 1: "Fattest/user=unprivileged/count=1",
+		0: "Dress/dress=naked/count=200", 3: "Dress/dress=groups=1000/count=200", len(setups) - 2: "Fattest/user=unprivileged/count=1",
+		len(setups) - 1: "Exhaust/limit=kernel.keys.maxkeys",
 	} {
 		if s := setups[i]; s.Name() != want || s.Control != (i == 0) || s.About == "" {
 			t.Errorf("setup %d is %s, control %v", i, s.Name(), s.Control)
@@ -147,8 +148,8 @@ func TestLeft(t *testing.T) {
 	if got := left(lab, before, before); len(got) > 0 {
 		t.Errorf("%q are left of nothing", got)
 	}
-	now := sampleOf(1<<20+8193, 2<<20+8193, 1<<20, 2<<20, 1<<20, 6, 0)
-	want := []string{"+8193 kmem-B", "+1048576 percpu-B", "+1 dying-cgroups"}
+	now := sampleOf(1<<20+8193, 2<<20+8193, 1<<20, 2<<20, 1<<20, 5+17, 0)
+	want := []string{"+8193 kmem-B", "+1048576 percpu-B", "+17 dying-cgroups"}
 	if diff := cmp.Diff(want, left(lab, before, now)); diff != "" {
 		t.Errorf("left (-want +got):\n%s", diff)
 	}

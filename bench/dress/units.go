@@ -30,5 +30,8 @@ func units() (all []results.Unit) {
 			results.Unit{Name: "extra-" + u.name, Meta: "better=lower", Meaning: "what a dressed zombie holds beyond a naked one: " + u.meaning},
 			results.Unit{Name: u.name, Meta: "better=lower", Meaning: "what a zombie holds: " + u.meaning})
 	}
-	return all
+	return append(all,
+		results.Unit{Name: unitAtEDQUOT, Meta: "assume=exact", Meaning: "zombies that were there when no further one could be dressed: EDQUOT"},
+		results.Unit{Name: unitRefused, Meta: "assume=exact", Meaning: "processes under the same limit that are refused as well"},
+		results.Unit{Name: unitRecovers, Meta: "assume=exact", Meaning: "children that can be dressed again after the reap"})
 }
