@@ -122,8 +122,33 @@ func (a *army) raise(ctx context.Context, s *bench.Site, count int) error {
 	if err := bench.Complete(raised, count); err != nil {
 		return err
 	}
+	if err := calm(ctx, s); err != nil {
+		return err
+	}
 	a.after, err = s.Settle(ctx, a.name, nil)
 	return err
+}
+
+// calm waits until the cgroup's charge stands still for a while: some of what
+// the end of a process gives back, such as its network namespace, a worker takes
+// down later. It gives up after patience; Settle then tells.
+func calm(ctx context.Context, s *bench.Site) error {
+	const still, every = 500 * time.Millisecond, 50 * time.Millisecond
+	s.Doing("waiting for what was given back")
+	last, since := uint64(0), time.Now()
+	for until := since.Add(patience); time.Now().Before(until) && time.Since(since) < still; {
+		kmem, err := s.Kmem()
+		if err != nil {
+			return err
+		}
+		if kmem != nil && *kmem != last {
+			last, since = *kmem, time.Now()
+		}
+		if err := bench.Sleep(ctx, every); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // patience is how long what an army held may take to come back: the OOM killer
