@@ -19,6 +19,7 @@ import (
 	"zombench/bench/memory"
 	"zombench/bench/vm"
 	"zombench/results"
+	"zombench/results/report"
 )
 
 // kernelsFlags are the flags of zombench kernels run.
@@ -180,9 +181,9 @@ func answerFrom(w io.Writer, files []string) error {
 	if len(errs) > 0 {
 		return errors.Join(errs...)
 	}
-	report, err := set.Report(results.Query{})
+	r, err := report.New(set, report.Query{})
 	if err != nil {
 		return err
 	}
-	return report.Write(w, results.Text)
+	return r.Doc().Write(w, report.Text)
 }
