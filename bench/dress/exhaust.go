@@ -33,12 +33,17 @@ func exhaustSetup() bench.Setup {
 	return bench.Setup{
 		Bench:  Exhaust,
 		Params: []results.Param{{Key: "limit", Value: maxKeys}},
-		About:  "zombies with a session keyring each fill their user's " + maxKeys,
+		About:  "zombies with a session keyring and a key in it each fill their user's " + maxKeys,
 		Needs:  []bench.Need{bench.NeedRoot, bench.NeedCgroup},
 		Army:   bench.Army{Zombies: mostKeys, Tasks: 2 * parallel},
 		Run:    runExhaust,
 	}
 }
+
+// withKey takes two keys. A session keyring alone would be refused to nobody who
+// had none before: it counts, and may overrun (KEY_ALLOC_QUOTA_OVERRUN of
+// security/keys/process_keys.c, install_session_keyring_to_cred).
+const withKey = "keyring=1"
 
 // runExhaust raises more zombies with a keyring than a user may have keys. It
 // must end after exactly as many as there is room for, for a bystander of the
@@ -50,7 +55,7 @@ func runExhaust(ctx context.Context, s *bench.Site) error {
 	if err != nil {
 		return err
 	}
-	bystander := &army{name: "bystander", outfit: "keyring"}
+	bystander := &army{name: "bystander", outfit: withKey}
 	if err := bystander.start(ctx, s, start, 1); err != nil {
 		return err
 	}
@@ -67,7 +72,8 @@ func runExhaust(ctx context.Context, s *bench.Site) error {
 	if room > mostKeys {
 		return fmt.Errorf("%s is more than %d here: %w", maxKeys, mostKeys, measure.ErrNotSupported)
 	}
-	many := &army{name: "army", outfit: "keyring"}
+	room /= 2
+	many := &army{name: "army", outfit: withKey}
 	if err := many.start(ctx, s, start, room+10); err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func kinds() []kind {
 		{"setsid", "a session of its own", 0, 0, setsid},
 		{"threads", "further threads, which end at once", 1, 1000, threads},
 		{"groups", "supplementary groups", 1000, 65536, groups},
-		{"keyring", "a session keyring with so many keys in it", none, 1 << 20, keyring},
+		{"keyring", "a session keyring with so many keys in it; max: as many as the user may have", none, mostKeys, keyring},
 		{"seccomp", "a seccomp filter of so many instructions", 16, 4096, seccomp},
 		{"userns", "nested user namespaces", 1, 32, userns},
 		{"pidns", "a pid namespace, of which it is the init", 0, 0, flags(unix.CLONE_NEWPID)},

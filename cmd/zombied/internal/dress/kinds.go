@@ -54,13 +54,20 @@ func keyring(o *outfit, keys int) error {
 	for i := range keys {
 		names = append(names, fmt.Sprintf("%07d\x00", i)...)
 	}
-	o.call(clone.Call{
+	c := clone.Call{
 		Number: unix.SYS_ADD_KEY,
 		Args:   [6]uintptr{text(o, "user"), elements(o, names), elements(o, make([]byte, keyPayload)), keyPayload, uintptr(^uint32(2))},
-		Times:  keys, Step: 2, Stride: name, Enough: uintptr(unix.EDQUOT),
-	})
+		Times:  keys, Step: 2, Stride: name,
+	}
+	if keys == mostKeys {
+		c.Enough = uintptr(unix.EDQUOT)
+	}
+	o.call(c)
 	return nil
 }
+
+// mostKeys stands for as many as there may be.
+const mostKeys = 1 << 20
 
 // keyPayload is what a key holds: as many keys as a user may have by default
 // (200) fit into what they may hold (20 000 bytes) with it.
