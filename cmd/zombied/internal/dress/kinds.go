@@ -67,7 +67,7 @@ func keyring(o *outfit, keys int) error {
 }
 
 // mostKeys stands for as many as there may be.
-const mostKeys = 1 << 20
+const mostKeys = 1 << 16
 
 // keyPayload is what a key holds: as many keys as a user may have by default
 // (200) fit into what they may hold (20 000 bytes) with it.
