@@ -72,6 +72,22 @@ func Names() []string {
 	return names
 }
 
+// Help describes the dresses, a line each.
+func Help() string {
+	var b strings.Builder
+	for _, k := range kinds() {
+		name := k.name
+		switch {
+		case k.def > 0:
+			name += fmt.Sprintf("[=%d]", k.def)
+		case k.def == none:
+			name += "[=N]"
+		}
+		fmt.Fprintf(&b, "  %-16s %s\n", name, k.text)
+	}
+	return b.String()
+}
+
 // Check reports what is wrong with a list of dresses, whatever the machine.
 func Check(list string) error {
 	_, err := parse(list)
