@@ -73,6 +73,7 @@ func runFattest(ctx context.Context, s *bench.Site) error {
 	if a.reaped, err = a.reap(ctx, s, "reaped", a.before); err != nil {
 		return err
 	}
+	// Beside nobody: what it holds is all of it.
 	for _, v := range difference(s.Lab, &army{after: a.after, before: a.after, reaped: a.after}, a, 1) {
 		s.Put(v.Unit, v.Value)
 	}

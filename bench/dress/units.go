@@ -21,7 +21,7 @@ func units() (all []results.Unit) {
 		{unitAbove, "charged to the cgroup above and not to the army's"},
 		{unitObjects, "objects in unreclaimable slab caches, in whole objects a zombie (/proc/slabinfo)"},
 		{unitSlab, "pages of unreclaimable slab (SUnreclaim)"},
-		{unitPercpu, "memory that is kept for each possible CPU (Percpu), by the page"},
+		{unitPercpu, "pages of memory that is kept for each possible CPU (Percpu); the kernel keeps those that earlier armies had, and what fits into them does not show"},
 		{unitVmalloc, "pages of vmalloc areas (VmallocUsed)"},
 		{unitTotal, "unreclaimable slab, Percpu and VmallocUsed together"},
 		{unitDying, "cgroups that were removed and are still there"},

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"zombench/cmd/zombied/internal/dress"
 )
 
 // Exit statuses, as the Linux Standard Base has them for init scripts.
@@ -107,6 +109,11 @@ const startExamples = `  zombied                                   1000 zombies,
   zombied status && zombied stop
   zombied --foreground --hold --count 500   raise with kill -USR1, reap with kill -USR2`
 
+const dressHelp = `
+Dresses, for --dress: what a child does before it ends. From files on the kernel
+takes it off at the end; the others a zombie keeps.
+`
+
 func rootCommand() *cobra.Command {
 	root := startCommand("zombied", "Raise an army of zombies and keep it", rootHelp)
 	root.SilenceErrors = true
@@ -126,7 +133,7 @@ func rootCommand() *cobra.Command {
 	usage := root.UsageFunc()
 	root.SetUsageFunc(func(cmd *cobra.Command) error {
 		err := usage(cmd)
-		fmt.Fprint(cmd.OutOrStderr(), rootDetails)
+		fmt.Fprint(cmd.OutOrStderr(), rootDetails, dressHelp, dress.Help())
 		return err
 	})
 	return root
