@@ -247,6 +247,7 @@ func (r *Runner) header(lab *Lab, setups []planned, trials int, notices []string
 	}
 	h.Comments = append(h.Comments, notices...)
 	h.Kernel = r.Kernel
+	h.Kernel.PossibleCPUs = uint64(m.Possible)
 	seen := make(map[string]bool)
 	for _, s := range setups {
 		if s.About != "" && !seen[s.Name()] {

@@ -77,6 +77,13 @@ var errSystemWide = errors.New("tells of the whole system")
 // lab can.
 func (s *Site) ReadSystem() { s.sampler.instruments = s.Lab.Instruments }
 
+// ReadCgroups makes the site read the kernel memory of the cgroup above the
+// trial's too, and which cgroups are dying.
+func (s *Site) ReadCgroups() { s.sampler.cgroups = true }
+
+// Dying counts the cgroups that were removed and are still there.
+func (s *Site) Dying() (uint64, error) { return s.cgroup.Dying(s.Lab.FS) }
+
 // Doing says what the trial is at.
 func (s *Site) Doing(what string) { s.watch.Doing(what) }
 

@@ -5,6 +5,7 @@ package experiments
 import (
 	"zombench/bench"
 	"zombench/bench/callsites"
+	"zombench/bench/dress"
 	"zombench/bench/foreign"
 	"zombench/bench/inits"
 	"zombench/bench/memory"
@@ -23,6 +24,7 @@ func All() []bench.Experiment {
 		inits.Experiment(),
 		foreign.Experiment(),
 		callsites.Experiment(),
+		dress.Experiment(),
 		watchers.Experiment(),
 	}
 }
