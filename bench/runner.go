@@ -22,10 +22,10 @@ type Runner struct {
 	RaiseLimits bool   // raise kernel.pid_max and kernel.threads-max as far as the armies need
 	Options     Options
 
-	Version  string                // of this program, for the head of the file
-	Config   []results.Param       // further keys of the file's configuration
-	Comments []string              // further comments at its head
-	Structs  func() results.Kernel // what the ledger has to know of this kernel; nil: nothing is known
+	Version  string          // of this program, for the head of the file
+	Config   []results.Param // further keys of the file's configuration
+	Comments []string        // further comments at its head
+	Kernel   results.Kernel  // what the ledger has to know of this kernel
 
 	Output   Recorder
 	Progress Progress
@@ -240,9 +240,7 @@ func (r *Runner) header(lab *Lab, setups []planned, trials int, notices []string
 		h.Comments = append(h.Comments, missing.String())
 	}
 	h.Comments = append(h.Comments, notices...)
-	if r.Structs != nil {
-		h.Kernel = r.Structs()
-	}
+	h.Kernel = r.Kernel
 	seen := make(map[string]bool)
 	for _, s := range setups {
 		if s.About != "" && !seen[s.Name()] {

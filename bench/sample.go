@@ -20,7 +20,7 @@ type Sample struct {
 // A sampler takes samples of one trial.
 type sampler struct {
 	fs          measure.FS
-	release     string // of the kernel
+	release     measure.Release
 	instruments Instruments
 	cgroup      *cgroup.Cgroup // nil without cgroups
 }

@@ -63,7 +63,7 @@ func (l *Lab) newSite(setup Setup, watch Progress) (*Site, error) {
 			return nil, err
 		}
 	}
-	s.sampler = sampler{fs: l.FS, release: l.Machine.Kernel, instruments: l.Instruments, cgroup: s.cgroup}
+	s.sampler = sampler{fs: l.FS, release: measure.Release(l.Machine.Kernel), instruments: l.Instruments, cgroup: s.cgroup}
 	for _, i := range []int{meminfo, slabinfo} {
 		s.sampler.instruments.List[i].Err = errSystemWide
 	}

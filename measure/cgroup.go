@@ -53,7 +53,7 @@ func (h Hierarchy) Ancestors() []string {
 // of 0 means the reading process.
 func (fs FS) Cgroups(pid int) (Membership, error) {
 	m := Membership{PID: pid}
-	path := filepath.Join(fs.pidDir(pid), "cgroup")
+	path := filepath.Join(fs.PIDDir(pid), "cgroup")
 	data, err := readFile(path)
 	if err != nil {
 		return m, fmt.Errorf("cgroups of a process: %w", err)

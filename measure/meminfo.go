@@ -1,7 +1,10 @@
 package measure
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"syscall"
 
 	"github.com/prometheus/procfs"
 )
@@ -21,9 +24,9 @@ type Meminfo struct {
 }
 
 // Meminfo reads /proc/meminfo.
-func (fs FS) Meminfo() (Meminfo, error) {
-	path := fs.proc("meminfo")
-	p, err := procfs.NewFS(fs.Proc)
+func (f FS) Meminfo() (Meminfo, error) {
+	path := f.proc("meminfo")
+	p, err := procfs.NewFS(f.Proc)
 	if err != nil {
 		return Meminfo{}, classify(err)
 	}
@@ -52,4 +55,15 @@ func (fs FS) Meminfo() (Meminfo, error) {
 		*f.to = *f.from
 	}
 	return m, nil
+}
+
+// parseFailure gives an error of procfs its kind: those of the system keep
+// theirs, the rest are about the contents of a file.
+func parseFailure(err error) error {
+	var path *fs.PathError
+	var errno syscall.Errno
+	if errors.As(err, &path) || errors.As(err, &errno) {
+		return classify(err)
+	}
+	return fmt.Errorf("%w: %w", ErrMalformed, err)
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"zombench/measure/measuretest"
 )
 
 func TestMeminfoOfKernels(t *testing.T) {
@@ -49,7 +51,7 @@ func TestMeminfoErrors(t *testing.T) {
 		{"empty", "", ErrNotSupported},
 	} {
 		dir := t.TempDir()
-		put(t, dir, map[string]string{"meminfo": tt.text})
+		measuretest.Put(t, dir, map[string]string{"meminfo": tt.text})
 		if _, err := (FS{Proc: dir}).Meminfo(); !errors.Is(err, tt.want) {
 			t.Errorf("%s: error %v, want %v", tt.name, err, tt.want)
 		}

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"zombench/measure/measuretest"
 )
 
 func TestSlabinfoOfKernels(t *testing.T) {
@@ -117,7 +119,7 @@ func TestSlabinfoErrors(t *testing.T) {
 func TestSlabinfoReader(t *testing.T) {
 	dir := t.TempDir()
 	line := func(n string) string { return header + "pid " + n + " 9 192 21 1 : slabdata 3 4 0\n" }
-	put(t, dir, map[string]string{"slabinfo": line("1")})
+	measuretest.Put(t, dir, map[string]string{"slabinfo": line("1")})
 	r, err := FS{Proc: dir}.OpenSlabinfo()
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +129,7 @@ func TestSlabinfoReader(t *testing.T) {
 	if err := r.Read(&before); err != nil {
 		t.Fatal(err)
 	}
-	put(t, dir, map[string]string{"slabinfo": line("2")})
+	measuretest.Put(t, dir, map[string]string{"slabinfo": line("2")})
 	if err := r.Read(&after); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +145,7 @@ func TestSlabinfoReader(t *testing.T) {
 func TestSlabinfoReaderGrows(t *testing.T) {
 	dir := t.TempDir()
 	const lines = 5000
-	put(t, dir, map[string]string{"slabinfo": header + strings.Repeat("pid 1 9 192 21 1 : slabdata 3 4 0\n", lines)})
+	measuretest.Put(t, dir, map[string]string{"slabinfo": header + strings.Repeat("pid 1 9 192 21 1 : slabdata 3 4 0\n", lines)})
 	s, err := FS{Proc: dir}.Slabinfo()
 	if err != nil || len(s.Caches) != lines {
 		t.Errorf("%d caches, error %v; want %d", len(s.Caches), err, lines)
@@ -151,7 +153,7 @@ func TestSlabinfoReaderGrows(t *testing.T) {
 }
 
 func TestSlabinfoOfThisKernel(t *testing.T) {
-	skipUnlessRoot(t)
+	measuretest.SkipUnlessRoot(t)
 	s, err := Host().Slabinfo()
 	if errors.Is(err, ErrNotSupported) {
 		t.Skip(err)

@@ -216,8 +216,8 @@ func (p *program) settle(ctx context.Context) (zombies int, err error) {
 		return 0, err
 	}
 	for _, pid := range living {
-		if threads, err := p.Lab.FS.Threads(pid); err == nil {
-			n -= threads
+		if process, err := p.Lab.FS.Process(pid); err == nil {
+			n -= process.Threads
 		}
 	}
 	if n < 1 {

@@ -87,22 +87,38 @@ func Exclusive(t testing.TB) { lock(t, unix.LOCK_EX) }
 // system: it waits for those that do, and they wait for it.
 func Shared(t testing.TB) { lock(t, unix.LOCK_SH) }
 
+// held is the lock of all tests as this process has it.
+var held struct {
+	mu   sync.Mutex
+	file *os.File
+	by   int // tests and their subtests
+}
+
 func lock(t testing.TB, how int) {
 	t.Helper()
-	f, err := os.OpenFile(filepath.Join(os.TempDir(), fmt.Sprintf("zombench-labtest-%d.lock", os.Getuid())), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		err = unix.Flock(int(f.Fd()), how)
-		if err != unix.EINTR {
-			break
+	held.mu.Lock()
+	defer held.mu.Unlock()
+	if held.by == 0 {
+		f, err := os.OpenFile(filepath.Join(os.TempDir(), fmt.Sprintf("zombench-labtest-%d.lock", os.Getuid())), os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			t.Fatal(err)
 		}
+		for err = unix.EINTR; err == unix.EINTR; {
+			err = unix.Flock(int(f.Fd()), how)
+		}
+		if err != nil {
+			t.Fatalf("taking the lock of all tests: %v", err)
+		}
+		held.file = f
 	}
-	if err != nil {
-		t.Fatalf("taking the lock of all tests: %v", err)
-	}
-	t.Cleanup(func() { f.Close() })
+	held.by++
+	t.Cleanup(func() {
+		held.mu.Lock()
+		defer held.mu.Unlock()
+		if held.by--; held.by == 0 {
+			held.file.Close()
+		}
+	})
 }
 
 // Options are how a test opens a lab: under a lock file of its own, and with

@@ -191,7 +191,7 @@ func exhaustNProc(t *trial, p plan) error {
 
 // strangerUID returns a user who has no process.
 func (t *trial) strangerUID() (int, error) {
-	all, err := t.Lab.FS.Scan()
+	all, err := t.Lab.FS.Processes()
 	if err != nil {
 		return 0, err
 	}
@@ -228,12 +228,7 @@ func exhaustPidMax(t *trial, p plan) error {
 
 // ownPidMax tells whether a pid namespace has a pid_max of its own.
 func (t *trial) ownPidMax() error {
-	var major, minor int
-	release := t.Lab.Machine.Kernel
-	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err != nil {
-		return fmt.Errorf("kernel release %q: %w", release, measure.ErrMalformed)
-	}
-	if major < 6 || major == 6 && minor < 14 {
+	if release := measure.Release(t.Lab.Machine.Kernel); !release.AtLeast(6, 14) {
 		return fmt.Errorf("kernel.pid_max of a pid namespace of its own: Linux %s: %w, 6.14 has it", release, measure.ErrNotSupported)
 	}
 	return nil
@@ -296,9 +291,8 @@ func exhaustMemory(t *trial, p plan) error {
 	if err != nil {
 		return err
 	}
-	_, statErr := t.Lab.FS.Process(w.bystander.PID)
-	bystander, _ := t.Lab.FS.Process(w.bystander.PID)
-	bystanderDead := statErr != nil || bystander.Zombie()
+	bystander, err := t.Lab.FS.Process(w.bystander.PID)
+	bystanderDead := err != nil || bystander.Zombie()
 	switch {
 	case killed:
 		// Its children came to us, dead and to be collected.

@@ -10,6 +10,7 @@ import (
 
 	"zombench/bench"
 	"zombench/measure"
+	"zombench/measure/limits"
 	"zombench/results"
 )
 
@@ -118,7 +119,7 @@ func standing(s results.Summary, unit string) uint64 {
 }
 
 // query fills a cost into a query for limits.
-func (c cost) query(q measure.LimitsQuery) measure.LimitsQuery {
+func (c cost) query(q limits.Query) limits.Query {
 	q.BytesPerZombie, q.ChargePerZombie = c.Pages, c.Charge
 	return q
 }

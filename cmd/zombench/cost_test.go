@@ -7,6 +7,7 @@ import (
 
 	"zombench/bench"
 	"zombench/measure"
+	"zombench/measure/measuretest"
 )
 
 func TestFindCost(t *testing.T) {
@@ -59,8 +60,8 @@ func TestFindCost(t *testing.T) {
 func TestFindCostBroken(t *testing.T) {
 	here := measure.Machine{Kernel: "1.2.3-test", GOARCH: "amd64"}
 	t.Chdir(t.TempDir())
-	put(t, ".", map[string]string{"broken.txt": "kernel: 1.2.3-test\n\nBenchmarkZombies/count=1/parallel=1/spawn=exec 1 x kmem-B/1000zombies\n"})
-	put(t, localResults, map[string]string{"1.2.3-test.txt": "no results\n"})
+	measuretest.Put(t, ".", map[string]string{"broken.txt": "kernel: 1.2.3-test\n\nBenchmarkZombies/count=1/parallel=1/spawn=exec 1 x kmem-B/1000zombies\n"})
+	measuretest.Put(t, localResults, map[string]string{"1.2.3-test.txt": "no results\n"})
 	for _, from := range []string{"broken.txt", "nowhere.txt"} {
 		if _, err := findCost(from, here); err == nil || !strings.Contains(err.Error(), from) {
 			t.Errorf("%s: error %v", from, err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,6 +12,7 @@ import (
 	"zombench/bench"
 	"zombench/bench/cgroup"
 	"zombench/measure"
+	"zombench/measure/limits"
 )
 
 func newDoctor() *cobra.Command {
@@ -96,14 +96,14 @@ func diagnose(w io.Writer, what, detail string, err error, remedy string) {
 // room prints the limits that an army of this program meets here, the nearest
 // first.
 func room(w io.Writer, fs measure.FS, each cost) error {
-	found, err := findBounds(fs, measure.LimitsQuery{ExtraTasks: bench.SpareTasks}, each)
+	found, err := headroom(fs, each.query(limits.Query{ExtraTasks: bench.SpareTasks}))
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(w, "an army meets these limits, the nearest first:")
-	for _, b := range found {
-		if b.Fits != math.MaxUint64 {
-			fmt.Fprintf(w, "  %-20s room for %d zombies (%s)\n", b.Name, b.Fits, b.place())
+	for _, l := range found {
+		if l.Bounded() {
+			fmt.Fprintf(w, "  %-20s room for %d zombies (%s)\n", l.Name, l.Fits, place(l.Limit))
 		}
 	}
 	return nil

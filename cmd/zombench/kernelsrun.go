@@ -134,7 +134,7 @@ func (f *kernelsFlags) planFor(k vm.Kernel) bench.Plan {
 	plan := f.plan
 	switch {
 	case plan.Counts != nil:
-	case measure.Memcg{Version: 2}.Batched(k.Release):
+	case measure.Memcg{Version: 2}.Batched(measure.Release(k.Release)):
 		plan.Counts = []int{2000, 4000, 8000}
 	default:
 		plan.Counts = []int{250, 500, 1000}

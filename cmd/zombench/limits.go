@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -13,9 +12,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/perf/benchunit"
 
 	"zombench/measure"
+	"zombench/measure/limits"
 )
 
 // limitsOptions are the flags of zombench limits.
@@ -59,7 +58,7 @@ Exit status: 0, or 1 if the zombies that --count asks for do not fit.`,
 			if cmd.Flags().Changed("cgroup") && o.cgroup == "" {
 				return usageErrorf("--cgroup: the name is empty")
 			}
-			return limits(cmd.OutOrStdout(), cmd.ErrOrStderr(), measure.Host(), o, time.Now())
+			return answerLimits(cmd.OutOrStdout(), cmd.ErrOrStderr(), measure.Host(), o, time.Now())
 		},
 	}
 	f := cmd.Flags()
@@ -76,17 +75,17 @@ Exit status: 0, or 1 if the zombies that --count asks for do not fit.`,
 
 var limitsFormats = []string{"text", "markdown", "csv", "json"}
 
-// limits answers for the machine in kernel as it is now.
-func limits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, now time.Time) error {
+// answerLimits answers for the machine in kernel as it is now.
+func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, now time.Time) error {
 	if !slices.Contains(limitsFormats, o.format) {
 		return usageErrorf("--format: unknown format %q: want text, markdown, csv or json", o.format)
 	}
 	if o.pid < 0 {
 		return usageErrorf("--pid: %d is no process", o.pid)
 	}
-	var every *rate
+	var every *limits.Rate
 	if o.rate != "" {
-		r, err := parseRate(o.rate)
+		r, err := limits.ParseRate(o.rate)
 		if err != nil {
 			return usageErrorf("--rate: %w", err)
 		}
@@ -100,23 +99,20 @@ func limits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, now ti
 	if err != nil {
 		return err
 	}
-	q := measure.LimitsQuery{PID: o.pid, Cgroup: o.cgroup, Count: o.count}
-	found, err := findBounds(kernel, q, each)
+	q := each.query(limits.Query{PID: o.pid, Cgroup: o.cgroup, Count: o.count})
+	found, err := headroom(kernel, q)
 	if found == nil && err != nil {
 		return err
 	}
 	if err != nil { // what could be read is good
 		exitCode(stderr, fmt.Errorf("some limits are left out: %w", err))
 	}
-	answer := newLimitsAnswer(found, each, every, now)
-	var inOrder []measure.Limit
+	var inOrder []limits.Limit
 	for _, b := range found {
 		inOrder = append(inOrder, b.Limit)
 	}
-	refused := each.query(q).Check(inOrder)
-	if o.count > 0 {
-		answer.asked, answer.fit = o.count, refused == nil
-	}
+	refused := q.Check(inOrder)
+	answer := limitsAnswer{bounds: found, query: q, each: each, rate: every, now: now, fit: refused == nil}
 	write := map[string]func(io.Writer) error{
 		"text": answer.text, "markdown": answer.markdown, "csv": answer.csv, "json": answer.json,
 	}[o.format]
@@ -129,76 +125,61 @@ func limits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, now ti
 	return nil
 }
 
-// A bound is a limit as zombies meet it.
-type bound struct{ measure.Bound }
-
-// findBounds reads the limits and puts the one that breaks first before the
-// others. Bounds beside an error are good, but not all.
-func findBounds(kernel measure.FS, q measure.LimitsQuery, each cost) ([]bound, error) {
-	q = each.query(q)
-	limits, err := kernel.Limits(q)
+// headroom reads how many zombies fit under each limit. What is returned beside
+// an error is good, but not all.
+func headroom(kernel measure.FS, q limits.Query) ([]limits.Headroom, error) {
+	found, err := limits.Read(kernel, q)
 	if err != nil {
 		err = fmt.Errorf("reading the limits: %w", err)
 	}
-	var found []bound
-	for _, b := range q.Bounds(limits) {
-		found = append(found, bound{b})
-	}
-	return found, err
+	return q.Headroom(found), err
 }
 
 // unbounded is how many zombies fit where nothing bounds them.
 const unbounded = "any"
 
-// bounded tells whether the limit bounds anything.
-func (b bound) bounded() bool { return b.Fits != math.MaxUint64 }
-
-// place says where the limit is, and whose it is.
-func (b bound) place() string {
-	if b.Owner == "" {
-		return b.Where
+// place says where a limit is, and whose it is.
+func place(l limits.Limit) string {
+	if l.Owner == "" {
+		return l.Where
 	}
-	return b.Where + " (" + b.Owner + ")"
+	return l.Where + " (" + l.Owner + ")"
 }
 
-// used says how much of the limit is taken.
-func (b bound) used() string {
+// used says how much of a limit is taken.
+func used(l limits.Limit) string {
 	number := func(n uint64) string {
-		if b.Unit == measure.Bytes {
+		if l.Unit == limits.Bytes {
 			return humanBytes(n)
 		}
 		return strconv.FormatUint(n, 10)
 	}
-	switch {
-	case !b.Binds:
-		return number(b.Used) + " of " + number(b.Value) + ", does not bind"
+	s := number(l.Used) + " of " + number(l.Value)
+	if !l.Binds {
+		s += ", does not bind"
 	}
-	return number(b.Used) + " of " + number(b.Value)
+	return s
 }
 
 // A limitsAnswer is what limits says.
 type limitsAnswer struct {
-	bounds []bound
+	bounds []limits.Headroom // the one that is met first before the others
+	query  limits.Query
 	each   cost
-	rate   *rate // nil: not asked
+	rate   *limits.Rate // nil: not asked
 	now    time.Time
-	asked  uint64 // zombies; 0: not asked
-	fit    bool   // those asked for
-}
-
-func newLimitsAnswer(bounds []bound, each cost, every *rate, now time.Time) limitsAnswer {
-	return limitsAnswer{bounds: bounds, each: each, rate: every, now: now}
+	fit    bool // those asked for
 }
 
 // first says which limit breaks first, after how many zombies and when.
 func (a limitsAnswer) first() string {
-	if len(a.bounds) == 0 || !a.bounds[0].bounded() {
+	if len(a.bounds) == 0 || !a.bounds[0].Bounded() {
 		return "no limit was found that zombies would meet"
 	}
 	b := a.bounds[0]
 	whose := cmp.Or(b.Owner, b.Where)
 	if b.Fits == 0 {
-		return fmt.Sprintf("no zombie fits any more: %s is met, %s used (%s)", b.Name, b.used(), whose)
+		return fmt.Sprintf("no zombie fits any more: %s is met, %s used (%s)", b.Name, used(b.Limit), whose)
 	}
 	fit := "more zombies fit"
 	if b.Fits == 1 {
@@ -206,8 +187,8 @@ func (a limitsAnswer) first() string {
 	}
 	s := fmt.Sprintf("%d %s, then %s is met (%s); they hold %s by then%s", b.Fits, fit, b.Name, whose, humanBytes(a.holds(b)), a.each.assumed())
 	if a.rate != nil {
-		s += fmt.Sprintf("; at %s that takes %s", a.rate, humanDuration(a.rate.after(b.Fits)))
-		if d, ok := a.rate.after(b.Fits); ok {
+		s += fmt.Sprintf("; at %s that takes %s", a.rate, humanDuration(a.rate.After(b.Fits)))
+		if d, ok := a.rate.After(b.Fits); ok {
 			s += ", until " + a.now.Add(d).UTC().Format("2006-01-02 15:04 MST")
 		}
 	}
@@ -215,14 +196,14 @@ func (a limitsAnswer) first() string {
 }
 
 // holds returns how much memory the zombies that fit take, in bytes.
-func (a limitsAnswer) holds(b bound) uint64 {
+func (a limitsAnswer) holds(b limits.Headroom) uint64 {
 	if b.Fits > math.MaxUint64/a.each.Pages {
 		return math.MaxUint64
 	}
 	return b.Fits * a.each.Pages
 }
 
-// table has the limits that are set, and remarks tells of the rest.
+// table has the limits that are set; remarks names the rest.
 func (a limitsAnswer) table() (header []string, rows [][]string) {
 	header = []string{"limit", "more zombies", "they hold" + a.each.assumed()}
 	if a.rate != nil {
@@ -233,14 +214,14 @@ func (a limitsAnswer) table() (header []string, rows [][]string) {
 		if b.Unlimited {
 			continue
 		}
-		row := []string{b.Name, unbounded, "", b.used(), b.place()}
-		if b.bounded() {
+		row := []string{b.Name, unbounded, "", used(b.Limit), place(b.Limit)}
+		if b.Bounded() {
 			row[1], row[2] = strconv.FormatUint(b.Fits, 10), humanBytes(a.holds(b))
 		}
 		if a.rate != nil {
 			in := ""
-			if b.bounded() {
-				in = humanDuration(a.rate.after(b.Fits))
+			if b.Bounded() {
+				in = humanDuration(a.rate.After(b.Fits))
 			}
 			row = slices.Insert(row, 3, in)
 		}
@@ -262,11 +243,11 @@ func (a limitsAnswer) remarks() string {
 		text += "\nnot limited, here or above: " + strings.Join(names, ", ")
 	}
 	switch {
-	case a.asked == 0:
+	case a.query.Count == 0:
 	case a.fit:
-		text += "\n" + plural(a.asked, "zombie") + " fit"
+		text += "\n" + plural(a.query.Count, "zombie") + " fit"
 	default:
-		text += "\n" + plural(a.asked, "zombie") + " do not fit"
+		text += "\n" + plural(a.query.Count, "zombie") + " do not fit"
 	}
 	return text
 }
@@ -300,15 +281,15 @@ type limitRecord struct {
 func (a limitsAnswer) records() []limitRecord {
 	var all []limitRecord
 	for _, b := range a.bounds {
-		r := limitRecord{Limit: b.Name, Where: b.Where, Owner: b.Owner, Used: b.Used, Unit: b.Unit, Binds: b.Binds, Remedy: b.Remedy}
+		r := limitRecord{Limit: b.Name, Where: b.Where, Owner: b.Owner, Used: b.Used, Unit: b.Unit, Binds: b.Binds, Remedy: a.query.Remedy(b.Limit).Text}
 		if !b.Unlimited {
 			r.Value = &b.Value
 		}
-		if b.bounded() {
+		if b.Bounded() {
 			holds := a.holds(b)
 			r.Fits, r.Holds = &b.Fits, &holds
 			if a.rate != nil {
-				if d, ok := a.rate.after(b.Fits); ok {
+				if d, ok := a.rate.After(b.Fits); ok {
 					ns := d.Nanoseconds()
 					r.AfterNs = &ns
 				}
@@ -331,8 +312,8 @@ func (a limitsAnswer) json(w io.Writer) error {
 	if a.rate != nil {
 		out.Rate = a.rate.String()
 	}
-	if a.asked > 0 {
-		out.Asked, out.Fit = a.asked, &a.fit
+	if a.query.Count > 0 {
+		out.Asked, out.Fit = a.query.Count, &a.fit
 	}
 	return writeJSON(w, out)
 }
@@ -346,28 +327,4 @@ func (a limitsAnswer) csv(w io.Writer) error {
 	}
 	c.Flush()
 	return c.Error()
-}
-
-// optional formats a number that may not apply.
-func optional[T uint64 | int64](n *T) string {
-	if n == nil {
-		return ""
-	}
-	return fmt.Sprint(*n)
-}
-
-func writeJSON(w io.Writer, value any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(value)
-}
-
-// humanBytes formats bytes with a binary prefix.
-func humanBytes(n uint64) string {
-	s := benchunit.CommonScale([]float64{float64(n)}, benchunit.Binary)
-	if s.Prefix == "" {
-		return strconv.FormatUint(n, 10) + " B"
-	}
-	return strconv.FormatFloat(float64(n)/s.Factor, 'f', 1, 64) + " " + s.Prefix + "B"
 }
