@@ -128,11 +128,7 @@ func needIterator(*bench.Host) error {
 // needOwnPidMax: only from Linux 6.14 on has a pid namespace a limit of its own;
 // before, the act would need the machine's.
 func needOwnPidMax(h *bench.Host) error {
-	var major, minor int
-	if _, err := fmt.Sscanf(h.Machine.Kernel, "%d.%d", &major, &minor); err != nil {
-		return fmt.Errorf("kernel release %q: %w", h.Machine.Kernel, measure.ErrMalformed)
-	}
-	if major < 6 || major == 6 && minor < 14 {
+	if !measure.Release(h.Machine.Kernel).AtLeast(6, 14) {
 		return fmt.Errorf("kernel.pid_max of a pid namespace of its own: Linux %s: %w, 6.14 has it", h.Machine.Kernel, measure.ErrNotSupported)
 	}
 	return nil

@@ -225,9 +225,6 @@ func (t *trial) act(ctx context.Context) (performance, error) {
 // is the calling thread's to give to its children (pid_namespaces(7)).
 func (t *trial) actElsewhere(ctx context.Context) (p performance, err error) {
 	if t.actor.pidns {
-		if t.order.Foreign, err = os.Readlink(pidNamespace); err != nil {
-			return p, err
-		}
 		if err := enter(t.Lab.FS, t.parent.Pid()); err != nil {
 			return p, err
 		}

@@ -5,6 +5,7 @@ package experiments
 import (
 	"zombench/bench"
 	"zombench/bench/callsites"
+	"zombench/bench/drag"
 	"zombench/bench/foreign"
 	"zombench/bench/inits"
 	"zombench/bench/memory"
@@ -20,6 +21,7 @@ func All() []bench.Experiment {
 		memory.Experiment(),
 		reaping.Experiment(),
 		spawning.Experiment(),
+		drag.Experiment(),
 		inits.Experiment(),
 		foreign.Experiment(),
 		callsites.Experiment(),
