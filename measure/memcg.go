@@ -162,8 +162,8 @@ func readLimitV1(path string) (limit uint64, unlimited bool, err error) {
 // statField finds one field of a file of "key value" lines.
 func statField(data []byte, key string) (value uint64, found bool, err error) {
 	for line := range bytes.Lines(data) {
-		k, v, ok := bytes.Cut(line, []byte(" "))
-		if ok && string(k) == key {
+		k, v := cutStat(line)
+		if string(k) == key {
 			n, err := parseUint(v)
 			if err != nil {
 				return 0, false, fmt.Errorf("field %s: %w", key, err)
@@ -174,22 +174,30 @@ func statField(data []byte, key string) (value uint64, found bool, err error) {
 	return 0, false, nil
 }
 
-// parseStat parses a file of "key value" lines.
+// parseStat parses a file of "key value" lines; of two with one key, the first
+// counts.
 func parseStat(data []byte) (map[string]uint64, error) {
 	stat := make(map[string]uint64)
 	for line := range bytes.Lines(data) {
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 {
-			continue
-		}
-		k, v, ok := bytes.Cut(line, []byte(" "))
-		n, valid := decimal(bytes.TrimSpace(v))
-		if !ok || len(k) == 0 || !valid {
+		k, v := cutStat(line)
+		n, valid := decimal(v)
+		switch {
+		case len(k) == 0 && len(v) == 0:
+		case len(k) == 0 || !valid:
 			return nil, fmt.Errorf("%w: want a name and a number, got %q", ErrMalformed, clip(line))
+		default:
+			if _, known := stat[string(k)]; !known {
+				stat[string(k)] = n
+			}
 		}
-		stat[string(k)] = n
 	}
 	return stat, nil
+}
+
+// cutStat takes a "key value" line apart.
+func cutStat(line []byte) (key, value []byte) {
+	key, value, _ = bytes.Cut(bytes.TrimSpace(line), []byte(" "))
+	return key, bytes.TrimSpace(value)
 }
 
 // Hierarchical reports whether what is below a cgroup counts for it: always,

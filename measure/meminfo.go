@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// Meminfo is the part of /proc/meminfo that tells what the kernel itself
+// Meminfo is the part of /proc/meminfo that says what the kernel itself
 // holds, in bytes, system-wide (proc_meminfo(5)).
 type Meminfo struct {
 	MemTotal     uint64
@@ -21,6 +21,7 @@ type Meminfo struct {
 	KernelStack  uint64
 	PageTables   uint64
 	Percpu       *uint64 // nil before Linux 4.20
+	VmallocUsed  *uint64 // 0 from Linux 4.4 to 5.2, which do not count it
 }
 
 // Meminfo reads /proc/meminfo.
@@ -32,9 +33,9 @@ func (f FS) Meminfo() (Meminfo, error) {
 	}
 	r, err := p.Meminfo()
 	if err != nil {
-		return Meminfo{}, fmt.Errorf("read %s: %w", path, parseFailure(err))
+		return Meminfo{}, fmt.Errorf("reading %s: %w", path, parseFailure(err))
 	}
-	m := Meminfo{Percpu: r.PercpuBytes}
+	m := Meminfo{Percpu: r.PercpuBytes, VmallocUsed: r.VmallocUsedBytes}
 	for _, f := range []struct {
 		name string
 		from *uint64

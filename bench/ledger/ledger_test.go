@@ -44,7 +44,7 @@ func zombie() []cache {
 // trial pretends that an army of n was measured.
 func trial(n int, caches []cache) *bench.Trial {
 	read := func(n int) bench.Sample {
-		slab, mem := measure.Slabinfo{Version: "2.1"}, measure.Meminfo{MemFree: 1 << 34}
+		slab, mem := measure.Slabinfo{}, measure.Meminfo{MemFree: 1 << 34}
 		var kmem uint64 = 2 << 20
 		for _, c := range caches {
 			l := c.SlabLine
@@ -91,7 +91,7 @@ func kernel() Kernel {
 				if c.Name != name {
 					continue
 				}
-				s := measure.SlabCache{Name: name, ID: name, Aliases: []string{name}, ObjectSize: c.ObjSize, SlabSize: c.ObjSize, Reclaimable: c.reclaimable}
+				s := measure.SlabCache{Name: name, ID: name, Aliases: []string{name}, ObjectSize: c.ObjSize, Reclaimable: c.reclaimable}
 				switch name {
 				case "pid":
 					s.ID, s.Aliases = ":A-0000192", []string{"cred", "pid"}
