@@ -108,8 +108,8 @@ func (b *bystanders) close(context.Context) error {
 	return err
 }
 
-// mostTicks is how many turns a bystander can note: a minute and a half.
-const mostTicks = 1 << 21
+// mostTicks is how many turns a bystander can note: some three minutes of them.
+const mostTicks = 1 << 22
 
 // bystanderName is the argument zero of the bystanders. Their argument is a CPU;
 // they print a line when they have begun, with what they have to do without, and

@@ -33,11 +33,11 @@ const Bench = "Drag"
 
 // The units. Those of a bystander begin with what it does: fork or sleep.
 const (
-	UnitAct     = "act-ns"         // of the actor: the act, the median of the rounds
-	unitLongest = "-ns"            // the longest that it was held up in an act's window, the median of the rounds
-	unitTail    = "-p99.9-ns"      // of all its turns in the windows of all acts
-	unitRest    = "-rest-ns"       // as the longest, in windows in which nobody acts
-	unitStalled = "-stalled/trial" // 1 if the longest is above that of every window of rest; 0: there is no stall
+	UnitAct     = "act-ns"    // of the actor: the act, the median of the rounds
+	unitLongest = "-ns"       // the longest that it was held up in an act's window, the median of the rounds
+	unitTail    = "-p99.9-ns" // of all its turns in the windows of all acts
+	unitRest    = "-rest-ns"  // as the longest, in windows in which nobody acts
+	unitStalled = "-stalled"  // 1 if the longest is above that of every window of rest; 0: there is no stall
 )
 
 // A plan is what the user may set.
