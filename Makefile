@@ -14,7 +14,7 @@ help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build zombied and zombench into bin/
-	CGO_ENABLED=0 $(GO) build -o bin/ ./cmd/...
+	CGO_ENABLED=0 $(GO) build -o bin/ ./cmd/zombench ./cmd/zombied
 
 # Signals that nohup or a shell's & left ignored would be missed by the tests.
 test: ## run the tests; as root they raise real armies

@@ -1,16 +1,23 @@
 package labtest
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"zombench/bench"
+	"zombench/bench/cgroup"
+	"zombench/measure"
 	"zombench/results"
 )
 
 // Each runs every setup of an experiment that matches a pattern once, in one
 // run, and has each trial checked in a subtest of the benchmark's name. A trial
-// that is broken fails, and what this machine cannot do is skipped.
+// that is broken fails, as does a value in a unit that the experiment does not
+// explain, and what this machine cannot do is skipped.
 func Each(t *testing.T, e bench.Experiment, pattern string, check func(*testing.T, results.Trial)) {
 	t.Helper()
 	trials, tally, err := TryTrials(t, t.Context(), e, pattern, nil)
@@ -25,6 +32,11 @@ func Each(t *testing.T, e bench.Experiment, pattern string, check func(*testing.
 			t.Log(r.Values)
 			if r.Broken != "" {
 				t.Fatalf("broken: %s", r.Broken)
+			}
+			for _, v := range r.Values {
+				if !slices.ContainsFunc(e.Units, func(u results.Unit) bool { return u.Name == v.Unit && u.Meaning != "" }) {
+					t.Errorf("nobody says what %s means", v.Unit)
+				}
 			}
 			check(t, r)
 		})
@@ -46,4 +58,30 @@ func Value(t testing.TB, r results.Trial, unit string) float64 {
 		t.Errorf("%s: no %s among %v", r.Name(), unit, r.Values)
 	}
 	return v
+}
+
+// NothingLeft checks that runs that have ended left no child of this process and
+// no cgroup of its making.
+func NothingLeft(t testing.TB) {
+	t.Helper()
+	fs := measure.Host()
+	if children, err := fs.Children(os.Getpid()); err != nil || len(children) > 0 {
+		t.Errorf("children %v remain (%v)", children, err)
+	}
+	host, err := bench.Survey(fs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range host.CgroupParents() {
+		left, err := filepath.Glob(filepath.Join(dir, fmt.Sprintf("%s%d-*", cgroup.Prefix, os.Getpid())))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range left {
+			t.Errorf("%s remains", path)
+		}
+	}
+	if err := host.Close(); err != nil {
+		t.Error(err)
+	}
 }

@@ -1,9 +1,14 @@
 package reaping
 
 import (
+	"context"
+	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"zombench/bench"
 	"zombench/bench/labtest"
@@ -115,4 +120,76 @@ func TestStanding(t *testing.T) {
 		}
 		labtest.Value(t, r, UnitCPU)
 	})
+}
+
+// Whenever a run is interrupted, it ends at once, the trial at work is no result,
+// and nothing of it is left.
+func TestInterrupted(t *testing.T) {
+	for _, tt := range []struct{ bench, at string }{
+		{"Reap", "starting a parent"}, {"Reap", "raising"}, {"Reap", "reaping"},
+		{"WaitOrder", "waiting in order"}, {"Adopt", "killing the parent"},
+		{"Exhaust", "reaping"}, {"Standing", "watching"}, {"Standing", "giving pids out"},
+	} {
+		t.Run(tt.bench+" "+tt.at, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			trials, tally, err := labtest.TryTrials(t, ctx, small(t), "^"+tt.bench+"$", func(what string) {
+				if strings.HasPrefix(what, tt.at) {
+					cancel()
+				}
+			})
+			if !errors.Is(err, context.Canceled) && len(tally.Skipped) == 0 {
+				t.Errorf("error %v, want that the context ended", err)
+			}
+			for _, r := range trials {
+				if r.Broken != "" {
+					t.Errorf("%s is recorded as broken: %s", r.Name(), r.Broken)
+				}
+			}
+			labtest.NothingLeft(t)
+		})
+	}
+}
+
+// What makes no sense is refused, and by name.
+func TestFields(t *testing.T) {
+	for name, values := range map[string][]string{
+		"count": {"0", "-1", "many"}, "parallel": {"0", "100000"}, "children": {"0", "1001"},
+		"step": {"0", "-1s", "1"}, "stand": {"0"},
+	} {
+		for _, value := range values {
+			e := Experiment()
+			i := slices.IndexFunc(e.Fields, func(f bench.Field) bool { return f.Name == name })
+			if i < 0 {
+				t.Fatalf("no field %s", name)
+			}
+			if err := e.Fields[i].Value.Set(value); err == nil {
+				t.Errorf("%s %q is accepted", name, value)
+			}
+		}
+	}
+}
+
+// Every benchmark has a control but WaitOrder, where each order is the other's.
+func TestSetups(t *testing.T) {
+	e := small(t)
+	setups, err := e.Setups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, controls := make(map[string]bool), make(map[string]bool)
+	for _, s := range setups {
+		if names[s.Name()] {
+			t.Errorf("two setups are called %s", s.Name())
+		}
+		names[s.Name()] = true
+		controls[s.Bench] = controls[s.Bench] || s.Control
+		if s.About == "" || s.Group != s.Bench {
+			t.Errorf("%s: about %q, in group %q", s.Name(), s.About, s.Group)
+		}
+	}
+	want := map[string]bool{Reap: true, WaitOrder: false, Adopt: true, Exhaust: true, Standing: true}
+	if diff := cmp.Diff(want, controls); diff != "" {
+		t.Errorf("benchmarks with a control (-want +got):\n%s", diff)
+	}
 }

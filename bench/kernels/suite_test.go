@@ -1,4 +1,4 @@
-package vm
+package kernels
 
 import (
 	"encoding/binary"
@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"zombench/bench/vm"
+	"zombench/bench/vm/debian"
 	"zombench/bench/vm/guest"
 	"zombench/bench/vm/initramfs"
 )
@@ -30,7 +32,7 @@ var suites = []struct {
 // TestSuiteUnderCgroup2 runs the harness's own tests under cgroup version 2 and
 // the newest kernel that is here.
 func TestSuiteUnderCgroup2(t *testing.T) {
-	k := amd64Kernel(t)
+	k := newestFetched(t)
 	bin := t.TempDir()
 	static := func(args ...string) { // go build or go test
 		cmd := exec.Command("go", slices.Insert(args, 1, "-trimpath", "-ldflags=-s -w")...)
@@ -59,14 +61,14 @@ func TestSuiteUnderCgroup2(t *testing.T) {
 		more = append(more, testdata(t, filepath.Join("../..", s.pkg), dir)...)
 		args = append(args, dir)
 	}
-	files, err := guest.Files(init, guest.Config{Args: args}, more...)
+	files, err := vm.GuestFiles(init, guest.Config{Args: args}, more...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	// The tests' output goes to standard error: it comes as it is made, and stays
 	// when one hangs.
 	var log strings.Builder
-	res, err := Boot(t.Context(), Config{Kernel: k, Files: files, Memory: 1024, Timeout: 9 * time.Minute, Stderr: &log})
+	res, err := vm.Boot(t.Context(), vm.Config{Kernel: k, Files: files, Memory: 1024, Timeout: 9 * time.Minute, Stderr: &log})
 	out := log.String()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -86,6 +88,35 @@ func TestSuiteUnderCgroup2(t *testing.T) {
 		t.Log(out)
 	}
 	t.Logf("%d tests passed under %s in %v", strings.Count(out, "\n--- PASS"), k.Name, res.Elapsed.Round(time.Second))
+}
+
+// newestFetched returns the newest amd64 kernel that was fetched, or skips the
+// test.
+func newestFetched(t *testing.T) vm.Kernel {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("booting takes seconds")
+	}
+	arch, err := vm.LookupArch("amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := arch.LookQEMU(); err != nil {
+		t.Skip(err)
+	}
+	dir, err := CacheDir()
+	if err != nil {
+		t.Skip(err)
+	}
+	cached, err := debian.Cached(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest, err := debian.Select(offersOf(cached), []string{"amd64-newest"})
+	if err != nil {
+		t.Skip("no amd64 kernel in the cache; zombench kernels fetch amd64-newest brings one")
+	}
+	return cached[slices.IndexFunc(cached, func(k vm.Kernel) bool { return k.Name == newest[0].Name })]
 }
 
 // testdata returns the files of a package's testdata, to lie in dir.

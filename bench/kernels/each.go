@@ -1,15 +1,17 @@
-package vm
+package kernels
 
 import (
 	"context"
 	"errors"
 	"sync"
+
+	"zombench/bench/vm"
 )
 
-// Each calls do for every kernel, at most jobs of them at a time, in order. A
+// each calls do for every kernel, at most jobs of them at a time, in order. A
 // kernel that fails does not stop the others; when ctx ends, those that have
 // not begun fail with its cause. The error joins those of all kernels.
-func Each(ctx context.Context, kernels []Kernel, jobs int, do func(context.Context, Kernel) error) error {
+func each(ctx context.Context, kernels []vm.Kernel, jobs int, do func(context.Context, vm.Kernel) error) error {
 	errs := make([]error, len(kernels))
 	slots := make(chan struct{}, max(1, jobs))
 	var all sync.WaitGroup

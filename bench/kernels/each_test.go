@@ -1,4 +1,4 @@
-package vm
+package kernels
 
 import (
 	"context"
@@ -7,10 +7,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"zombench/bench/vm"
 )
 
 func TestEach(t *testing.T) {
-	kernels := make([]Kernel, 10)
+	kernels := make([]vm.Kernel, 10)
 	for i := range kernels {
 		kernels[i].Name = fmt.Sprint("k", i)
 	}
@@ -18,7 +20,7 @@ func TestEach(t *testing.T) {
 	var mu sync.Mutex
 	var now, most int
 	done := make(map[string]bool)
-	err := Each(t.Context(), kernels, 3, func(ctx context.Context, k Kernel) error {
+	err := each(t.Context(), kernels, 3, func(ctx context.Context, k vm.Kernel) error {
 		mu.Lock()
 		now++
 		most = max(most, now)
@@ -42,7 +44,7 @@ func TestEachCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stop := errors.New("stopped")
 	calls := 0
-	err := Each(ctx, make([]Kernel, 10), 1, func(context.Context, Kernel) error {
+	err := each(ctx, make([]vm.Kernel, 10), 1, func(context.Context, vm.Kernel) error {
 		calls++
 		cancel(stop)
 		return nil
