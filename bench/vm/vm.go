@@ -37,6 +37,7 @@ type Config struct {
 
 	Accel   Accel         // "" is TCG
 	CPU     string        // QEMU's CPU model; "" is that of the architecture
+	CPUs    int           // how many; 0 is 1
 	Memory  int           // MiB; 0 is that of the architecture
 	Append  []string      // further kernel parameters
 	Timeout time.Duration // from QEMU's start to the end marker; 0 is DefaultTimeout
@@ -172,7 +173,7 @@ func (a Arch) args(c Config) []string {
 		params = append(params, a.Params)
 	}
 	args := []string{
-		"-accel", string(accel), "-smp", "1", "-m", strconv.Itoa(memory),
+		"-accel", string(accel), "-smp", strconv.Itoa(max(1, c.CPUs)), "-m", strconv.Itoa(memory),
 		"-nodefaults", "-no-user-config", "-no-reboot",
 		"-display", "none", "-monitor", "none", "-serial", "stdio",
 		"-append", strings.Join(append(params, c.Append...), " "),
