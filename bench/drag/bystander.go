@@ -212,16 +212,20 @@ func record() ([]int64, error) {
 	return unsafe.Slice((*int64)(unsafe.Pointer(&mem[0])), mostTicks)[:0], nil
 }
 
-// takeTurns takes turn after turn and notes when each has ended.
+// takeTurns takes turn after turn and notes when each has ended: one before it has
+// begun, and one more when all is over.
 func takeTurns(turn func() error, first bool, r []int64, over *atomic.Bool, begun func()) (_ []int64, err error) {
 	runtime.LockOSThread()
 	if first {
 		_ = realTime(sleepPriority) // as the process, or not at all
 	}
-	begun()
-	for err == nil && !over.Load() && len(r) < cap(r) {
+	for last := false; err == nil && !last && len(r) < cap(r); {
+		last = over.Load()
 		err = turn()
 		r = append(r, now())
+		if len(r) == 1 {
+			begun()
+		}
 	}
 	return r, err
 }

@@ -68,9 +68,6 @@ func perform(ctx context.Context, s *bench.Site, a actor, count, rounds int) err
 	if err != nil {
 		return err
 	}
-	if err := bench.Sleep(ctx, 10*time.Millisecond); err != nil { // the bystanders see the last window's end
-		return err
-	}
 	seen, err := by.stop()
 	if err != nil {
 		return err
