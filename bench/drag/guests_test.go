@@ -56,14 +56,53 @@ func TestPairsOfKernels(t *testing.T) {
 // slopeUnder measures an act under the newest kernel of a series that was fetched.
 func slopeUnder(t *testing.T, series, act, unit string) float64 {
 	t.Helper()
-	k := fetched(t, series)
+	var points []point
+	for _, r := range under(t, fetched(t, series), Bench+"/actor="+act+"$", "1000,2000,4000", "4") {
+		if v, ok := r.Value(unit); ok && !r.Control && r.Broken == "" {
+			points = append(points, point{float64(r.N), v})
+		}
+	}
+	if len(points) < 10 {
+		t.Fatalf("%d trials under %s", len(points), series)
+	}
+	lo, mid, hi := slope(points)
+	t.Logf("%s: %.1f ns a zombie (%.1f to %.1f), %d trials", series, mid, lo, hi, len(points))
+	return mid
+}
+
+// Every actor acts under cgroup version 2 too, where there is cgroup.kill.
+func TestActorsUnderCgroup2(t *testing.T) {
+	if !*guests {
+		t.Skip("takes minutes; go test -guests does it")
+	}
+	seen := make(map[string]int)
+	for _, r := range under(t, fetched(t, "7"), Bench, "300", "1") {
+		t.Log(r.Name(), r.Values, r.Broken)
+		if r.Broken == "" {
+			seen[r.Param("actor")]++
+		}
+	}
+	for _, a := range actors() {
+		want := 2
+		if a.name == "ps" || a.name == "cgroup-tasks" { // no such program, no such file
+			want = 0
+		}
+		if seen[a.name] != want {
+			t.Errorf("%s: %d good trials, want %d", a.name, seen[a.name], want)
+		}
+	}
+}
+
+// under runs setups of the experiment in a guest.
+func under(t *testing.T, k vm.Kernel, pattern, counts, samples string) []results.Record {
+	t.Helper()
 	bin := t.TempDir()
 	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin+"/", "./testdata/guest", "zombench/cmd/zombied")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+k.GOARCH, "GOFLAGS=")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	files, err := vm.GuestFiles(filepath.Join(bin, "guest"), guest.Config{Args: []string{"/bin/drag", Bench + "/actor=" + act + "$", "1000,2000,4000", "4"}},
+	files, err := vm.GuestFiles(filepath.Join(bin, "guest"), guest.Config{Args: []string{"/bin/drag", pattern, counts, samples}},
 		initramfs.File{Path: "/bin/drag", Link: "/init"},
 		initramfs.File{Path: "/bin/zombied", Source: filepath.Join(bin, "zombied"), Mode: 0o755})
 	if err != nil {
@@ -80,23 +119,16 @@ func slopeUnder(t *testing.T, series, act, unit string) float64 {
 		t.Fatalf("%v\n%s", err, log.String())
 	}
 	t.Logf("%s by %s: %v", k.Name, accel, time.Since(start).Round(time.Second))
-	var points []point
+	var all []results.Record
 	reader := results.NewReader(bytes.NewReader(res.Stdout), k.Name)
 	for reader.Scan() {
 		r, err := reader.Record()
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%v\n%s", err, log.String())
 		}
-		if v, ok := r.Value(unit); ok && !r.Control && r.Broken == "" {
-			points = append(points, point{float64(r.N), v})
-		}
+		all = append(all, r)
 	}
-	if len(points) < 10 {
-		t.Fatalf("%d trials\n%s", len(points), log.String())
-	}
-	lo, mid, hi := slope(points)
-	t.Logf("%s: %.1f ns a zombie (%.1f to %.1f), %d trials", k.Name, mid, lo, hi, len(points))
-	return mid
+	return all
 }
 
 // fetched returns the newest amd64 kernel of a series that was fetched, or skips

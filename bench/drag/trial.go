@@ -233,7 +233,10 @@ func (t *trial) actElsewhere(ctx context.Context) (p performance, err error) {
 	cmd := reexec.Command(actorName, string(order))
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // an autogroup of its own, see preferGroup
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Setsid:    true,            // an autogroup of its own, see preferGroup
+		Pdeathsig: syscall.SIGKILL, // this thread is locked, and waits
+	}
 	if err := cmd.Start(); err != nil {
 		return p, err
 	}
