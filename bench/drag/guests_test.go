@@ -30,7 +30,6 @@ var pairs = []struct {
 }{
 	{"wait-last", UnitAct, "5.10", "6.1", 10, "5449162ac001, Linux 5.13: wait4 of one pid looks at that child alone"},
 	{"cgroup-procs", UnitAct, "6.1", "6.12", 10, "Linux 6.11 on: dead tasks leave the lists that cgroup.procs walks"},
-	{"parent-exit", fork + unitLongest, "6.12", "7.2", 1, "Linux 6.15 on: tasklist_lock is held for less"},
 }
 
 var guests = flag.Bool("guests", false, "measure pairs of kernels in guests")

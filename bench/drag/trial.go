@@ -233,9 +233,11 @@ func (t *trial) actElsewhere(ctx context.Context) (p performance, err error) {
 	cmd := reexec.Command(actorName, string(order))
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Setsid:    true,            // an autogroup of its own, see preferGroup
-		Pdeathsig: syscall.SIGKILL, // this thread is locked, and waits
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // an autogroup of its own, see preferGroup
+	if !t.actor.pidns {
+		// This thread is locked, and waits. Whom the child cannot see it would take
+		// for dead (syscall.forkAndExecInChild); with its namespace it ends anyway.
+		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	}
 	if err := cmd.Start(); err != nil {
 		return p, err
