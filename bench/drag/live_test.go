@@ -108,7 +108,7 @@ func state(t *testing.T) map[string]string {
 
 // ours lists the cgroups of this process below a directory.
 func ours(dir string) string {
-	all, _ := filepath.Glob(filepath.Join(dir, cgroup.Prefix+"*"))
+	all, _ := filepath.Glob(filepath.Join(dir, fmt.Sprintf("%s%d-*", cgroup.Prefix, os.Getpid())))
 	return strings.Join(all, " ")
 }
 
