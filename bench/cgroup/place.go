@@ -70,20 +70,20 @@ func Find(fs measure.FS) (*Place, error) { return Search{FS: fs}.Find() }
 func (s Search) Find() (*Place, error) {
 	m, err := s.FS.Cgroups(0)
 	if err != nil {
-		return nil, fmt.Errorf("find own cgroup: %w", err)
+		return nil, fmt.Errorf("finding the own cgroup: %w", err)
 	}
 	ph, err := m.Controller(pids)
 	if err != nil {
 		if errors.Is(err, measure.ErrNotSupported) {
 			return nil, notSupported(fmt.Errorf("no mounted cgroup hierarchy carries the pids controller (%w); as root: mkdir -p /sys/fs/cgroup/pids && mount -t cgroup -o pids pids /sys/fs/cgroup/pids, or boot with systemd.unified_cgroup_hierarchy=1", err))
 		}
-		return nil, fmt.Errorf("find the pids hierarchy: %w", err)
+		return nil, fmt.Errorf("finding the pids hierarchy: %w", err)
 	}
 	p := &Place{proc: s.FS.Proc}
 	mh, err := m.Controller(memory)
 	switch {
 	case err != nil:
-		p.noMemory = fmt.Errorf("find the memory hierarchy: %w", err)
+		p.noMemory = fmt.Errorf("finding the memory hierarchy: %w", err)
 		err = s.add(p, ph, pids)
 	case mh.Mount == ph.Mount && mh.Path == ph.Path:
 		// One hierarchy for both: rather pids alone than nothing.
@@ -134,14 +134,14 @@ func (s Search) record(p Parent) error {
 	return s.Record(p)
 }
 
-// probe tells whether a cgroup can be made in dir, by making one.
+// probe reports whether a cgroup can be made in dir, by making one.
 func probe(dir string, version int) error {
 	d := filepath.Join(dir, ourName("probe"))
 	if err := os.Mkdir(d, 0o755); err != nil {
-		return denied(version, fmt.Errorf("make a cgroup: %w", err))
+		return denied(version, fmt.Errorf("making a cgroup: %w", err))
 	}
 	if err := os.Remove(d); err != nil {
-		return fmt.Errorf("remove a cgroup: %w", err)
+		return fmt.Errorf("removing a cgroup: %w", err)
 	}
 	if version == 2 {
 		// Moving a process needs the right to write here too, as the common
@@ -149,7 +149,7 @@ func probe(dir string, version int) error {
 		// "Delegation Containment").
 		procs := filepath.Join(dir, "cgroup.procs")
 		if err := unix.Faccessat(unix.AT_FDCWD, procs, unix.W_OK, unix.AT_EACCESS); err != nil {
-			return denied(version, fmt.Errorf("move processes below %s: %w", dir, &fs.PathError{Op: "access", Path: procs, Err: err}))
+			return denied(version, fmt.Errorf("moving processes below %s: %w", dir, &fs.PathError{Op: "access", Path: procs, Err: err}))
 		}
 	}
 	return nil
@@ -235,7 +235,7 @@ func ourName(name string) string { return fmt.Sprintf("%s%d-%s", Prefix, os.Getp
 // never used twice.
 func (p *Place) Fresh(name string) (*Cgroup, error) {
 	if name == "" || strings.ContainsRune(name, '/') {
-		return nil, fmt.Errorf("make a cgroup: %q is no name for one", name)
+		return nil, fmt.Errorf("making a cgroup: %q is no name for one", name)
 	}
 	c := &Cgroup{}
 	for i, parent := range p.parents {
@@ -263,7 +263,7 @@ func (c *Cgroup) add(d dir) error {
 		}
 	}
 	if err != nil {
-		return denied(d.version, fmt.Errorf("make a cgroup: %w", err))
+		return denied(d.version, fmt.Errorf("making a cgroup: %w", err))
 	}
 	c.dirs = append(c.dirs, d)
 	return nil

@@ -106,10 +106,6 @@ func start(lock *Lock, grace time.Duration, more ...string) (_ *Janitor, err err
 // Pid returns the janitor's process ID.
 func (j *Janitor) Pid() int { return j.cmd.Process.Pid }
 
-// Done is closed when the janitor has ended, which before Finish it does only
-// if somebody kills it.
-func (j *Janitor) Done() <-chan struct{} { return j.done }
-
 // Finish ends the janitor and waits for it. It is to be called at the end of a
 // run, after its cgroups were removed. Whatever the journal still holds is
 // undone by the janitor or, if that one was killed or failed, here.

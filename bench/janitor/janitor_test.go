@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zombench/bench/reexec"
 	"zombench/measure"
 )
 
@@ -173,7 +173,7 @@ func TestJanitorStandsApart(t *testing.T) {
 }
 
 func TestJanitorByHand(t *testing.T) {
-	out, err := exec.Command("/proc/self/exe", "janitor").CombinedOutput()
+	out, err := reexec.Command(name).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "not by hand") {
 		t.Errorf("got %q, %v", out, err)
 	}

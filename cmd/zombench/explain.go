@@ -112,7 +112,7 @@ func explain(w io.Writer, set *results.Set, format string) error {
 // cannot be had is left out.
 func kernelFacts(fs measure.FS) (k results.Kernel) {
 	k.PointerBytes = bits.UintSize / 8
-	types, err := btf.Read(fs)
+	types, err := btf.Load(fs)
 	if err != nil {
 		return k
 	}

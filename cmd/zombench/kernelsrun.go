@@ -54,6 +54,7 @@ func guestExperiment() bench.Experiment {
 func newKernelsRun() *cobra.Command {
 	f := kernelsFlags{experiment: guestExperiment()}
 	var fields *fieldFlags
+	var answer answerFlags
 	cmd := &cobra.Command{
 		Use:   "run [KERNEL...]",
 		Short: "Boot kernels and measure each",
@@ -77,10 +78,10 @@ registers of the CPU model: --cpu selects it, and becomes part of the file name.
 			if !cmd.Flags().Changed("seed") {
 				f.Seed = rand.Uint64()
 			}
-			if err := errors.Join(fields.apply([]bench.Experiment{f.experiment}), f.complete()); err != nil {
+			if err := errors.Join(fields.apply([]bench.Experiment{f.experiment}), f.complete(), answer.check()); err != nil {
 				return err
 			}
-			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), answer.write)
 		},
 	}
 	flags := cmd.Flags()
@@ -99,6 +100,8 @@ registers of the CPU model: --cpu selects it, and becomes part of the file name.
 	flags.StringVar(&f.Console, "console", "", "keep each kernel's console as NAME.console in this `directory`")
 	flags.StringVar(&f.Source, "source", ".", "a `directory` in zombench's source")
 	f.source.register(flags)
+	answer.register(flags)
+	completeFormat(cmd)
 	return cmd
 }
 
@@ -147,7 +150,8 @@ func (f *kernelsFlags) complete() error {
 	return nil
 }
 
-func (f *kernelsFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
+// run measures the kernels, and has answer print what came out of all of them.
+func (f *kernelsFlags) run(ctx context.Context, stdout, stderr io.Writer, answer func(io.Writer, *results.Set) error) error {
 	patterns, err := f.patterns()
 	if err != nil {
 		return err
@@ -164,25 +168,13 @@ func (f *kernelsFlags) run(ctx context.Context, stdout, stderr io.Writer) error 
 	if _, ok := errors.AsType[*kernels.NameError](runErr); ok {
 		return &exitError{usageStatus, runErr}
 	}
-	answerErr := answerFrom(stdout, files)
+	var answerErr error
+	if len(files) > 0 {
+		set, errs := results.Load(files...)
+		answerErr = errors.Join(append(errs, answer(stdout, set))...)
+	}
 	if ctx.Err() != nil {
 		return &exitError{interruptStatus, fmt.Errorf("interrupted with %d of %d kernels measured", len(files), len(found))}
 	}
 	return errors.Join(findErr, runErr, answerErr)
-}
-
-// answerFrom prints what result files say; nothing if there are none.
-func answerFrom(w io.Writer, files []string) error {
-	if len(files) == 0 {
-		return nil
-	}
-	set, errs := results.Load(files...)
-	if len(errs) > 0 {
-		return errors.Join(errs...)
-	}
-	report, err := set.Report(results.Query{})
-	if err != nil {
-		return err
-	}
-	return report.Write(w, results.Text)
 }
