@@ -56,9 +56,9 @@ func actors() []actor {
 		{name: "readdir-proc", about: "lists /proc"},
 		{name: "ps", about: "runs ps -e", needs: []bench.Need{bench.NeedProgram("ps", "on Debian: apt install procps")}},
 		{name: "bpf-iter", about: "walks all tasks by a BPF iterator", needs: []bench.Need{{Name: "BPF", Check: needIterator}}},
-		{name: "fork-near-pid-max", about: "control: forks where few pids are left", pidns: true, needs: []bench.Need{{Name: "kernel.pid_max of a pid namespace", Check: needOwnPidMax}}},
-		{name: "fork", about: "control: forks beside the army"},
-		{name: "nothing", about: "control: does nothing for a millisecond"},
+		{name: "fork-near-pid-max", about: "forks where few pids are left, which is to cost the same beside any army", pidns: true, needs: []bench.Need{{Name: "kernel.pid_max of a pid namespace", Check: needOwnPidMax}}},
+		{name: "fork", about: "forks beside the army, which is to cost the same beside any"},
+		{name: "nothing", about: "does nothing for a millisecond: the noise of this machine"},
 	}
 }
 
