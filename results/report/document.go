@@ -24,11 +24,7 @@ func (r *Report) Doc() Doc {
 		}
 	}
 	for _, c := range r.Comparisons {
-		if r.Query.Medians {
-			d.Sections = append(d.Sections, c.medians())
-		} else {
-			d.Sections = append(d.Sections, c.section())
-		}
+		d.Sections = append(d.Sections, c.section(r.Query.Medians))
 	}
 	if !r.Query.compares() {
 		d.Sections = append(d.Sections, estimates(r.Query, r.Summaries)...)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 
 	"zombench/results"
 	"zombench/results/stats"
@@ -61,32 +60,23 @@ func estimates(q Query, all []Summary) []Section {
 		return nil
 	}
 	keys := stats.Distinguishing(labels)
-	var t Table
-	for _, key := range keys {
-		words := slices.ContainsFunc(all, func(s Summary) bool { return !isNumber(s.Label(key)) })
-		t.Columns = append(t.Columns, Column{Name: key, Left: words})
-	}
-	t.Columns = append(t.Columns, Column{Name: "n"})
-	for _, unit := range units {
-		t.Columns = append(t.Columns, Column{Name: heading(unit), Unit: "B/zombie"})
-	}
-	slopes, single := false, false
-	for _, s := range all {
-		var row []Cell
+	t := newTable(keys, all, func(s Summary) (values []string) {
 		for _, key := range keys {
-			row = append(row, Words(s.Label(key)))
+			values = append(values, s.Label(key))
 		}
-		row = append(row, Number(float64(s.Trials), strconv.Itoa(s.Trials)))
-		for _, unit := range units {
-			e, ok := s.Estimate(unit)
+		return values
+	})
+	t.add(Column{Name: "n"}, func(i int) Cell { return whole(uint64(all[i].Trials)) })
+	slopes, single := false, false
+	for _, unit := range units {
+		t.add(Column{Name: heading(unit), Unit: "B/zombie"}, func(i int) Cell {
+			e, ok := all[i].Estimate(unit)
 			if !ok {
-				row = append(row, Words("-"))
-				continue
+				return Words("-")
 			}
 			slopes, single = slopes || !e.OneCount, single || e.OneCount
-			row = append(row, estimateCell(e))
-		}
-		t.Rows = append(t.Rows, row)
+			return estimateCell(e)
+		})
 	}
 	caption := "B a zombie and 95 % interval, of n trials: "
 	switch {
