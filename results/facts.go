@@ -104,20 +104,20 @@ func (f *Facts) MeaningOf(unit string) string {
 	return ""
 }
 
-func (m Explanation) check() error {
-	if m.Name == "" || strings.ContainsFunc(m.Name, unicode.IsSpace) || oneLine(m.Text) == "" {
-		return fmt.Errorf("meaning %q of %q: want a text, of one word", m.Text, m.Name)
+func (e Explanation) check() error {
+	if e.Name == "" || strings.ContainsFunc(e.Name, unicode.IsSpace) || oneLine(e.Text) == "" {
+		return fmt.Errorf("explanation %q of %q: want a text, of one word", e.Text, e.Name)
 	}
 	return nil
 }
 
-func (m Explanation) text() string { return m.Name + ": " + oneLine(m.Text) }
+func (e Explanation) text() string { return e.Name + ": " + oneLine(e.Text) }
 
-// readMeaning reads what text writes; anything else is free text.
-func readMeaning(text string) (Explanation, bool) {
-	name, meaning, _ := strings.Cut(text, ": ")
-	m := Explanation{renamed(name), oneLine(meaning)}
-	return m, m.check() == nil
+// readExplanation reads what text writes; anything else is free text.
+func readExplanation(text string) (Explanation, bool) {
+	name, rest, _ := strings.Cut(text, ": ")
+	e := Explanation{renamed(name), oneLine(rest)}
+	return e, e.check() == nil
 }
 
 func (c *Cache) form() (*string, []field) {
