@@ -40,19 +40,16 @@ type Reader struct {
 	some  bool // at least one record
 
 	config   []Param // shared by the records that it holds for, so never changed in place
-	facts    *Facts
-	inHeader bool // no result since the header began
-	waiting  comments
-	forms    []mark
-
+	comments *comments
 	names    map[string]nameInfo // by benchmark name: many lines share a few names
-	interned map[string]string   // names in readings, of which there are few
 }
+
+// ErrNoResults is wrapped, with the file's name, when a file holds no result line.
+var ErrNoResults = errors.New("no results")
 
 // NewReader returns a Reader of r; name is for records and errors.
 func NewReader(r io.Reader, name string) *Reader {
-	rd := &Reader{names: make(map[string]nameInfo), interned: make(map[string]string)}
-	rd.forms = rd.allForms()
+	rd := &Reader{names: make(map[string]nameInfo), comments: newComments()}
 	rd.Reset(r, name)
 	return rd
 }
@@ -62,7 +59,8 @@ func NewReader(r io.Reader, name string) *Reader {
 func (r *Reader) Reset(src io.Reader, name string) {
 	r.name, r.src, r.line = name, bufio.NewScanner(src), 0
 	r.rec, r.errs, r.err, r.some = Record{}, nil, nil, false
-	r.config, r.facts, r.inHeader, r.waiting = nil, new(Facts), true, comments{}
+	r.config = nil
+	r.comments.reset()
 }
 
 // Scan goes to the next record or syntax error and reports whether there is one.
@@ -123,13 +121,19 @@ func (r *Reader) syntax(line int, msg string) {
 func (r *Reader) scanLine(line []byte) {
 	switch {
 	case bytes.HasPrefix(line, []byte("Benchmark")):
-		r.result(line, kind{})
+		r.result(line, hidden{})
 	case bytes.HasPrefix(line, []byte("#")):
-		r.comment(string(line))
+		h, err := r.comments.read(r.line, string(line))
+		if err != nil {
+			r.orphan()
+			r.syntax(r.line, err.Error())
+		} else if h.line != "" {
+			r.result([]byte(h.line+lineEnd), h)
+		}
 	default:
 		r.orphan()
 		if len(line) > 0 {
-			r.header()
+			r.comments.header()
 		}
 		if key, value, ok := configLine(line); ok {
 			r.configure(key, value)
@@ -141,19 +145,10 @@ func (r *Reader) scanLine(line []byte) {
 
 // orphan ends the waiting for a trial, and reports comments that needed one.
 func (r *Reader) orphan() {
-	if r.waiting.needTrial() {
-		r.syntax(r.waiting.line, "note belongs to no result line")
+	if w := r.comments.waiting; w.needsTrial() {
+		r.syntax(w.line, "note belongs to no result line")
 	}
-	r.waiting = comments{}
-}
-
-// header returns the facts that a line of a header adds to. A header behind
-// results begins a part of the file of which other facts hold.
-func (r *Reader) header() *Facts {
-	if !r.inHeader {
-		r.facts, r.inHeader = new(Facts), true
-	}
-	return r.facts
+	r.comments.waiting = waiting{}
 }
 
 // configure changes the configuration; an empty value deletes the key.
@@ -197,46 +192,34 @@ func (r *Reader) unit(rest string) {
 	}
 }
 
-// A kind is what a benchmark line is besides a result.
-type kind struct {
-	commented bool // it stands in a comment
-	control   bool
-	broken    string
-}
-
-// lineEnd is put behind commented lines, and its value taken off again: a trial
+// lineEnd is put behind hidden lines, and its value taken off again: a trial
 // that broke early has no values, which benchfmt would not take.
 const lineEnd = " 1 end"
 
 // result reads a benchmark line, and gives it the comments that wait for it.
-func (r *Reader) result(line []byte, k kind) {
-	waiting := r.waiting
-	r.waiting, r.inHeader = comments{}, false
-	if k.commented {
-		line = append(line, lineEnd...)
-	}
+func (r *Reader) result(line []byte, h hidden) {
 	r.bench.Reset(bytes.NewReader(line), r.name)
 	if !r.bench.Scan() { // a name alone, as go test -v prints it
-		r.waiting = waiting
 		r.orphan()
 		return
 	}
+	w := r.comments.taken()
 	switch res := r.bench.Result().(type) {
 	case *benchfmt.SyntaxError:
 		r.syntax(r.line, res.Msg)
 	case *benchfmt.Result:
-		r.record(res, k, waiting)
+		r.record(res, h, w)
 	}
 }
 
 // record copies res, which benchfmt will overwrite.
-func (r *Reader) record(res *benchfmt.Result, k kind, c comments) {
+func (r *Reader) record(res *benchfmt.Result, h hidden, w waiting) {
 	name := r.nameOf(res.Name)
-	rec := Record{File: r.name, Line: r.line, Config: r.config, Facts: r.facts}
-	rec.Trial = Trial{Bench: name.bench, Params: name.params, Control: name.control || k.control, N: res.Iters, Broken: k.broken,
-		Warnings: c.warnings, Ends: c.ends, Readings: c.readings, Sites: c.sites, Watchers: c.watchers}
+	rec := Record{File: r.name, Line: r.line, Config: r.config, Facts: r.comments.facts}
+	rec.Trial = Trial{Bench: name.bench, Params: name.params, Control: name.control || h.control, N: res.Iters, Broken: h.broken,
+		Warnings: w.warnings, Ends: w.ends, Readings: w.readings, Sites: w.sites, Watchers: w.watchers}
 	values := res.Values
-	if k.commented {
+	if h.line != "" {
 		values = values[:len(values)-1] // lineEnd
 	}
 	rec.Values = make([]Value, len(values))

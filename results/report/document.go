@@ -5,7 +5,7 @@ import "zombench/results/figure"
 // Doc makes the document: the answer, the comparison and the pictures, the
 // tables, and what the answer of each system rests on.
 func (r *Report) Doc() Doc {
-	d := Doc{Title: "What zombies cost", Data: data{r}}
+	d := Doc{Title: "What zombies cost", Data: reportData{r}}
 	var systems []Section
 	switch {
 	case len(r.Summaries) == 1:

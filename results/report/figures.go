@@ -106,7 +106,7 @@ func (r *Report) bars() (all []figure.Bar) {
 		default:
 			continue
 		}
-		if l, err := ledger.Of(s.Group, ledger.Sites(r.setups)); err == nil && !b.Slab {
+		if l, err := ledger.Of(s.Group, ledger.Followed(r.setups)); err == nil && !b.Slab {
 			for _, c := range l.Caches {
 				if c.Role == ledger.Retained {
 					b.Parts = append(b.Parts, figure.Part{Name: Printable(c.Name), Bytes: c.Bytes()})
