@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 
-	"zombench/results"
 	"zombench/results/stats"
 )
 
@@ -39,7 +38,7 @@ func headline(all []Summary) string {
 	if least.s.Per == 1 {
 		hold = "holds"
 	}
-	return fmt.Sprintf("%s %s from %s of %s (%s) to %s (%s).", plural(least.s.Per, "zombie"), hold,
+	return fmt.Sprintf("%s %s from %s of %s on %s to %s on %s.", plural(least.s.Per, "zombie"), hold,
 		least.s.bytes(*least.e), what, least.s.System(), most.s.bytes(*most.e), most.s.System())
 }
 
@@ -47,9 +46,7 @@ func headline(all []Summary) string {
 // each system.
 func estimates(q Query, all []Summary) []Section {
 	var units []string
-	var labels [][]results.Param
 	for _, s := range all {
-		labels = append(labels, s.Labels)
 		for _, i := range s.Instruments {
 			if q.wanted(i.Unit) && !slices.Contains(units, i.Unit) {
 				units = append(units, i.Unit)
@@ -59,13 +56,7 @@ func estimates(q Query, all []Summary) []Section {
 	if len(units) == 0 {
 		return nil
 	}
-	keys := stats.Distinguishing(labels)
-	t := newTable(keys, all, func(s Summary) (values []string) {
-		for _, key := range keys {
-			values = append(values, s.Label(key))
-		}
-		return values
-	})
+	t := newTable(all[0].Keys, all, Summary.values)
 	t.add(Column{Name: "n"}, func(i int) Cell { return whole(uint64(all[i].Trials)) })
 	slopes, single := false, false
 	for _, unit := range units {

@@ -85,9 +85,7 @@ func (r *Report) metrics(measured time.Time) []gauge {
 		if s.Ends.Known {
 			signals.add(float64(s.Ends.Signals), s.Labels)
 		}
-	}
-	for _, g := range r.groups {
-		for _, armies := range alike(g.Armies) {
+		for _, armies := range alike(s.Armies) {
 			c, _ := stats.NewCell(results.UnitTime, stats.Trials(armies...), nil, r.units.GetAssumption("sec/zombie"))
 			if c.N > 0 {
 				creation.add(c.Center, stats.Labels(armies[0]))
