@@ -10,8 +10,9 @@ import (
 )
 
 // writeCSV writes each table with a header row, tables an empty line apart; one
-// that has a name, or a heading, begins with a column of it. A number stands in its base unit, none as nothing, and a column with intervals is
-// followed by two with their ends.
+// that has a name, or a heading, begins with a column of it. A number stands in
+// its base unit, none as nothing, and a column with intervals is followed by two
+// with their ends.
 func writeCSV(b *strings.Builder, d Doc) error {
 	for _, s := range d.Sections {
 		for _, t := range s.Tables {
