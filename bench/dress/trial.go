@@ -30,6 +30,9 @@ func (c *comparison) run(ctx context.Context, s *bench.Site) error {
 	s.ReadCgroups()
 	armies := []*army{{name: naked, outfit: naked}, {name: "dressed", outfit: c.outfit}}
 	for _, a := range armies {
+		if armies[1].wears("netns") {
+			a.still = 3 * time.Second
+		}
 		if err := a.start(ctx, s, s.Start, c.count); err != nil {
 			return err
 		}
@@ -73,6 +76,7 @@ type army struct {
 	daemon                *daemon.Daemon
 	before, after, reaped bench.Sample
 	ends                  daemon.Report
+	still                 time.Duration // more than what calm waits for
 }
 
 // start starts the army's zombied, held. What this kernel or user cannot have is
@@ -123,18 +127,20 @@ func (a *army) raise(ctx context.Context, s *bench.Site, count int) error {
 	if err := bench.Complete(raised, count); err != nil {
 		return err
 	}
-	if err := calm(ctx, s); err != nil {
+	if err := calm(ctx, s, a.still); err != nil {
 		return err
 	}
 	a.after, err = s.Settle(ctx, a.name, nil)
 	return err
 }
 
-// calm waits until the cgroup's charge stands still for a while: some of what
-// the end of a process gives back, such as its network namespace, a worker takes
-// down later. It gives up after patience; Settle then tells.
-func calm(ctx context.Context, s *bench.Site) error {
-	const still, every = 500 * time.Millisecond, 50 * time.Millisecond
+// calm waits until the cgroup's charge stands still for a while, and for more if
+// asked: some of what the end of a process gives back a worker takes down later,
+// and network namespaces step by step. It gives up after patience; Settle then
+// tells.
+func calm(ctx context.Context, s *bench.Site, more time.Duration) error {
+	const least, every = 500 * time.Millisecond, 50 * time.Millisecond
+	still := least + more
 	s.Doing("waiting for what was given back")
 	last, since := uint64(0), time.Now()
 	for until := since.Add(patience); time.Now().Before(until) && time.Since(since) < still; {
@@ -188,6 +194,11 @@ func (a *army) reap(ctx context.Context, s *bench.Site, when string, before benc
 			break
 		}
 		if err := bench.Sleep(ctx, 20*time.Millisecond); err != nil {
+			return now, err
+		}
+	}
+	if a.still > 0 {
+		if err := calm(ctx, s, a.still); err != nil {
 			return now, err
 		}
 	}
