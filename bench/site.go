@@ -113,6 +113,18 @@ func (s *Site) Fault(format string, args ...any) {
 // cgroup is removed; what was registered last comes first.
 func (s *Site) Cleanup(f func(context.Context) error) { s.cleanup = append(s.cleanup, f) }
 
+// Join makes the cgroup in a further hierarchy, for programs that are started
+// from then on, and returns its directory there.
+func (s *Site) Join(h measure.Hierarchy) (string, error) {
+	if s.cgroup == nil {
+		return "", errors.New("there is no cgroup that could join a hierarchy")
+	}
+	if err := s.Lab.lock.RecordParent(cgroup.Parent{Dir: h.Dir(), Version: h.Version}); err != nil {
+		return "", err
+	}
+	return s.cgroup.Join(h)
+}
+
 // Start starts a program in the cgroup, from its first instruction.
 func (s *Site) Start(cmd *exec.Cmd) error {
 	if s.cgroup == nil {

@@ -80,7 +80,7 @@ func (c *Cgroup) Remove(ctx context.Context) error {
 	var errs []error
 	for _, d := range c.dirs {
 		if err := walk(d.path, func(path string) error { return rmdir(ctx, path) }); err != nil {
-			errs = append(errs, fmt.Errorf("remove the cgroup: %w", err))
+			errs = append(errs, fmt.Errorf("removing the cgroup: %w", err))
 		}
 	}
 	return errors.Join(append(errs, c.unlock())...)

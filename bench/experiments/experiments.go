@@ -5,6 +5,7 @@ package experiments
 import (
 	"zombench/bench"
 	"zombench/bench/callsites"
+	"zombench/bench/drag"
 	"zombench/bench/dress"
 	"zombench/bench/foreign"
 	"zombench/bench/inits"
@@ -21,6 +22,7 @@ func All() []bench.Experiment {
 		memory.Experiment(),
 		reaping.Experiment(),
 		spawning.Experiment(),
+		drag.Experiment(),
 		inits.Experiment(),
 		foreign.Experiment(),
 		callsites.Experiment(),

@@ -50,7 +50,7 @@ type Fleet struct {
 type NameError struct{ A, B vm.Kernel }
 
 func (e *NameError) Error() string {
-	return fmt.Sprintf("%s and %s are both called %s, and so would their results be; run one after the other, with another -o",
+	return fmt.Sprintf("%s and %s are both called %s, and so would their results be; run one after the other, into another directory",
 		e.A.Path, e.B.Path, e.A.Name)
 }
 
@@ -83,7 +83,8 @@ func (f *Fleet) Run(ctx context.Context, kernels []vm.Kernel) ([]string, error) 
 		kvm:      sync.OnceValue(func() bool { return vm.ProbeKVM(ctx, runtime.GOARCH) }),
 	}
 	if slices.ContainsFunc(kernels, r.mayUseKVM) {
-		go r.kvm() // it may take seconds, and so do the builds
+		go r.kvm()    // it may take seconds, and so do the builds
+		defer r.kvm() // its QEMU must not be left behind
 	}
 	err = each(ctx, kernels, f.Jobs, r.measure)
 	slices.Sort(r.files)

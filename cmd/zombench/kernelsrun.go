@@ -20,7 +20,6 @@ import (
 	"zombench/bench/memory"
 	"zombench/bench/vm"
 	"zombench/results"
-	"zombench/results/report"
 )
 
 // kernelsFlags are the flags of zombench kernels run.
@@ -57,6 +56,7 @@ func newKernelsRun() *cobra.Command {
 	var f kernelsFlags
 	experiments := guestExperiments()
 	var fields *fieldFlags
+	var answer answerFlags
 	cmd := &cobra.Command{
 		Use:   "run [KERNEL...]",
 		Short: "Boot kernels and measure each",
@@ -86,10 +86,10 @@ registers of the CPU model: --cpu selects it, and becomes part of the file name.
 			if err != nil {
 				return err
 			}
-			if err := errors.Join(fields.apply(run), f.complete(run[0])); err != nil {
+			if err := errors.Join(fields.apply(run), f.complete(run[0]), answer.check()); err != nil {
 				return err
 			}
-			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), answer.write)
 		},
 	}
 	flags := cmd.Flags()
@@ -111,6 +111,8 @@ registers of the CPU model: --cpu selects it, and becomes part of the file name.
 	flags.StringVar(&f.Console, "console", "", "keep each kernel's console as NAME.console in this `directory`")
 	flags.StringVar(&f.Source, "source", ".", "a `directory` in zombench's source")
 	f.source.register(flags)
+	answer.register(flags)
+	completeFormat(cmd)
 	return cmd
 }
 
@@ -165,7 +167,8 @@ func (f *kernelsFlags) complete(e bench.Experiment) error {
 	return nil
 }
 
-func (f *kernelsFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
+// run measures the kernels, and has answer print what came out of all of them.
+func (f *kernelsFlags) run(ctx context.Context, stdout, stderr io.Writer, answer func(io.Writer, *results.Set) error) error {
 	patterns, err := f.patterns()
 	if err != nil {
 		return err
@@ -182,25 +185,13 @@ func (f *kernelsFlags) run(ctx context.Context, stdout, stderr io.Writer) error 
 	if _, ok := errors.AsType[*kernels.NameError](runErr); ok {
 		return &exitError{usageStatus, runErr}
 	}
-	answerErr := answerFrom(stdout, files)
+	var answerErr error
+	if len(files) > 0 {
+		set, errs := results.Load(files...)
+		answerErr = errors.Join(append(errs, answer(stdout, set))...)
+	}
 	if ctx.Err() != nil {
 		return &exitError{interruptStatus, fmt.Errorf("interrupted with %d of %d kernels measured", len(files), len(found))}
 	}
 	return errors.Join(findErr, runErr, answerErr)
-}
-
-// answerFrom prints what result files say; nothing if there are none.
-func answerFrom(w io.Writer, files []string) error {
-	if len(files) == 0 {
-		return nil
-	}
-	set, errs := results.Load(files...)
-	if len(errs) > 0 {
-		return errors.Join(errs...)
-	}
-	r, err := report.New(set, report.Query{})
-	if err != nil {
-		return err
-	}
-	return r.Doc().Write(w, report.Text)
 }

@@ -31,7 +31,7 @@ func newLimits() *cobra.Command {
 	var o limitsOptions
 	cmd := &cobra.Command{
 		Use:   "limits",
-		Short: "Show which limit is reached first, and after how many zombies",
+		Short: "Show which limit zombies hit first, and after how many",
 		Long: `Limits lists every limit that zombies run into here, how much of it is used, how
 many more zombies fit and how much memory they hold by then, in the order in
 which the limits are reached. With --rate it also says when.
@@ -53,7 +53,7 @@ Exit status: 0, or 1 if the zombies that --count asks for do not fit.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("count") && o.count == 0 {
-				return usageErrorf("--count: 0: nothing is asked for")
+				return usageErrorf("--count: 0: want 1 or more")
 			}
 			if cmd.Flags().Changed("cgroup") && o.cgroup == "" {
 				return usageErrorf("--cgroup: the name is empty")
@@ -79,7 +79,7 @@ func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, 
 		return usageErrorf("--format: %w", err)
 	}
 	if o.pid < 0 {
-		return usageErrorf("--pid: %d is no process", o.pid)
+		return usageErrorf("--pid: %d: want a process id", o.pid)
 	}
 	var every *limits.Rate
 	if o.rate != "" {
@@ -103,7 +103,7 @@ func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, 
 		return err
 	}
 	if err != nil { // what could be read is good
-		exitCode(stderr, fmt.Errorf("some limits are left out: %w", err))
+		exitCode(stderr, fmt.Errorf("some limits could not be read and are left out: %w", err))
 	}
 	var inOrder []limits.Limit
 	for _, b := range found {
@@ -176,12 +176,12 @@ type limitsAnswer struct {
 // first says which limit is reached first, after how many zombies and when.
 func (a limitsAnswer) first() string {
 	if len(a.bounds) == 0 || !a.bounds[0].Bounded() {
-		return "no limit was found that zombies would reach"
+		return "no limit applies to zombies here"
 	}
 	b := a.bounds[0]
 	whose := cmp.Or(b.Owner, b.Where)
 	if b.Fits == 0 {
-		return fmt.Sprintf("no zombie fits any more: %s is reached, %s used (%s)", b.Name, used(b.Limit), whose)
+		return fmt.Sprintf("no more zombies fit: %s is reached, %s used (%s)", b.Name, used(b.Limit), whose)
 	}
 	fit := "more zombies fit"
 	if b.Fits == 1 {
@@ -249,7 +249,7 @@ func (a limitsAnswer) doc() report.Doc {
 	}
 	d.Notes = append(d.Notes, a.each.String())
 	if len(unlimited) > 0 {
-		d.Notes = append(d.Notes, "not limited, here or above: "+strings.Join(unlimited, ", "))
+		d.Notes = append(d.Notes, "unlimited, here and in the cgroups above: "+strings.Join(unlimited, ", "))
 	}
 	switch {
 	case a.query.Count == 0:

@@ -16,18 +16,18 @@ func newPs() *cobra.Command {
 	var from, format string
 	cmd := &cobra.Command{
 		Use:   "ps",
-		Short: "Show which processes leave zombies behind, what these cost, and what helps",
-		Long: `Ps lists the processes that leave zombies behind now, the one with the most
-first: how many, how long ago the oldest of them was started (when it ended,
-nobody records), what they hold, and in which cgroup the parent is.
+		Short: "Show which processes leave zombies, what they cost, and what would reap them",
+		Long: `Ps lists the processes that have zombies now, the one with the most first: how
+many, when the oldest of them was started (when it ended is recorded nowhere), how
+much memory they hold, and the cgroup of the parent.
 
-It also says what the parent does about SIGCHLD (ignored, handled, blocked to be
-taken by sigwait or signalfd, default), and who would inherit the zombies if it
-ended: the init of its pid namespace or, by the names of those that are known to
-be, a subreaper. That one may be another process, since /proc does not say who
-is a subreaper.
+It also shows what the parent does about SIGCHLD (ignored, handled, blocked to be
+taken by sigwait or signalfd, default), and which process would inherit the
+zombies if it ended: the init of its pid namespace, or a subreaper. /proc does
+not say which process is a subreaper, so those are recognized by the names of
+the usual ones, and the true one may be another.
 
-It reads every process once and signals nobody.`,
+It reads every process once and sends no signals.`,
 		Example: `  zombench ps
   zombench ps --format json`,
 		Args: noArgs,
@@ -94,7 +94,7 @@ func newPsAnswer(found *procs.Result, each cost) *psAnswer {
 func (a *psAnswer) doc() report.Doc {
 	d := report.Doc{Title: "Zombies", Data: a}
 	if a.Zombies == 0 {
-		d.Facts = []string{"nobody leaves zombies behind" + a.leaderEnded()}
+		d.Facts = []string{"no process has zombies" + a.leaderEnded()}
 		return d
 	}
 	d.Facts = []string{fmt.Sprintf("%s of %s: %s of memory%s%s", plural(a.Zombies, "zombie"),
