@@ -107,6 +107,18 @@ func (m Membership) Controller(name string) (Hierarchy, error) {
 	return Hierarchy{}, fmt.Errorf("%w: no mounted cgroup hierarchy with the %s controller shows this process", ErrNotSupported, name)
 }
 
+// Unified returns the process's place in the hierarchy of version 2, whichever
+// controllers it carries: beside version 1 it has none, and still cgroup.kill and
+// cgroup.freeze. ErrNotSupported if none is mounted where it can be seen.
+func (m Membership) Unified() (Hierarchy, error) {
+	for _, h := range m.hierarchies {
+		if h.version == 2 {
+			return Hierarchy{Version: 2, Mount: h.mount, Path: h.path}, nil
+		}
+	}
+	return Hierarchy{}, fmt.Errorf("%w: no mounted cgroup hierarchy of version 2 shows this process", ErrNotSupported)
+}
+
 // place finds the mount that shows the cgroup of a line. Later mounts cover
 // earlier ones, so the last that has the directory wins.
 func (fs FS) place(l cgroupLine, mounts []mount) (hierarchy, bool) {

@@ -17,6 +17,7 @@ type Machine struct {
 	CPU      string // model name, or what comes closest to one
 	PageSize int    // bytes
 	CPUs     int    // online
+	Possible int    // CPUs that may come online: what is kept for each CPU is kept for these
 }
 
 // Machine reads what describes the machine. Page size and architecture are
@@ -36,7 +37,11 @@ func (fs FS) Machine() (Machine, error) {
 		m.CPU = m.GOARCH
 	}
 	online, err := fs.OnlineCPUs()
-	m.CPUs = len(online)
+	if err != nil {
+		return m, err
+	}
+	possible, err := fs.PossibleCPUs()
+	m.CPUs, m.Possible = len(online), len(possible)
 	return m, err
 }
 

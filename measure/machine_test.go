@@ -71,7 +71,7 @@ func TestMachine(t *testing.T) {
 	if want := unix.ByteSliceToString(u.Release[:]); m.Kernel != want || m.GOARCH != runtime.GOARCH {
 		t.Errorf("%+v, want kernel %s", m, want)
 	}
-	if m.CPU == "" || m.CPUs < 1 || m.PageSize < 4096 {
+	if m.CPU == "" || m.CPUs < 1 || m.Possible < m.CPUs || m.PageSize < 4096 {
 		t.Errorf("%+v", m)
 	}
 	online, err := Host().OnlineCPUs()

@@ -240,17 +240,9 @@ func (p *Place) Fresh(name string) (*Cgroup, error) {
 	c := &Cgroup{}
 	for i, parent := range p.parents {
 		d := dir{path: filepath.Join(parent.Dir, ourName(name)), own: p.own[i], version: parent.Version}
-		err := os.Mkdir(d.path, 0o755)
-		if err == nil {
-			d.lock, err = lock(d.path, unix.LOCK_EX)
-			if err != nil {
-				err = errors.Join(err, os.Remove(d.path))
-			}
+		if err := c.add(d); err != nil {
+			return nil, errors.Join(err, c.abandon())
 		}
-		if err != nil {
-			return nil, errors.Join(denied(parent.Version, fmt.Errorf("making a cgroup: %w", err)), c.abandon())
-		}
-		c.dirs = append(c.dirs, d)
 		if slices.Contains(parent.Controllers, pids) {
 			c.pids = measure.Pids{Dir: d.path}
 		}
@@ -259,6 +251,38 @@ func (p *Place) Fresh(name string) (*Cgroup, error) {
 		}
 	}
 	return c, nil
+}
+
+// add makes one more directory of a cgroup.
+func (c *Cgroup) add(d dir) error {
+	err := os.Mkdir(d.path, 0o755)
+	if err == nil {
+		d.lock, err = lock(d.path, unix.LOCK_EX)
+		if err != nil {
+			err = errors.Join(err, os.Remove(d.path))
+		}
+	}
+	if err != nil {
+		return denied(d.version, fmt.Errorf("making a cgroup: %w", err))
+	}
+	c.dirs = append(c.dirs, d)
+	return nil
+}
+
+// Join makes the cgroup in a further hierarchy, below the place of this process
+// there, and returns its directory: that which it has already if it is there.
+// Programs belong to it that are started from then on.
+func (c *Cgroup) Join(h measure.Hierarchy) (string, error) {
+	for _, d := range c.dirs {
+		if d.version == 2 && h.Version == 2 || filepath.Dir(d.path) == h.Dir() {
+			return d.path, nil
+		}
+	}
+	d := dir{path: filepath.Join(h.Dir(), filepath.Base(c.dirs[0].path)), version: h.Version}
+	if h.Version == 1 {
+		d.own = h.Dir()
+	}
+	return d.path, c.add(d)
 }
 
 // lock opens a cgroup's directory and locks it as flock(2) does, until the

@@ -111,6 +111,11 @@ func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, 
 	}
 	refused := q.Check(inOrder)
 	answer := limitsAnswer{bounds: found, query: q, each: each, rate: every, now: now, fit: refused == nil}
+	if o.cgroup == "" { // of a cgroup nobody knows whose processes they will be
+		if answer.dressed, err = limits.ReadDressed(kernel, o.pid); err != nil {
+			exitCode(stderr, fmt.Errorf("some limits are left out: %w", err))
+		}
+	}
 	if err := writeDoc(stdout, answer.doc(), o.format); err != nil {
 		return err
 	}
@@ -164,6 +169,8 @@ type limitsAnswer struct {
 	rate   *limits.Rate // nil: not asked
 	now    time.Time
 	fit    bool // those asked for
+
+	dressed []limits.Limit // that zombies meet which keep more alive than themselves
 }
 
 // first says which limit is reached first, after how many zombies and when.
@@ -237,6 +244,9 @@ func (a limitsAnswer) doc() report.Doc {
 	if len(t.Rows) > 0 {
 		d.Sections = []report.Section{{Tables: []report.Table{t.WithoutEmpty()}}}
 	}
+	if len(a.dressed) > 0 {
+		d.Sections = append(d.Sections, a.dressedSection())
+	}
 	d.Notes = append(d.Notes, a.each.String())
 	if len(unlimited) > 0 {
 		d.Notes = append(d.Notes, "unlimited, here and in the cgroups above: "+strings.Join(unlimited, ", "))
@@ -249,6 +259,24 @@ func (a limitsAnswer) doc() report.Doc {
 		d.Notes = append(d.Notes, plural(a.query.Count, "zombie")+" do not fit")
 	}
 	return d
+}
+
+// dressedSection lists what a zombie may keep alive besides itself, and how much
+// of it there may be.
+func (a limitsAnswer) dressedSection() report.Section {
+	t := report.Table{Columns: []report.Column{
+		{Name: "limit", Left: true}, {Name: "more"}, {Name: "of", Left: true}, {Name: "used", Left: true}, {Name: "where", Left: true},
+	}}
+	for _, l := range a.dressed {
+		if l.Unlimited {
+			continue
+		}
+		t.Rows = append(t.Rows, []report.Cell{
+			report.Words(l.Name), report.Number(float64(l.Room()), strconv.FormatUint(l.Room(), 10)),
+			report.Words(l.Unit), report.Words(used(l)), report.Words(place(l)),
+		})
+	}
+	return report.Section{Heading: "What zombies may keep alive besides themselves", Tables: []report.Table{t.WithoutEmpty()}}
 }
 
 // A limitRecord is a bound for programs. A null is something that does not
@@ -289,6 +317,18 @@ func (a limitsAnswer) records() []limitRecord {
 	return all
 }
 
+// dressedRecords are the limits of what else zombies keep alive, for programs.
+func (a limitsAnswer) dressedRecords() (all []limitRecord) {
+	for _, l := range a.dressed {
+		r := limitRecord{Limit: l.Name, Where: l.Where, Owner: l.Owner, Used: l.Used, Unit: l.Unit, Binds: l.Binds}
+		if !l.Unlimited {
+			r.Value = &l.Value
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
 // data is all of it, for programs.
 func (a limitsAnswer) data() any {
 	out := struct {
@@ -298,7 +338,8 @@ func (a limitsAnswer) data() any {
 		Asked  uint64        `json:"asked,omitempty"` // zombies
 		Fit    *bool         `json:"fit,omitempty"`   // those asked for
 		Limits []limitRecord `json:"limits"`          // the one that is reached first before the others
-	}{Time: a.now.UTC(), Zombie: a.each, Limits: a.records()}
+		Beside []limitRecord `json:"kept_alive,omitempty"`
+	}{Time: a.now.UTC(), Zombie: a.each, Limits: a.records(), Beside: a.dressedRecords()}
 	if a.rate != nil {
 		out.Rate = a.rate.String()
 	}

@@ -118,6 +118,10 @@ func (a *psAnswer) doc() report.Doc {
 		switch {
 		case i < most:
 			advice.Notes = append(advice.Notes, fmt.Sprintf("%d: %s", p.PID, p.Advice))
+			if p.Removed > 0 {
+				advice.Notes = append(advice.Notes, fmt.Sprintf("%d: its zombies keep %s in memory, each with all of its controllers and a part for each possible CPU; zombench run dress --dress grave measures how much that is",
+					p.PID, plural(p.Removed, "removed cgroup")))
+			}
 			if p.Reaper != nil {
 				advice.Notes = append(advice.Notes, fmt.Sprintf("%d: reaper: %s", p.PID, p.Reaper.Why))
 			}

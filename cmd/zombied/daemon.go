@@ -13,6 +13,7 @@ import (
 
 	"zombench/cmd/zombied/internal/army"
 	"zombench/cmd/zombied/internal/daemonize"
+	"zombench/cmd/zombied/internal/dress"
 	"zombench/cmd/zombied/internal/notify"
 	"zombench/measure"
 )
@@ -51,6 +52,7 @@ type daemon struct {
 
 	phase     phase
 	army      *army.Army         // nil while preparing
+	dressed   *dress.Spawner     // of the army; nil if its children wear nothing
 	hold      bool               // raise nothing before an order
 	ready     bool               // those who wait for it have been told
 	shortfall error              // why less than the whole army stands
@@ -194,7 +196,7 @@ func (d *daemon) prepare() (*army.Army, error) {
 	if err := d.limits.preflight(d.log); err != nil {
 		return nil, err
 	}
-	spawner, err := army.NewSpawner(d.options.spawn)
+	spawner, err := d.newSpawner()
 	if err != nil {
 		return nil, err
 	}

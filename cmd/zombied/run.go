@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"zombench/cmd/zombied/internal/dress"
 )
 
 // Exit statuses, as the Linux Standard Base has them for init scripts.
@@ -14,6 +16,7 @@ const (
 	exitOK         = 0
 	exitFailed     = 1 // also: a second start
 	exitUsage      = 2
+	exitNoSuch     = 3 // of start: this kernel has no such dress
 	exitNotAllowed = 4
 	exitNotRunning = 7
 
@@ -93,6 +96,8 @@ Exit status, as for LSB init scripts:
   start   0 all zombies exist (with --hold: the daemon is ready)
           1 failed: limit too low, some zombies missing, or already running
           2 wrong usage
+          3 this kernel has no such dress
+          4 this user may not have the dress
   stop    0 stopped, or was not running             4 not permitted
   reap    0 reaped   4 not permitted                7 not running
   list    0 listed                                  7 not running
@@ -104,6 +109,11 @@ const startExamples = `  zombied                                   1000 zombies,
   zombied --count 5000 --parallel 1         one child after the other
   zombied status && zombied stop
   zombied --foreground --hold --count 500   create with kill -USR1, reap with kill -USR2`
+
+const dressHelp = `
+Dresses, for --dress: what a child does before it ends. From files on the kernel
+takes it off at the end; the others a zombie keeps.
+`
 
 func rootCommand() *cobra.Command {
 	root := startCommand("zombied", "Create zombies and keep them", rootHelp)
@@ -124,7 +134,7 @@ func rootCommand() *cobra.Command {
 	usage := root.UsageFunc()
 	root.SetUsageFunc(func(cmd *cobra.Command) error {
 		err := usage(cmd)
-		fmt.Fprint(cmd.OutOrStderr(), rootDetails)
+		fmt.Fprint(cmd.OutOrStderr(), rootDetails, dressHelp, dress.Help())
 		return err
 	})
 	return root

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 
 	"zombench/cmd/zombied/internal/army"
 	"zombench/cmd/zombied/internal/daemonize"
+	"zombench/cmd/zombied/internal/dress"
 	"zombench/cmd/zombied/internal/notify"
 	"zombench/cmd/zombied/internal/pidfile"
 	"zombench/cmd/zombied/internal/threads"
@@ -28,6 +30,7 @@ type startOptions struct {
 	count      int
 	parallel   int
 	spawn      string
+	dress      string
 	pidfile    string
 	log        string
 	foreground bool
@@ -54,6 +57,7 @@ func startCommand(use, short, long string) *cobra.Command {
 	f.IntVar(&o.count, "count", 1000, "create `N` zombies")
 	f.IntVar(&o.parallel, "parallel", 50, fmt.Sprintf("start children on `N` threads at the same time, 1 to %d", maxParallel))
 	choose(cmd, &o.spawn, "spawn", "how children are started: fork and exec of true, the same by Go's os/exec, or a clone that only exits", army.SpawnerNames()...)
+	f.StringVar(&o.dress, "dress", "", "what each child does before it ends and so keeps alive as a zombie, instead of --spawn: a `LIST` of "+strings.Join(dress.Names(), ", "))
 	f.StringVar(&o.pidfile, "pidfile", "", pidfileHelp+"; none with --foreground")
 	f.StringVar(&o.log, "log", "", "append the log to `FILE` (default none; stderr with --foreground)")
 	f.BoolVar(&o.foreground, "foreground", false, "do not detach")
@@ -76,6 +80,11 @@ func (o startOptions) check() error {
 		return usagef("--count %d: Linux has no more than %d pids", o.count, 1<<22)
 	case o.parallel < 1 || o.parallel > maxParallel:
 		return usagef("--parallel %d: must be from 1 to %d", o.parallel, maxParallel)
+	}
+	if o.dress != "" {
+		if err := dress.Check(o.dress); err != nil {
+			return usagef("--dress: %w", err)
+		}
 	}
 	return nil
 }
@@ -180,7 +189,7 @@ func serve(o startOptions, readiness *daemonize.Readiness) (err error) {
 		sigchld:   receiveSIGCHLD(o.onSIGCHLD),
 		lifeline:  lifeline,
 	}
-	return d.run()
+	return errors.Join(d.run(), d.undress())
 }
 
 func newLogger(o startOptions, readiness *daemonize.Readiness) (*slog.Logger, error) {
