@@ -178,11 +178,11 @@ func (f *harnessFlags) run(ctx context.Context, stdout, stderr io.Writer, run []
 	if err != nil {
 		return err
 	}
-	return verdict(tally)
+	return outcome(tally)
 }
 
-// verdict says whether a run that came to its end has failed all the same.
-func verdict(tally bench.Tally) error {
+// outcome says whether a run that came to its end has failed all the same.
+func outcome(tally bench.Tally) error {
 	var faults []string
 	for _, f := range tally.Faults {
 		faults = append(faults, fmt.Sprintf("%s: %s", f.Name, f.What))
