@@ -50,7 +50,9 @@ func newFieldFlags(flags *pflag.FlagSet, all []bench.Experiment) *fieldFlags {
 		var names, defaults []string
 		for _, u := range of {
 			names = append(names, u.experiment)
-			defaults = append(defaults, u.experiment+" "+u.byDefault)
+			if u.byDefault != "" {
+				defaults = append(defaults, u.experiment+" "+u.byDefault)
+			}
 		}
 		usage := of[0].usage + " [" + strings.Join(names, ", ") + "]"
 		g := f.given[name]

@@ -246,7 +246,7 @@ func TestKernelsRefuses(t *testing.T) {
 		{"run --arch vax", 2, `--arch: unknown architecture "vax"`},
 		{"run --kernel amd64-[", 2, "syntax error in pattern"},
 		{"run --jobs 0", 2, "--jobs: 0 virtual machines"},
-		{"run --count 0", 2, "--count: 0: "},
+		{"run --count 0", 2, "--count: 0 is out of range"},
 		{"run --samples 0", 2, "--samples: 0 "},
 		{"run --accel fast", 2, `"fast" is none of`},
 		{"run --timeout 0s", 2, "--timeout: 0s"},

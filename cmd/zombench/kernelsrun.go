@@ -40,7 +40,7 @@ func guestExperiments() []bench.Experiment {
 	for _, f := range e.Fields {
 		switch f.Name {
 		case "count":
-			f.Usage += " (default " + kernels.DefaultCounts + ")"
+			f.Usage += "; memory's default is " + kernels.DefaultCounts
 			f.Value.Set("") // the kernel decides
 			fields = append(fields, f)
 		case "parallel":
@@ -62,8 +62,8 @@ func newKernelsRun() *cobra.Command {
 		Short: "Boot kernels and measure each",
 		Long: `Run boots each kernel in QEMU with a static build of the harness and of zombied,
 measures there what zombies hold, and writes DIR/NAME.txt for each; --experiment
-measures something else, and becomes part of the name. The builds
-need the go command and zombench's source.
+measures something else, and becomes part of the name. The builds need the go
+command and zombench's source.
 
 ` + patternHelp + `
 A kernel of your own is given by its path, with a slash in it. Without any, and
