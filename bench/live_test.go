@@ -48,6 +48,16 @@ func put(value float64) run {
 // setup makes a setup of a bench's name.
 func setup(name string, f run) bench.Setup { return bench.Setup{Bench: name, Run: f} }
 
+// program returns the path of a program, and skips the test without it.
+func program(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Skip(err)
+	}
+	return path
+}
+
 func names(trials []results.Trial) (names []string) {
 	for _, t := range trials {
 		names = append(names, t.Name())
@@ -124,7 +134,7 @@ func TestRunnerOfTwoExperiments(t *testing.T) {
 			t.Errorf("comments %q, want one with %q", h.Comments, want)
 		}
 	}
-	if diff := cmp.Diff([]results.Meaning{{Name: "Dice/eyes=6", Text: "rolling dice"}}, h.About); diff != "" {
+	if diff := cmp.Diff([]results.Explanation{{Name: "Dice/eyes=6", Text: "rolling dice"}}, h.About); diff != "" {
 		t.Errorf("about (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(second.Units, h.Units); diff != "" {
@@ -204,9 +214,11 @@ func TestRunnerSkips(t *testing.T) {
 		}
 		return fmt.Errorf("found out while at it: %w", measure.ErrNotSupported)
 	})
+	forbidden := setup("Forbidden", func(context.Context, *bench.Site) error { return fmt.Errorf("no: %w", measure.ErrNotPermitted) })
+	program := bench.Setup{Bench: "Program", Needs: []bench.Need{bench.NeedRoot, bench.NeedCgroup, bench.NeedProgram("zombench-no-such-program", "write it")}, Run: never}
 	huge := bench.Setup{Bench: "Huge", Army: bench.Army{Zombies: bench.MaxZombies * 1000, Optional: true}, Run: never}
 
-	r, rec := labtest.Runner(t, toy("toys", lacking, idle, atWork, huge, setup("Fine", put(1))))
+	r, rec := labtest.Runner(t, toy("toys", lacking, idle, atWork, forbidden, program, huge, setup("Fine", put(1))))
 	r.Samples = 3
 	tally, err := r.Run(t.Context())
 	if err != nil {
@@ -222,7 +234,8 @@ func TestRunnerSkips(t *testing.T) {
 	for _, skip := range tally.Skipped {
 		reasons[skip.Name] = skip.Err
 	}
-	if len(tally.Skipped) != 3 || !errors.Is(reasons["Unicorn"], measure.ErrNotSupported) || !errors.Is(reasons["AtWork"], measure.ErrNotSupported) {
+	if len(tally.Skipped) != 5 || !errors.Is(reasons["Unicorn"], measure.ErrNotSupported) || !errors.Is(reasons["AtWork"], measure.ErrNotSupported) ||
+		!errors.Is(reasons["Forbidden"], measure.ErrNotPermitted) || !strings.HasPrefix(fmt.Sprint(reasons["Program"]), "zombench-no-such-program is not on PATH; write it: ") {
 		t.Errorf("skipped %+v", tally.Skipped)
 	}
 	if _, ok := errors.AsType[*limits.Error](reasons["Huge"]); !ok {
@@ -278,6 +291,7 @@ func TestControlsAlone(t *testing.T) {
 // A trial that broke is kept with its reason and the run goes on; a fault of what
 // was tested is none of the trial's, and a warning flags it.
 func TestOutcomes(t *testing.T) {
+	ends := program(t, "true") // in zombied's place
 	r, rec := labtest.Runner(t, toy("toys",
 		setup("Good", put(1)),
 		setup("Broken", func(_ context.Context, s *bench.Site) error {
@@ -305,7 +319,7 @@ func TestOutcomes(t *testing.T) {
 			return s.Await(ctx, "for Godot", time.Millisecond, func() (bool, error) { return false, nil })
 		}),
 	))
-	r.Options.Zombied = "/bin/false"
+	r.Options.Zombied = ends
 	tally, err := r.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -328,7 +342,7 @@ func TestOutcomes(t *testing.T) {
 	want := map[string]outcome{
 		"Good":    {Values: 1},
 		"Broken":  {Broken: "2 wheels came off", Values: 1},
-		"Dead":    {Broken: "zombied ended (exit status 1) and logged nothing"},
+		"Dead":    {Broken: "zombied ended (exit status 0) and logged nothing"},
 		"Flagged": {Warnings: []string{"4 scratches"}, Notes: []string{"a toy"}, Values: 1},
 		"Faulty":  {Notes: []string{"fault: it squeaks"}, Values: 1},
 		"InVain":  {Broken: "waited in vain: for Godot: context deadline exceeded"},
@@ -435,10 +449,11 @@ func TestInterruption(t *testing.T) {
 // Whatever a trial starts and leaves is cleared up, the last first, before its
 // cgroup goes: Runner's record checks what is left.
 func TestSites(t *testing.T) {
+	sh, sleep := program(t, "sh"), program(t, "sleep")
 	var order []string
 	r, _ := labtest.Runner(t, toy("toys", setup("Site", func(ctx context.Context, s *bench.Site) error {
 		s.Put("toys", 1)
-		sleeper := exec.Command("sleep", "1000")
+		sleeper := exec.Command(sleep, "1000")
 		if err := s.Start(sleeper); err != nil {
 			return err
 		}
@@ -460,7 +475,7 @@ func TestSites(t *testing.T) {
 			t.Errorf("in the cgroup live %v (%v), want %d", living, err, sleeper.Process.Pid)
 		}
 		// A shell that leaves five children, who end by and by.
-		if err := s.Start(exec.Command("sh", "-c", "for i in 1 2 3 4 5; do sleep 0.0$i & done")); err != nil {
+		if err := s.Start(exec.Command(sh, "-c", "for i in 1 2 3 4 5; do sleep 0.0$i & done")); err != nil {
 			return err
 		}
 		return s.Await(ctx, "for orphans", time.Millisecond, func() (bool, error) {
@@ -491,9 +506,10 @@ func TestCleanupFails(t *testing.T) {
 
 // Orphans are collected as many as are asked for, and the rest with the trial.
 func TestCollectSome(t *testing.T) {
+	shell := program(t, "sh")
 	r, _ := labtest.Runner(t, toy("toys", setup("Orphans", func(ctx context.Context, s *bench.Site) error {
 		s.Put("toys", 1)
-		sh := exec.Command("sh", "-c", "for i in 1 2 3 4 5; do true & done")
+		sh := exec.Command(shell, "-c", "for i in 1 2 3 4 5; do true & done")
 		if err := s.Start(sh); err != nil {
 			return err
 		}

@@ -86,11 +86,15 @@ func TestReadingsKeepTheCachesThatMoved(t *testing.T) {
 // The counters stand in the readings as they were read, and those that were not
 // are not there.
 func TestReadingsKeepAllCounters(t *testing.T) {
-	pids, kmem := uint64(17), uint64(540672)
-	s := Sample{Pids: &pids, Kmem: &kmem, Mem: &measure.Meminfo{Slab: 1, SReclaimable: 2, SUnreclaim: 3, KernelStack: 4, PageTables: 5, MemFree: 6}}
+	pids, kmem, percpu, vmalloc, above, dying := uint64(17), uint64(540672), uint64(7), uint64(8), uint64(9), uint64(10)
+	s := Sample{
+		Pids: &pids, Kmem: &kmem, Above: &above, Dying: &dying,
+		Mem: &measure.Meminfo{Slab: 1, SReclaimable: 2, SUnreclaim: 3, KernelStack: 4, PageTables: 5, MemFree: 6, Percpu: &percpu, VmallocUsed: &vmalloc},
+	}
 	want := []results.Reading{{When: "before", Counters: []results.Counter{
 		{Name: "pids", Value: 17}, {Name: "kmem-B", Value: 540672}, {Name: "slab-B", Value: 1}, {Name: "sreclaimable-B", Value: 2},
 		{Name: "sunreclaim-B", Value: 3}, {Name: "kernelstack-B", Value: 4}, {Name: "pagetables-B", Value: 5}, {Name: "memfree-B", Value: 6},
+		{Name: "percpu-B", Value: 7}, {Name: "vmalloc-B", Value: 8}, {Name: "above-kmem-B", Value: 9}, {Name: "dying-cgroups", Value: 10},
 	}}}
 	if diff := cmp.Diff(want, readings([]moment{{"before", s}}, 1)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -231,8 +231,17 @@ func TestRemoveGoesOn(t *testing.T) {
 	if len(c.dirs) < 2 {
 		t.Skip("pids and memory are in one hierarchy here")
 	}
-	sub := filepath.Join(c.dirs[0].path, "zombench-sub")
-	if err := os.Mkdir(sub, 0o755); err != nil {
+	cmd := exec.Command("/bin/cat") // lives in one of them
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	end := sync.OnceFunc(func() { stdin.Close(); _ = cmd.Wait() })
+	defer end()
+	if err := os.WriteFile(filepath.Join(c.dirs[0].path, "cgroup.procs"), []byte(strconv.Itoa(cmd.Process.Pid)), 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Remove(expired()); !errors.Is(err, unix.EBUSY) {
@@ -241,8 +250,14 @@ func TestRemoveGoesOn(t *testing.T) {
 	if exists(c.dirs[1].path) {
 		t.Errorf("%s is still there", c.dirs[1].path)
 	}
-	if err := unix.Rmdir(sub); err != nil {
-		t.Error(err)
+	// What was made below goes with it, once nobody lives there.
+	sub := filepath.Join(c.dirs[0].path, "sub")
+	if err := os.Mkdir(sub, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	end()
+	if err := c.Remove(context.Background()); err != nil || exists(c.dirs[0].path) {
+		t.Errorf("%v; %s is there: %v", err, c.dirs[0].path, exists(c.dirs[0].path))
 	}
 }
 
@@ -435,5 +450,52 @@ func TestProcsMalformed(t *testing.T) {
 	}
 	if _, err := procs(dir); !errors.Is(err, measure.ErrMalformed) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A cgroup that joins further hierarchies has programs there too that are started
+// later, and is removed from them with the rest.
+func TestJoin(t *testing.T) {
+	p := realPlace(t)
+	c := fresh(t, p)
+	groups, err := measure.Host().Cgroups(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dirs []string
+	join := func(h measure.Hierarchy, err error) {
+		if err != nil {
+			t.Log(err)
+			return
+		}
+		dir, err := c.Join(h)
+		if err != nil || !exists(dir) {
+			t.Fatalf("joining %s: %s, %v", h.Dir(), dir, err)
+		}
+		if again, err := c.Join(h); err != nil || again != dir {
+			t.Errorf("joining %s again: %s, %v", h.Dir(), again, err)
+		}
+		dirs = append(dirs, dir)
+	}
+	join(groups.Unified())
+	join(groups.Controller("freezer"))
+	join(groups.Controller(pids))
+	if pids := c.Pids().Dir; dirs[len(dirs)-1] != pids {
+		t.Errorf("the hierarchy of pids was joined already: %s, want %s", dirs[len(dirs)-1], pids)
+	}
+	a := play(t, c.Start, "member")
+	for _, dir := range dirs {
+		if live, err := procs(dir); err != nil || !slices.Equal(live, []int{a.Process.Pid}) {
+			t.Errorf("in %s live %v, %v; want %d", dir, live, err, a.Process.Pid)
+		}
+	}
+	a.stop()
+	if err := c.Remove(expired()); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range dirs {
+		if exists(dir) {
+			t.Errorf("%s is still there", dir)
+		}
 	}
 }

@@ -24,8 +24,9 @@ var suites = []struct {
 	tests []string
 }{
 	{"bench/cgroup", []string{"TestStart", "TestStartChargesFirstAllocations", "TestFindInACgroupOfOnesOwn", "TestFindAsAUserWithADelegatedCgroup", "TestRemoveHoldingAZombie", "TestSweep"}},
-	{"bench", []string{"TestArmyOnThisKernel", "TestControlOnThisKernel", "TestInterruptedTrialLeavesNothing"}},
-	{"measure", []string{"TestLivePidsMax", "TestLivePidMax"}},
+	{"bench", []string{"TestRunnerOfTwoExperiments", "TestInterruption", "TestReadingsOfATrial"}},
+	{"bench/memory", []string{"TestArmyOnThisKernel", "TestControlOnThisKernel", "TestInterruptedTrialLeavesNothing"}},
+	{"measure/limits", []string{"TestLivePidsMax", "TestLivePidMax"}},
 	{"bench/janitor", []string{"TestRunKilled", "TestJanitorKilled", "TestBothKilled"}},
 }
 

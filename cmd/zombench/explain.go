@@ -61,9 +61,12 @@ the pages are unexplained), 1 it does not.`,
 			if err := errors.Join(fields.apply(run), f.check(cmd)); err != nil {
 				return err
 			}
-			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), run, func(w io.Writer, set *results.Set) error {
-				return explain(w, set, format)
-			})
+			answer := func(w io.Writer, set *results.Set) error { return explain(w, set, format) }
+			if f.out == "" { // nobody asked for the results
+				answer = func(_ io.Writer, set *results.Set) error { return explain(cmd.OutOrStdout(), set, format) }
+				return f.run(cmd.Context(), io.Discard, cmd.ErrOrStderr(), run, answer)
+			}
+			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), run, answer)
 		},
 	}
 	flags := cmd.Flags()
@@ -112,7 +115,7 @@ func explain(w io.Writer, set *results.Set, format string) error {
 // cannot be had is left out.
 func kernelFacts(fs measure.FS) (k results.Kernel) {
 	k.PointerBytes = bits.UintSize / 8
-	types, err := btf.Read(fs)
+	types, err := btf.Load(fs)
 	if err != nil {
 		return k
 	}

@@ -13,6 +13,7 @@ import (
 
 	"zombench/bench/kernels"
 	"zombench/bench/vm"
+	"zombench/results/report"
 )
 
 // patternHelp explains how kernels are named.
@@ -92,6 +93,7 @@ func newKernelsList() *cobra.Command {
 	var source kernelSource
 	var archs []string
 	var cachedOnly bool
+	var format string
 	cmd := &cobra.Command{
 		Use:   "list [KERNEL...]",
 		Short: "List the kernels that Debian offers",
@@ -118,30 +120,39 @@ of them have been downloaded.
 			if err != nil {
 				return patternError(err)
 			}
-			return writeKernels(cmd.OutOrStdout(), listed)
+			return writeDoc(cmd.OutOrStdout(), kernelsDoc(listed), format)
 		},
 	}
 	flags := cmd.Flags()
 	source.register(flags)
 	flags.StringSliceVar(&archs, "arch", []string{"amd64", "arm64"}, "`architectures`; a list, or all")
 	flags.BoolVar(&cachedOnly, "cached", false, "only kernels that have been downloaded; asks no mirror")
+	formatFlag(flags, &format)
+	completeFormat(cmd)
 	return cmd
 }
 
-func writeKernels(w io.Writer, listed []kernels.Listed) error {
-	header := []string{"kernel", "package", "version", "MB", "suites", "fetched"}
-	rows := make([][]string, 0, len(listed))
+// kernelsDoc lists kernels.
+func kernelsDoc(listed []kernels.Listed) report.Doc {
+	t := report.Table{Columns: []report.Column{
+		{Name: "kernel", Left: true}, {Name: "package", Left: true}, {Name: "version", Left: true},
+		{Name: "MB"}, {Name: "suites", Left: true}, {Name: "fetched", Left: true}}}
 	for _, k := range listed {
-		size, fetched := "", ""
+		size, fetched := report.Words(""), ""
 		if k.Size > 0 {
-			size = fmt.Sprintf("%.0f", float64(k.Size)/1e6)
+			size = report.Number(float64(k.Size)/1e6, fmt.Sprintf("%.0f", float64(k.Size)/1e6))
 		}
 		if k.Fetched {
 			fetched = "yes"
 		}
-		rows = append(rows, []string{k.Name, k.Package, k.Version, size, strings.Join(k.Suites, " "), fetched})
+		t.Rows = append(t.Rows, []report.Cell{report.Words(k.Name), report.Words(k.Package), report.Words(k.Version),
+			size, report.Words(strings.Join(k.Suites, " ")), report.Words(fetched)})
 	}
-	return writeText(w, fmt.Sprintf("%d kernels", len(listed)), header, rows, "")
+	d := report.Doc{Title: "Kernels", Facts: []string{plural(len(listed), "kernel")}}
+	if len(t.Rows) > 0 {
+		d.Sections = []report.Section{{Tables: []report.Table{t}}}
+	}
+	return d
 }
 
 func newKernelsFetch() *cobra.Command {

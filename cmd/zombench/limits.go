@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/csv"
 	"fmt"
 	"io"
 	"math"
@@ -15,6 +14,7 @@ import (
 
 	"zombench/measure"
 	"zombench/measure/limits"
+	"zombench/results/report"
 )
 
 // limitsOptions are the flags of zombench limits.
@@ -31,20 +31,20 @@ func newLimits() *cobra.Command {
 	var o limitsOptions
 	cmd := &cobra.Command{
 		Use:   "limits",
-		Short: "Tell which limit breaks first, and after how many zombies",
-		Long: `Limits lists every limit that zombies meet here, how much of it is used, how
+		Short: "Show which limit zombies hit first, and after how many",
+		Long: `Limits lists every limit that zombies run into here, how much of it is used, how
 many more zombies fit and how much memory they hold by then, in the order in
-which the limits break. With --rate it also tells when.
+which the limits are reached. With --rate it also says when.
 
 The limits are those of this process, of the one that --pid names, or of the
 cgroup that --cgroup names by its directory or by its path. Other processes
-take room as well, the threads of zombench itself among them: what it says is
+take room as well, the threads of zombench itself among them: the answer is
 true now, and a little more fits when it has ended.
 
 What a zombie takes is read from the result file that --from names, or else
-from what zombench run has measured on this kernel (results/local/KERNEL.txt,
-then results/recorded). If nobody has, a figure on the safe side is assumed, and
-the answer says so.
+from what zombench run has measured on this kernel (results/local/KERNEL.txt),
+or else from the runs recorded with this program: of this kernel, or of the
+nearest one of its architecture. The answer names the source.
 
 Exit status: 0, or 1 if the zombies that --count asks for do not fit.`,
 		Example: `  zombench limits
@@ -53,7 +53,7 @@ Exit status: 0, or 1 if the zombies that --count asks for do not fit.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("count") && o.count == 0 {
-				return usageErrorf("--count: 0: nothing is asked for")
+				return usageErrorf("--count: 0: want 1 or more")
 			}
 			if cmd.Flags().Changed("cgroup") && o.cgroup == "" {
 				return usageErrorf("--cgroup: the name is empty")
@@ -63,25 +63,23 @@ Exit status: 0, or 1 if the zombies that --count asks for do not fit.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&o.rate, "rate", "", "zombies left behind in a time, such as `26/5m`: tells when the limits are met")
-	f.Uint64Var(&o.count, "count", 0, "do so many `zombies` fit?")
-	f.StringVar(&o.cgroup, "cgroup", "", "limits of this cgroup, by its directory or `path`")
-	f.IntVar(&o.pid, "pid", 0, "limits of the process with this `number` (default: of this one)")
-	f.StringVar(&o.from, "from", "", "result `file` that tells what a zombie takes")
-	f.StringVar(&o.format, "format", "text", "format of the answer: text, markdown, csv or json")
-	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(limitsFormats, cobra.ShellCompDirectiveNoFileComp))
+	f.StringVar(&o.rate, "rate", "", "`RATE` at which zombies are left behind, such as 26/5m: says when each limit is reached")
+	f.Uint64Var(&o.count, "count", 0, "exit with status 1 if `N` more zombies do not fit")
+	f.StringVar(&o.cgroup, "cgroup", "", "limits of this cgroup, by its directory or `PATH`")
+	f.IntVar(&o.pid, "pid", 0, "limits of the process `PID` (default: of this one)")
+	f.StringVar(&o.from, "from", "", "result `FILE` that says what a zombie takes")
+	formatFlag(f, &o.format)
+	completeFormat(cmd)
 	return cmd
 }
 
-var limitsFormats = []string{"text", "markdown", "csv", "json"}
-
 // answerLimits answers for the machine in kernel as it is now.
 func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, now time.Time) error {
-	if !slices.Contains(limitsFormats, o.format) {
-		return usageErrorf("--format: unknown format %q: want text, markdown, csv or json", o.format)
+	if _, err := report.ParseFormat(o.format); err != nil {
+		return usageErrorf("--format: %w", err)
 	}
 	if o.pid < 0 {
-		return usageErrorf("--pid: %d is no process", o.pid)
+		return usageErrorf("--pid: %d: want a process id", o.pid)
 	}
 	var every *limits.Rate
 	if o.rate != "" {
@@ -105,7 +103,7 @@ func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, 
 		return err
 	}
 	if err != nil { // what could be read is good
-		exitCode(stderr, fmt.Errorf("some limits are left out: %w", err))
+		exitCode(stderr, fmt.Errorf("some limits could not be read and are left out: %w", err))
 	}
 	var inOrder []limits.Limit
 	for _, b := range found {
@@ -113,11 +111,13 @@ func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, 
 	}
 	refused := q.Check(inOrder)
 	answer := limitsAnswer{bounds: found, query: q, each: each, rate: every, now: now, fit: refused == nil}
-	write := map[string]func(io.Writer) error{
-		"text": answer.text, "markdown": answer.markdown, "csv": answer.csv, "json": answer.json,
-	}[o.format]
-	if err := write(stdout); err != nil {
-		return fmt.Errorf("writing the limits: %w", err)
+	if o.cgroup == "" { // of a cgroup nobody knows whose processes they will be
+		if answer.dressed, err = limits.ReadDressed(kernel, o.pid); err != nil {
+			exitCode(stderr, fmt.Errorf("some limits are left out: %w", err))
+		}
+	}
+	if err := writeDoc(stdout, answer.doc(), o.format); err != nil {
+		return err
 	}
 	if refused != nil {
 		return fmt.Errorf("%d zombies do not fit: %w", o.count, refused)
@@ -169,23 +169,25 @@ type limitsAnswer struct {
 	rate   *limits.Rate // nil: not asked
 	now    time.Time
 	fit    bool // those asked for
+
+	dressed []limits.Limit // that zombies meet which keep more alive than themselves
 }
 
-// first says which limit breaks first, after how many zombies and when.
+// first says which limit is reached first, after how many zombies and when.
 func (a limitsAnswer) first() string {
 	if len(a.bounds) == 0 || !a.bounds[0].Bounded() {
-		return "no limit was found that zombies would meet"
+		return "no limit applies to zombies here"
 	}
 	b := a.bounds[0]
 	whose := cmp.Or(b.Owner, b.Where)
 	if b.Fits == 0 {
-		return fmt.Sprintf("no zombie fits any more: %s is met, %s used (%s)", b.Name, used(b.Limit), whose)
+		return fmt.Sprintf("no more zombies fit: %s is reached, %s used (%s)", b.Name, used(b.Limit), whose)
 	}
 	fit := "more zombies fit"
 	if b.Fits == 1 {
 		fit = "more zombie fits"
 	}
-	s := fmt.Sprintf("%d %s, then %s is met (%s); they hold %s by then%s", b.Fits, fit, b.Name, whose, humanBytes(a.holds(b)), a.each.assumed())
+	s := fmt.Sprintf("%d %s, then %s is reached (%s); they hold %s by then%s", b.Fits, fit, b.Name, whose, humanBytes(a.holds(b)), a.each.assumed())
 	if a.rate != nil {
 		s += fmt.Sprintf("; at %s that takes %s", a.rate, humanDuration(a.rate.After(b.Fits)))
 		if d, ok := a.rate.After(b.Fits); ok {
@@ -203,63 +205,78 @@ func (a limitsAnswer) holds(b limits.Headroom) uint64 {
 	return b.Fits * a.each.Pages
 }
 
-// table has the limits that are set; remarks names the rest.
-func (a limitsAnswer) table() (header []string, rows [][]string) {
-	header = []string{"limit", "more zombies", "they hold" + a.each.assumed()}
+// doc is the document: the limits that are set in a table, the rest in notes.
+func (a limitsAnswer) doc() report.Doc {
+	d := report.Doc{Title: "Limits", Facts: []string{a.first()}, Data: a.data()}
+	t := report.Table{Columns: []report.Column{
+		{Name: "limit", Left: true}, {Name: "more zombies"}, {Name: "they hold" + a.each.assumed(), Unit: "B"},
+	}}
 	if a.rate != nil {
-		header = append(header, "met in")
+		t.Columns = append(t.Columns, report.Column{Name: "reached in", Unit: "sec"})
 	}
-	header = append(header, "used", "where")
+	t.Columns = append(t.Columns, report.Column{Name: "used", Left: true}, report.Column{Name: "where", Left: true}, report.Column{Name: "remedy", Left: true})
+	var unlimited []string
 	for _, b := range a.bounds {
 		if b.Unlimited {
+			if !slices.Contains(unlimited, b.Name) {
+				unlimited = append(unlimited, b.Name)
+			}
 			continue
 		}
-		row := []string{b.Name, unbounded, "", used(b.Limit), place(b.Limit)}
+		fits, holds, in := report.Words(unbounded), report.Words(""), report.Words("")
 		if b.Bounded() {
-			row[1], row[2] = strconv.FormatUint(b.Fits, 10), humanBytes(a.holds(b))
-		}
-		if a.rate != nil {
-			in := ""
-			if b.Bounded() {
-				in = humanDuration(a.rate.After(b.Fits))
+			fits = report.Number(float64(b.Fits), strconv.FormatUint(b.Fits, 10))
+			holds = report.Number(float64(a.holds(b)), humanBytes(a.holds(b)))
+			if a.rate != nil {
+				after, ok := a.rate.After(b.Fits)
+				in = report.Number(after.Seconds(), humanDuration(after, ok))
+				if !ok {
+					in.Value = nil
+				}
 			}
-			row = slices.Insert(row, 3, in)
 		}
-		rows = append(rows, row)
-	}
-	return header, rows
-}
-
-// remarks says what a zombie takes, and which limits could be set but are not.
-func (a limitsAnswer) remarks() string {
-	var names []string
-	for _, b := range a.bounds {
-		if b.Unlimited && !slices.Contains(names, b.Name) {
-			names = append(names, b.Name)
+		row := []report.Cell{report.Words(b.Name), fits, holds}
+		if a.rate != nil {
+			row = append(row, in)
 		}
+		t.Rows = append(t.Rows, append(row, report.Words(used(b.Limit)), report.Words(place(b.Limit)), report.Words(a.query.Remedy(b.Limit).Text)))
 	}
-	text := a.each.String()
-	if len(names) > 0 {
-		text += "\nnot limited, here or above: " + strings.Join(names, ", ")
+	if len(t.Rows) > 0 {
+		d.Sections = []report.Section{{Tables: []report.Table{t.WithoutEmpty()}}}
+	}
+	if len(a.dressed) > 0 {
+		d.Sections = append(d.Sections, a.dressedSection())
+	}
+	d.Notes = append(d.Notes, a.each.String())
+	if len(unlimited) > 0 {
+		d.Notes = append(d.Notes, "unlimited, here and in the cgroups above: "+strings.Join(unlimited, ", "))
 	}
 	switch {
 	case a.query.Count == 0:
 	case a.fit:
-		text += "\n" + plural(a.query.Count, "zombie") + " fit"
+		d.Notes = append(d.Notes, plural(a.query.Count, "zombie")+" fit")
 	default:
-		text += "\n" + plural(a.query.Count, "zombie") + " do not fit"
+		d.Notes = append(d.Notes, plural(a.query.Count, "zombie")+" do not fit")
 	}
-	return text
+	return d
 }
 
-func (a limitsAnswer) text(w io.Writer) error {
-	header, rows := a.table()
-	return writeText(w, a.first(), header, rows, a.remarks())
-}
-
-func (a limitsAnswer) markdown(w io.Writer) error {
-	header, rows := a.table()
-	return writeMarkdown(w, a.first(), header, rows, a.remarks())
+// dressedSection lists what a zombie may keep alive besides itself, and how much
+// of it there may be.
+func (a limitsAnswer) dressedSection() report.Section {
+	t := report.Table{Columns: []report.Column{
+		{Name: "limit", Left: true}, {Name: "more"}, {Name: "of", Left: true}, {Name: "used", Left: true}, {Name: "where", Left: true},
+	}}
+	for _, l := range a.dressed {
+		if l.Unlimited {
+			continue
+		}
+		t.Rows = append(t.Rows, []report.Cell{
+			report.Words(l.Name), report.Number(float64(l.Room()), strconv.FormatUint(l.Room(), 10)),
+			report.Words(l.Unit), report.Words(used(l)), report.Words(place(l)),
+		})
+	}
+	return report.Section{Heading: "What zombies may keep alive besides themselves", Tables: []report.Table{t.WithoutEmpty()}}
 }
 
 // A limitRecord is a bound for programs. A null is something that does not
@@ -300,31 +317,34 @@ func (a limitsAnswer) records() []limitRecord {
 	return all
 }
 
-func (a limitsAnswer) json(w io.Writer) error {
+// dressedRecords are the limits of what else zombies keep alive, for programs.
+func (a limitsAnswer) dressedRecords() (all []limitRecord) {
+	for _, l := range a.dressed {
+		r := limitRecord{Limit: l.Name, Where: l.Where, Owner: l.Owner, Used: l.Used, Unit: l.Unit, Binds: l.Binds}
+		if !l.Unlimited {
+			r.Value = &l.Value
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// data is all of it, for programs.
+func (a limitsAnswer) data() any {
 	out := struct {
 		Time   time.Time     `json:"time"`
 		Zombie cost          `json:"zombie"`
 		Rate   string        `json:"rate,omitempty"`
 		Asked  uint64        `json:"asked,omitempty"` // zombies
 		Fit    *bool         `json:"fit,omitempty"`   // those asked for
-		Limits []limitRecord `json:"limits"`          // the one that breaks first before the others
-	}{Time: a.now.UTC(), Zombie: a.each, Limits: a.records()}
+		Limits []limitRecord `json:"limits"`          // the one that is reached first before the others
+		Beside []limitRecord `json:"kept_alive,omitempty"`
+	}{Time: a.now.UTC(), Zombie: a.each, Limits: a.records(), Beside: a.dressedRecords()}
 	if a.rate != nil {
 		out.Rate = a.rate.String()
 	}
 	if a.query.Count > 0 {
 		out.Asked, out.Fit = a.query.Count, &a.fit
 	}
-	return writeJSON(w, out)
-}
-
-func (a limitsAnswer) csv(w io.Writer) error {
-	c := csv.NewWriter(w)
-	c.Write([]string{"limit", "where", "owner", "value", "used", "unit", "binds", "zombies", "holds_bytes", "measured", "after_ns", "remedy"}) // the error is kept for c.Error
-	for _, r := range a.records() {
-		c.Write([]string{r.Limit, r.Where, r.Owner, optional(r.Value), strconv.FormatUint(r.Used, 10), r.Unit,
-			strconv.FormatBool(r.Binds), optional(r.Fits), optional(r.Holds), strconv.FormatBool(a.each.Measured), optional(r.AfterNs), r.Remedy})
-	}
-	c.Flush()
-	return c.Error()
+	return out
 }

@@ -53,7 +53,7 @@ func listDoc(host *bench.Host, all []bench.Experiment) report.Doc {
 			doc.Sections = append(doc.Sections, section)
 			continue
 		}
-		table := report.Table{Name: e.Name, Columns: []report.Column{
+		table := report.Table{Columns: []report.Column{
 			{Name: "benchmark", Left: true}, {Name: "samples"}, {Name: "measures", Left: true},
 			{Name: "needs", Left: true}, {Name: "here", Left: true}}}
 		for _, s := range setups {

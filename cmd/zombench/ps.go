@@ -9,25 +9,25 @@ import (
 
 	"zombench/measure"
 	"zombench/measure/procs"
-	"zombench/results/table"
+	"zombench/results/report"
 )
 
 func newPs() *cobra.Command {
 	var from, format string
 	cmd := &cobra.Command{
 		Use:   "ps",
-		Short: "Tell who leaves zombies behind, what they cost, and what helps",
-		Long: `Ps lists the processes that leave zombies behind now, the one with the most
-first: how many, how long ago the oldest of them was started (when it ended,
-nobody records), what they hold, and in which cgroup the parent is.
+		Short: "Show which processes leave zombies, what they cost, and what would reap them",
+		Long: `Ps lists the processes that have zombies now, the one with the most first: how
+many, when the oldest of them was started (when it ended is recorded nowhere), how
+much memory they hold, and the cgroup of the parent.
 
-It also tells what the parent does about SIGCHLD (ignored, handled, blocked to be
-taken by sigwait or signalfd, default), and who would inherit the zombies if it
-ended: the init of its pid namespace or, by the names of those that are known to
-be, a subreaper. That one may be another process, since /proc does not tell who
-is a subreaper.
+It also shows what the parent does about SIGCHLD (ignored, handled, blocked to be
+taken by sigwait or signalfd, default), and which process would inherit the
+zombies if it ended: the init of its pid namespace, or a subreaper. /proc does
+not say which process is a subreaper, so those are recognized by the names of
+the usual ones, and the true one may be another.
 
-It reads every process once and signals nobody.`,
+It reads every process once and sends no signals.`,
 		Example: `  zombench ps
   zombench ps --format json`,
 		Args: noArgs,
@@ -37,15 +37,15 @@ It reads every process once and signals nobody.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&from, "from", "", "result `file` that tells what a zombie takes (default: as zombench limits)")
-	f.StringVar(&format, "format", "text", "format of the answer: text or json")
-	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	f.StringVar(&from, "from", "", "result `FILE` that says what a zombie takes (default: as zombench limits)")
+	formatFlag(f, &format)
+	completeFormat(cmd)
 	return cmd
 }
 
 func ps(stdout, stderr io.Writer, kernel measure.FS, from, format string) error {
-	if format != "text" && format != "json" {
-		return usageErrorf("--format: unknown format %q: want text or json", format)
+	if _, err := report.ParseFormat(format); err != nil {
+		return usageErrorf("--format: %w", err)
 	}
 	machine, err := kernel.Machine()
 	if err != nil {
@@ -59,18 +59,10 @@ func ps(stdout, stderr io.Writer, kernel measure.FS, from, format string) error 
 	if err != nil {
 		return err
 	}
-	c := newPsAnswer(found, each)
 	if found.Hidden {
 		fmt.Fprintln(stderr, "zombench: processes of other users are hidden here (hidepid); root sees them all")
 	}
-	write := c.text
-	if format == "json" {
-		write = func(w io.Writer) error { return writeJSON(w, c) }
-	}
-	if err := write(stdout); err != nil {
-		return fmt.Errorf("writing who leaves zombies: %w", err)
-	}
-	return nil
+	return writeDoc(stdout, newPsAnswer(found, each).doc(), format)
 }
 
 // A psAnswer is what ps says.
@@ -98,41 +90,47 @@ func newPsAnswer(found *procs.Result, each cost) *psAnswer {
 	return a
 }
 
-func (a *psAnswer) text(w io.Writer) error {
+// doc is the document.
+func (a *psAnswer) doc() report.Doc {
+	d := report.Doc{Title: "Zombies", Data: a}
 	if a.Zombies == 0 {
-		_, err := fmt.Fprintln(w, "nobody leaves zombies behind"+a.leaderEnded())
-		return err
+		d.Facts = []string{"no process has zombies" + a.leaderEnded()}
+		return d
 	}
-	sentence := fmt.Sprintf("%s of %s: %s of memory%s%s", plural(a.Zombies, "zombie"),
-		plural(len(a.Parents), "parent"), humanBytes(a.Bytes), a.Zombie.assumed(), a.leaderEnded())
-	header := []string{"zombies", "memory" + a.Zombie.assumed(), "oldest started", "parent", "SIGCHLD", "reaper", "would reap", "cgroup", "command"}
-	var rows [][]string
-	for _, p := range a.Parents {
-		row := []string{
-			strconv.Itoa(p.Zombies), humanBytes(p.Bytes), humanDuration(p.Age, true) + " ago",
-			strconv.Itoa(p.PID), string(p.SIGCHLD), "", "", p.Cgroup, clip(p.Command, 60),
-		}
-		if p.Reaper != nil {
-			row[5], row[6] = fmt.Sprintf("%d %s", p.Reaper.PID, p.Reaper.Name), string(p.Reaper.Reaps)
-		}
-		rows = append(rows, row)
-	}
-	if err := writeText(w, sentence, header, rows, a.Zombie.String()); err != nil {
-		return err
-	}
+	d.Facts = []string{fmt.Sprintf("%s of %s: %s of memory%s%s", plural(a.Zombies, "zombie"),
+		plural(len(a.Parents), "parent"), humanBytes(a.Bytes), a.Zombie.assumed(), a.leaderEnded())}
+	t := report.Table{Columns: []report.Column{
+		{Name: "zombies"}, {Name: "memory" + a.Zombie.assumed(), Unit: "B"}, {Name: "oldest started", Unit: "sec"}, {Name: "parent"},
+		{Name: "SIGCHLD", Left: true}, {Name: "reaper", Left: true}, {Name: "would reap", Left: true},
+		{Name: "cgroup", Left: true}, {Name: "command", Left: true}}}
+	advice := report.Section{}
 	const most = 10
-	fmt.Fprintln(w)
 	for i, p := range a.Parents {
-		if i == most {
-			fmt.Fprintf(w, "and %s more; --format json tells of all\n", plural(len(a.Parents)-most, "parent"))
-			break
-		}
-		fmt.Fprintf(w, "%d: %s\n", p.PID, p.Advice)
+		reaper, reaps := "", ""
 		if p.Reaper != nil {
-			fmt.Fprintf(w, "%*s  reaper: %s\n", len(strconv.Itoa(p.PID)), "", table.Printable(p.Reaper.Why))
+			reaper, reaps = fmt.Sprintf("%d %s", p.Reaper.PID, p.Reaper.Name), string(p.Reaper.Reaps)
+		}
+		t.Rows = append(t.Rows, []report.Cell{
+			report.Number(float64(p.Zombies), strconv.Itoa(p.Zombies)), report.Number(float64(p.Bytes), humanBytes(p.Bytes)),
+			report.Number(p.Age.Seconds(), humanDuration(p.Age, true)+" ago"), report.Number(float64(p.PID), strconv.Itoa(p.PID)),
+			report.Words(string(p.SIGCHLD)), report.Words(reaper), report.Words(reaps),
+			report.Words(p.Cgroup), report.Words(clip(p.Command, 60))})
+		switch {
+		case i < most:
+			advice.Notes = append(advice.Notes, fmt.Sprintf("%d: %s", p.PID, p.Advice))
+			if p.Removed > 0 {
+				advice.Notes = append(advice.Notes, fmt.Sprintf("%d: its zombies keep %s in memory, each with all of its controllers and a part for each possible CPU; zombench run dress --dress grave measures how much that is",
+					p.PID, plural(p.Removed, "removed cgroup")))
+			}
+			if p.Reaper != nil {
+				advice.Notes = append(advice.Notes, fmt.Sprintf("%d: reaper: %s", p.PID, p.Reaper.Why))
+			}
+		case i == most:
+			advice.Notes = append(advice.Notes, fmt.Sprintf("and %s more; --format json has all", plural(len(a.Parents)-most, "parent")))
 		}
 	}
-	return nil
+	d.Sections = []report.Section{{Tables: []report.Table{t}, Notes: []string{a.Zombie.String()}}, advice}
+	return d
 }
 
 func (a *psAnswer) leaderEnded() string {

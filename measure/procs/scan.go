@@ -40,6 +40,9 @@ type Parent struct {
 	Reaper  *Reaper             `json:"reaper,omitempty"` // nil: the parent is an init itself, or nothing is known
 	Advice  string              `json:"advice"`           // what would reap the zombies, a sentence
 
+	// Removed counts cgroups that were removed and that its zombies keep in memory.
+	Removed int `json:"removed_cgroups,omitempty"`
+
 	started uint64 // the oldest, in clock ticks after boot
 }
 
@@ -55,6 +58,7 @@ func Scan(fs measure.FS) (*Result, error) {
 	}
 	r := &Result{Hidden: true}
 	parents := make(map[int]*Parent)
+	graves := make(map[string]bool)
 	t := tree{fs: fs, parent: make(map[int]int, len(all)), zombies: make(map[int]int)}
 	for _, p := range all {
 		r.Hidden = r.Hidden && p.PID != 1
@@ -67,6 +71,10 @@ func Scan(fs measure.FS) (*Result, error) {
 				parents[p.PPid] = &Parent{PID: p.PPid}
 			}
 			parents[p.PPid].add(p, uptime)
+			if path := removedCgroup(fs, p.PID); path != "" && !graves[path] {
+				graves[path] = true
+				parents[p.PPid].Removed++
+			}
 		case p.LeaderEnded():
 			r.LeaderEnded++
 		}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zombench/bench/labtest/machine"
 	"zombench/bench/reexec"
 	"zombench/measure"
 )
@@ -19,7 +20,7 @@ import (
 // The test binary is the init, too.
 func TestMain(m *testing.M) {
 	reexec.Dispatch(Program())
-	os.Exit(m.Run())
+	os.Exit(machine.Run(m))
 }
 
 func nested(t *testing.T, levels int, name string, args ...string) *exec.Cmd {
