@@ -4,7 +4,10 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"zombench/measure"
+	"zombench/measure/limits"
 )
 
 func TestFits(t *testing.T) {
@@ -31,16 +34,38 @@ func TestFits(t *testing.T) {
 }
 
 func TestBytesEachTakesTheWorst(t *testing.T) {
+	const count = 100
 	sample := func(kmem, slab uint64) Sample { return Sample{Kmem: &kmem, Mem: &measure.Meminfo{Slab: slab}} }
-	before, after := sample(1_000_000, 5_000_000), sample(1_960_000, 6_100_000) // 100 zombies: 9600 B charged each, 11 000 B of pages
-	if got := bytesEach(before, after, 100); got != 11_000 {
-		t.Errorf("%d B each, want the pages' 11000", got)
+	before := sample(1_000_000, 5_000_000)
+	for _, tt := range []struct {
+		name  string
+		after Sample
+		want  uint64
+	}{
+		{"the pages", sample(1_000_000+count*9_600, 5_000_000+count*11_000), 11_000},
+		{"the charge and a tenth", sample(1_000_000+count*20_000, 5_000_000+count*11_000), 22_000},
+		{"no charge is read", Sample{Mem: &measure.Meminfo{Slab: 5_000_000 + count*11_000}}, 11_000},
+		{"an army that freed memory takes the least there can be", Sample{Mem: &measure.Meminfo{Slab: 4_000_000}}, 1},
+	} {
+		if got := bytesEach(before, tt.after, count); got != tt.want {
+			t.Errorf("%s: %d B each, want %d", tt.name, got, tt.want)
+		}
 	}
-	if got := bytesEach(before, sample(3_000_000, 6_100_000), 100); got != 22_000 {
-		t.Errorf("%d B each, want the charge's 20000 and a tenth", got)
+}
+
+func TestMemoryErrorSaysWhatFits(t *testing.T) {
+	err := fits(1_000_000, 10_000, &measure.Meminfo{MemAvailable: 1 << 30})
+	const want = "an army of 1000000 would take 9536 MiB (10000 bytes a zombie, measured by a small army) and may take 80 % of the 1024 MiB that are available; ask for at most 85899 zombies"
+	if err == nil || err.Error() != want {
+		t.Errorf("error %q\nwant  %q", err, want)
 	}
-	after = Sample{Mem: &measure.Meminfo{Slab: 4_000_000}}
-	if got := bytesEach(before, after, 100); got != 1 {
-		t.Errorf("%d B each of an army that freed memory, want the least there can be", got)
+}
+
+// What is asked of the limits is the army's, and room for what runs beside it.
+func TestArmyAsksTheLimits(t *testing.T) {
+	got := Army{Zombies: 1000, Tasks: 50, Descriptors: 2000}.query()
+	want := limits.Query{Count: 1000, BytesPerZombie: assumedBytes, ExtraTasks: 50 + SpareTasks, Descriptors: 2000}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -3,6 +3,7 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,161 +12,171 @@ import (
 	"zombench/results"
 )
 
-// experiment makes one of benchmarks named A/x=1 and the like; those named by
-// control are controls, and all whose first element is the same are a group.
-func experiment(name string, samples int, benchmarks ...string) Experiment {
-	return Experiment{Name: name, Samples: samples, Setups: func() (setups []Setup, err error) {
-		for _, b := range benchmarks {
-			b, control := strings.CutPrefix(b, "control ")
-			bench, rest, _ := strings.Cut(b, "/")
-			s := Setup{Bench: bench, Group: bench, Control: control}
-			for _, p := range strings.Split(rest, "/") {
-				if key, value, ok := strings.Cut(p, "="); ok {
-					s.Params = append(s.Params, results.Param{Key: key, Value: value})
-				}
+// armies is an experiment of two kinds of armies in two sizes, each kind with a
+// control.
+func armies() Experiment {
+	return Experiment{Name: "armies", Samples: 3, Setups: func() ([]Setup, error) {
+		var setups []Setup
+		for _, kind := range []string{"a", "b"} {
+			of := results.Param{Key: "kind", Value: kind}
+			setups = append(setups, Setup{Bench: "Nothing", Params: []results.Param{of}, Group: kind, Control: true})
+			for _, size := range []string{"500", "1000"} {
+				setups = append(setups, Setup{Bench: "Army", Params: []results.Param{{Key: "size", Value: size}, of}, Group: kind})
 			}
-			setups = append(setups, s)
 		}
 		return setups, nil
 	}}
 }
 
-var (
-	armies = experiment("armies", 3, "Z/count=500/by=1", "Z/count=1000/by=1", "Z/count=500/by=50", "Z/count=1000/by=50", "control Z/none=1")
-	others = experiment("others", 2, "O/way=a", "O/way=b")
-)
-
-func names(setups []planned) (all []string) {
+func names(setups []planned) (names []string) {
 	for _, s := range setups {
-		all = append(all, s.Name())
+		names = append(names, s.Name())
 	}
-	return all
+	return names
 }
 
-func TestMatch(t *testing.T) {
+func TestPlan(t *testing.T) {
+	const all = 6
 	for _, tt := range []struct {
 		pattern string
 		want    []string
 	}{
-		{"", []string{"Z/count=500/by=1", "Z/count=1000/by=1", "Z/count=500/by=50", "Z/count=1000/by=50", "Z/none=1", "O/way=a", "O/way=b"}},
-		{"Z/count=1000", []string{"Z/count=1000/by=1", "Z/count=1000/by=50", "Z/none=1"}},
-		{"/500$/by=(1|2)$", []string{"Z/count=500/by=1", "Z/none=1"}},
-		{"Z/count=500/by=[1/]$", []string{"Z/count=500/by=1", "Z/none=1"}},
-		{"/none", []string{"Z/none=1"}}, // a control alone
-		{"O", []string{"O/way=a", "O/way=b"}},
+		{"Army/size=500/kind=b", []string{"Nothing/kind=b", "Army/size=500/kind=b"}},
+		{"Army/size=500", []string{"Nothing/kind=a", "Army/size=500/kind=a", "Nothing/kind=b", "Army/size=500/kind=b"}},
+		{"Nothing", []string{"Nothing/kind=a", "Nothing/kind=b"}},
+		{"Nothing/kind=b", []string{"Nothing/kind=b"}},
 	} {
-		got, err := plan([]Experiment{armies, others}, tt.pattern, 0)
+		got, err := plan([]Experiment{armies()}, tt.pattern, 0)
 		if err != nil {
 			t.Errorf("%q: %v", tt.pattern, err)
+			continue
 		}
 		if diff := cmp.Diff(tt.want, names(got)); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", tt.pattern, diff)
 		}
 	}
-	for pattern, want := range map[string]string{"Nothing": `matches no benchmark, such as Z/count=500/by=1`, "(": "no regular expression", "Z/././.": "matches no benchmark"} {
-		if _, err := plan([]Experiment{armies, others}, pattern, 0); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%q: %v, want one line with %q", pattern, err, want)
-		}
-	}
-	wrong := Experiment{Name: "wrong", Setups: func() ([]Setup, error) { return nil, FieldErrorf("count", "too many") }}
-	_, err := plan([]Experiment{wrong}, "", 0)
-	if field, ok := errors.AsType[*FieldError](err); !ok || field.Field != "count" {
-		t.Errorf("%v, want the field", err)
+	got, err := plan([]Experiment{armies()}, "", 0)
+	if err != nil || len(got) != all {
+		t.Errorf("the empty pattern: %q, %v; want all %d", names(got), err, all)
 	}
 }
 
-// Every round holds each setup once that has samples left, of all experiments.
-func TestRoundsInterleaveExperiments(t *testing.T) {
-	setups, err := plan([]Experiment{armies, others}, "", 0)
+// Groups are an experiment's own.
+func TestPlanOfTwoExperiments(t *testing.T) {
+	other := Experiment{Name: "other", Samples: 7, Setups: func() ([]Setup, error) {
+		return []Setup{{Bench: "Idle", Control: true, Group: "a"}, {Bench: "Busy", Group: "a"}}, nil
+	}}
+	got, err := plan([]Experiment{armies(), other}, "Army/size=500/kind=a", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	trials := names(schedule(setups, 7))
-	if len(trials) != 5*3+2*2 {
-		t.Fatalf("%d trials, want 19", len(trials))
+	if diff := cmp.Diff([]string{"Nothing/kind=a", "Army/size=500/kind=a"}, names(got)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
-	for round, want := range []int{7, 7, 5} {
-		seen := make(map[string]bool)
-		for _, name := range trials[7*round:][:want] {
-			seen[name] = true
+	for _, samples := range []int{0, 2} {
+		got, err := plan([]Experiment{armies(), other}, "", samples)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if len(seen) != want {
-			t.Errorf("round %d holds %d different setups, want %d", round, len(seen), want)
+		for _, s := range got {
+			want := samples
+			if samples == 0 {
+				want = s.experiment.Samples
+			}
+			if s.samples != want {
+				t.Errorf("--samples %d: %s has %d, want %d", samples, s.Name(), s.samples, want)
+			}
 		}
 	}
-	if again := names(schedule(setups, 7)); !cmp.Equal(trials, again) {
-		t.Error("the same seed gives another order")
+}
+
+func TestPlanRefuses(t *testing.T) {
+	wrong := armies()
+	wrong.Setups = func() ([]Setup, error) { return nil, FieldErrorf("count", "the list is empty") }
+	for _, tt := range []struct {
+		name       string
+		experiment Experiment
+		pattern    string
+		want       string
+	}{
+		{"bad pattern", armies(), "(", `"(" is no regular expression`},
+		{"matches nothing", armies(), "Nobody", `"Nobody" matches no benchmark, such as Nothing/kind=a`},
+		{"bad field", wrong, "", "armies: count: the list is empty"},
+	} {
+		_, err := plan([]Experiment{tt.experiment}, tt.pattern, 0)
+		if err == nil || !strings.HasPrefix(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: error %v, want one line with %q", tt.name, err, tt.want)
+		}
+		if field, ok := errors.AsType[*FieldError](err); ok != (tt.name == "bad field") || ok && field.Field != "count" {
+			t.Errorf("%s: the error names the field %+v", tt.name, field)
+		}
+		if errors.Is(err, ErrNothingMatches) != (tt.name == "matches nothing") {
+			t.Errorf("%s: %v", tt.name, err)
+		}
 	}
-	if other := names(schedule(setups, 8)); cmp.Equal(trials, other) {
+}
+
+// planOf makes a plan of setups by name; * makes one Last, and a number before a
+// name is its Times.
+func planOf(samples int, all ...string) (setups []planned) {
+	for _, name := range all {
+		s := planned{samples: samples}
+		if rest, ok := strings.CutPrefix(name, "*"); ok {
+			name, s.Last = rest, true
+		}
+		if n, err := fmt.Sscanf(name, "%d%s", &s.Times, &s.Bench); n != 2 || err != nil {
+			s.Times, s.Bench = 0, name
+		}
+		setups = append(setups, s)
+	}
+	return setups
+}
+
+func TestEveryRoundHoldsEverySetup(t *testing.T) {
+	const samples = 5
+	trials := names(schedule(planOf(samples, "a", "b", "3c"), 7))
+	const round = 2 + 3
+	if len(trials) != round*samples {
+		t.Fatalf("%d trials, want %d", len(trials), round*samples)
+	}
+	for r := range samples {
+		got := slices.Sorted(slices.Values(trials[r*round : (r+1)*round]))
+		if diff := cmp.Diff([]string{"a", "b", "c", "c", "c"}, got); diff != "" {
+			t.Errorf("round %d (-want +got):\n%s", r, diff)
+		}
+	}
+}
+
+// A setup of fewer samples is in the first rounds.
+func TestSetupsOfFewerSamples(t *testing.T) {
+	trials := names(schedule(slices.Concat(planOf(4, "many"), planOf(1, "few")), 3))
+	if len(trials) != 5 || !slices.Contains(trials[:2], "few") {
+		t.Errorf("trials %q, want few once, in the first round", trials)
+	}
+}
+
+func TestLastComesLast(t *testing.T) {
+	trials := names(schedule(planOf(3, "*late", "a", "b"), 1))
+	want := []string{"late", "late", "late"}
+	if len(trials) != 9 || !slices.Equal(trials[6:], want) || slices.Contains(trials[:6], "late") {
+		t.Errorf("trials %q, want late behind all others", trials)
+	}
+}
+
+func TestOrderComesFromTheSeedAlone(t *testing.T) {
+	setups := planOf(4, "a", "b", "c", "d", "*e", "*f")
+	first := names(schedule(setups, 7))
+	if diff := cmp.Diff(first, names(schedule(setups, 7))); diff != "" {
+		t.Errorf("the same seed gives another order:\n%s", diff)
+	}
+	if slices.Equal(first, names(schedule(setups, 8))) {
 		t.Error("another seed gives the same order")
 	}
-	if one, err := plan([]Experiment{armies, others}, "", 1); err != nil || len(schedule(one, 7)) != 7 {
-		t.Errorf("with one sample each: %v, %d trials", err, len(schedule(one, 7)))
+	rounds := make(map[string]bool)
+	for i := 0; i < 16; i += 4 {
+		rounds[strings.Join(first[i:i+4], "")] = true
 	}
-}
-
-func TestTimesAndLast(t *testing.T) {
-	e := experiment("e", 2, "A/x=1", "B/x=1", "C/x=1")
-	setups, err := plan([]Experiment{e}, "", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	setups[0].Last, setups[1].Times = true, 3
-	order := strings.Join(names(schedule(setups, 1)), " ")
-	if got := strings.Count(order, "B/x=1"); got != 6 {
-		t.Errorf("B has %d trials, want 3 in each of 2 rounds: %s", got, order)
-	}
-	if !strings.HasSuffix(order, "A/x=1 A/x=1") || strings.Count(order, "A/x=1") != 2 {
-		t.Errorf("A is to be last: %s", order)
-	}
-}
-
-func FuzzSplitPattern(f *testing.F) {
-	for _, s := range []string{"", "/", "a/b", "[/]", "(a/b)/c", `\/`, `[\]/]`, "(", ")", "["} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, pattern string) {
-		if got := strings.Join(splitPattern(pattern), "/"); got != pattern {
-			t.Errorf("the parts of %q join to %q", pattern, got)
-		}
-	})
-}
-
-func TestFields(t *testing.T) {
-	var n int
-	var list []int
-	var words []string
-	var on bool
-	for _, tt := range []struct {
-		value Value
-		text  string
-		want  string // what it is then, or the beginning of the error
-		ok    bool
-	}{
-		{Int(&n, 1, 10), "5", "5", true},
-		{Int(&n, 1, 10), "0", "0 is out of range: want 1 to 10", false},
-		{Int(&n, 1, 10), "11", "11 is out of range", false},
-		{Int(&n, 1, 10), "99999999999999999999", "99999999999999999999 is out of range", false},
-		{Int(&n, 1, 10), "many", `"many" is not a whole number`, false},
-		{Ints(&list, 1, 10), "5,7", "5,7", true},
-		{Ints(&list, 1, 10), "5,5", "5 is given twice", false},
-		{Ints(&list, 1, 10), "5,", `"" is not a whole number`, false},
-		{Ints(&list, 1, 10), "", "", true},
-		{Words(&words, "a", "b"), "b,a", "b,a", true},
-		{Words(&words, "a", "b"), "c", `unknown value "c": want a, b`, false},
-		{Bool(&on), "true", "true", true},
-		{Bool(&on), "perhaps", `"perhaps" is neither`, false},
-	} {
-		err := tt.value.Set(tt.text)
-		got := tt.value.String()
-		if err != nil {
-			got = err.Error()
-		}
-		if (err == nil) != tt.ok || !strings.HasPrefix(got, tt.want) {
-			t.Errorf("%s %q: %s, want %s", tt.value.Type(), tt.text, got, tt.want)
-		}
-	}
-	if got := fmt.Sprint(FieldErrorf("count", "is %d", 1)); got != "count: is 1" {
-		t.Error(got)
+	if len(rounds) == 1 {
+		t.Errorf("all rounds have the same order: %q", first)
 	}
 }

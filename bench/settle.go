@@ -57,7 +57,7 @@ func (s Settling) settle(ctx context.Context, c clock, read func() (Sample, erro
 	if err != nil {
 		return last, "", err
 	}
-	still, since, restless := 1, start, "too few readings"
+	still, since, restless := 1, start, "the kernel, in too few readings,"
 	like := []Sample{last} // readings that differ in nothing but the slab caches
 	for {
 		if still >= s.Still && c.Now().Sub(since) >= s.AtLeast {

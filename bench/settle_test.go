@@ -3,6 +3,8 @@ package bench
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,6 +61,8 @@ func TestSettle(t *testing.T) {
 		{"stands still for long enough", lazily, script(reading(5, 0)), nil, 5, "", 100 * time.Millisecond},
 		{"a late change begins anew", lazily, script(reading(1, 0), reading(1, 0), reading(1, 0), reading(1, 0), reading(5, 0)), nil, 5, "", 140 * time.Millisecond},
 		{"a late change of the slab does not", lazily, script(reading(5, 0), reading(5, 0), reading(5, 0), reading(5, 0), reading(5, big)), nil, 5, "", 100 * time.Millisecond},
+		{"too few readings", Settling{Every: 10 * time.Millisecond, Still: 3, Within: 15 * time.Millisecond}, script(reading(5, 0)), nil, 5, "", 20 * time.Millisecond},
+		{"no time for enough readings", Settling{Every: 10 * time.Millisecond, Still: 3, Within: 5 * time.Millisecond}, script(reading(5, 0)), nil, 5, "the kernel, in too few readings,", 10 * time.Millisecond},
 		{"never quiet", every, swinging(), nil, 1, "the cgroup's kernel memory", time.Second},
 		{"waits for the goal", every, script(reading(9, 0), reading(9, 0), reading(9, 0), reading(9, 0), reading(9, 0), reading(5, 0)),
 			func(s Sample) bool { return *s.Kmem == 5 }, 5, "", 70 * time.Millisecond},
@@ -123,5 +127,88 @@ func TestSettleHandsOnAReadersError(t *testing.T) {
 	}, nil)
 	if !errors.Is(err, broken) {
 		t.Errorf("error %v, want %v", err, broken)
+	}
+}
+
+func TestChangedCaches(t *testing.T) {
+	line := func(name string, objects uint64) measure.SlabLine {
+		return measure.SlabLine{Name: name, ActiveObjs: objects}
+	}
+	a := measure.Slabinfo{Caches: []measure.SlabLine{line("pid", 5), line("cred", 7), line("gone", 1)}}
+	b := measure.Slabinfo{Caches: []measure.SlabLine{line("pid", 6), line("cred", 7), line("new", 1)}}
+	got := changed(a, b, []string{"pid", "cred", "gone", "new"})
+	if want := []string{"pid", "gone", "new"}; !slices.Equal(got, want) {
+		t.Errorf("changed are %q, want %q", got, want)
+	}
+}
+
+func TestMoved(t *testing.T) {
+	full := func(pids, kmem, sunreclaim uint64) Sample {
+		return Sample{Pids: &pids, Kmem: &kmem, Mem: &measure.Meminfo{SUnreclaim: sunreclaim}}
+	}
+	still := full(7, 5, 1<<30)
+	for _, tt := range []struct {
+		a, b Sample
+		want string
+	}{
+		{still, still, ""},
+		{Sample{}, Sample{}, ""},
+		{still, full(8, 5, 1<<30), "pids.current"},
+		{still, full(7, 4, 1<<30), "the cgroup's kernel memory"},
+		{still, full(7, 5, 1<<30+SlabTolerance), ""},
+		{still, full(7, 5, 1<<30-SlabTolerance-1), "SUnreclaim"},
+	} {
+		if got := moved(tt.a, tt.b); got != tt.want {
+			t.Errorf("moved: %q, want %q", got, tt.want)
+		}
+	}
+}
+
+// What did not settle becomes a warning with the name of the moment, and what was
+// read is kept all the same.
+func TestUnrestBecomesAWarning(t *testing.T) {
+	l := lab()
+	for i := range l.Instruments.List {
+		l.Instruments.List[i].Err = measure.ErrNotSupported
+	}
+	l.Settling = Settling{Every: time.Millisecond, Still: 1 << 20, Within: 5 * time.Millisecond}
+	s := &Site{Lab: l, watch: silent{}, sampler: sampler{instruments: l.Instruments}}
+	if _, err := s.Settle(t.Context(), "after", nil); err != nil {
+		t.Fatal(err)
+	}
+	if w := s.Result.Warnings; len(w) != 1 || !strings.HasSuffix(w[0], "did not settle within 0s (after)") {
+		t.Errorf("warnings %q", w)
+	}
+	if len(s.samples) != 1 || s.samples[0].when != "after" {
+		t.Errorf("samples %+v, want that of the moment", s.samples)
+	}
+	l.Settling.Still = 1
+	if _, err := s.Settle(t.Context(), "reaped", nil); err != nil || len(s.Result.Warnings) != 1 {
+		t.Errorf("of a quiet kernel: warnings %q, error %v", s.Result.Warnings, err)
+	}
+}
+
+// Machines on which readings are dear, stale or few are given more time.
+func TestSettlingFitsTheMachine(t *testing.T) {
+	settling := func(cpus int, emulated, lazy bool) Settling {
+		l := lab()
+		l.Machine.CPUs, l.emulated, l.Instruments.lazy = cpus, emulated, lazy
+		return l.settling()
+	}
+	plain := settling(2, false, false)
+	if one := settling(1, false, false); one.Every <= plain.Every || one.Within <= plain.Within {
+		t.Errorf("one CPU: %+v, two: %+v; want longer", one, plain)
+	}
+	if slow := settling(2, true, false); slow.Every <= plain.Every || slow.Within <= plain.Within {
+		t.Errorf("emulated: %+v, else: %+v; want longer", slow, plain)
+	}
+	// The counters are brought up to date every two seconds (rstat's flush).
+	for _, emulated := range []bool{false, true} {
+		if lazy := settling(2, emulated, true); lazy.AtLeast <= 2*time.Second || lazy.Within <= lazy.AtLeast {
+			t.Errorf("lazy counters, emulated %v: %+v", emulated, lazy)
+		}
+	}
+	if plain.AtLeast != 0 {
+		t.Errorf("fresh counters: %+v", plain)
 	}
 }

@@ -168,7 +168,7 @@ func (r *fleetRun) boot(ctx context.Context, k vm.Kernel, name string) (*vm.Resu
 // DefaultCounts says for people which armies are raised unless count is set.
 // Three counts make a slope. Before Linux 5.13 memory.stat counts in steps of up
 // to 32 pages, and only large armies make them small.
-const DefaultCounts = defaultCounts + "; before Linux 5.13, which counts in large steps, " + largeCounts
+const DefaultCounts = defaultCounts + ", before Linux 5.13, which counts in large steps, " + largeCounts
 
 const (
 	defaultCounts = "250,500,1000"

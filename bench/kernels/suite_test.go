@@ -24,7 +24,8 @@ var suites = []struct {
 	tests []string
 }{
 	{"bench/cgroup", []string{"TestStart", "TestStartChargesFirstAllocations", "TestFindInACgroupOfOnesOwn", "TestFindAsAUserWithADelegatedCgroup", "TestRemoveHoldingAZombie", "TestSweep"}},
-	{"bench", []string{"TestArmyOnThisKernel", "TestControlOnThisKernel", "TestInterruptedTrialLeavesNothing"}},
+	{"bench", []string{"TestRunnerOfTwoExperiments", "TestInterruption", "TestReadingsOfATrial"}},
+	{"bench/memory", []string{"TestArmyOnThisKernel", "TestControlOnThisKernel", "TestInterruptedTrialLeavesNothing"}},
 	{"measure/limits", []string{"TestLivePidsMax", "TestLivePidMax"}},
 	{"bench/janitor", []string{"TestRunKilled", "TestJanitorKilled", "TestBothKilled"}},
 }

@@ -50,7 +50,9 @@ func newFieldFlags(flags *pflag.FlagSet, all []bench.Experiment) *fieldFlags {
 		var names, defaults []string
 		for _, u := range of {
 			names = append(names, u.experiment)
-			defaults = append(defaults, u.experiment+" "+u.byDefault)
+			if u.byDefault != "" {
+				defaults = append(defaults, u.experiment+" "+u.byDefault)
+			}
 		}
 		usage := of[0].usage + " [" + strings.Join(names, ", ") + "]"
 		g := f.given[name]
@@ -98,13 +100,13 @@ func (f *fieldFlags) apply(run []bench.Experiment) error {
 			}
 		}
 		if !used {
-			return usageErrorf("--%s has no effect on %s", name, names(run))
+			return usageErrorf("--%s has no effect on %s", name, namesOf(run))
 		}
 	}
 	return nil
 }
 
-func names(all []bench.Experiment) string {
+func namesOf(all []bench.Experiment) string {
 	list := make([]string, len(all))
 	for i, e := range all {
 		list[i] = e.Name
@@ -119,7 +121,7 @@ func pick(all []bench.Experiment, wanted []string) ([]bench.Experiment, error) {
 		i := slices.IndexFunc(all, func(e bench.Experiment) bool { return e.Name == name })
 		switch {
 		case i < 0:
-			return nil, usageErrorf("unknown experiment %q: want %s; zombench list shows their benchmarks", name, names(all))
+			return nil, usageErrorf("unknown experiment %q: want %s; zombench list shows their benchmarks", name, namesOf(all))
 		case slices.ContainsFunc(run, func(e bench.Experiment) bool { return e.Name == name }):
 			return nil, usageErrorf("experiment %s is given twice", name)
 		}

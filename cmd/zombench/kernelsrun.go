@@ -40,7 +40,7 @@ func guestExperiments() []bench.Experiment {
 	for _, f := range e.Fields {
 		switch f.Name {
 		case "count":
-			f.Usage += " (default " + kernels.DefaultCounts + ")"
+			f.Usage += "; memory's default is " + kernels.DefaultCounts
 			f.Value.Set("") // the kernel decides
 			fields = append(fields, f)
 		case "parallel":
@@ -62,8 +62,8 @@ func newKernelsRun() *cobra.Command {
 		Short: "Boot kernels and measure each",
 		Long: `Run boots each kernel in QEMU with a static build of the harness and of zombied,
 measures there what zombies hold, and writes DIR/NAME.txt for each; --experiment
-measures something else, and becomes part of the name. The builds
-need the go command and zombench's source.
+measures something else, and becomes part of the name. The builds need the go
+command and zombench's source.
 
 ` + patternHelp + `
 A kernel of your own is given by its path, with a slash in it. Without any, and
@@ -95,7 +95,7 @@ registers of the CPU model: --cpu selects it, and becomes part of the file name.
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.named, "kernel", nil, "a `kernel`, as the arguments name them; may be given several times")
 	flags.StringSliceVar(&f.archs, "arch", nil, "the newest kernel of each of these `architectures`; a list, or all")
-	flags.StringVar(&f.experiment, "experiment", experiments[0].Name, "what is measured: "+names(experiments))
+	flags.StringVar(&f.experiment, "experiment", experiments[0].Name, "what is measured: "+namesOf(experiments))
 	fields = newFieldFlags(flags, experiments)
 	flags.IntVar(&f.Samples, "samples", 2, "trials of each combination")
 	flags.Uint64Var(&f.Seed, "seed", 0, "seed of the order of the trials (default random; it is recorded)")

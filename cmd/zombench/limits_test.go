@@ -8,6 +8,7 @@ import (
 	"errors"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -211,4 +212,12 @@ func TestLimitsForPrograms(t *testing.T) {
 	if l := answer.Limits[0]; *l.Fits != 18626 || *l.AfterNs != 18626*(5*time.Minute).Nanoseconds()/26 || *l.Holds != 18626<<14 {
 		t.Errorf("%+v", l)
 	}
+}
+
+// optional is a number as CSV has it, nothing for none.
+func optional[T uint64 | int64](n *T) string {
+	if n == nil {
+		return ""
+	}
+	return strconv.FormatInt(int64(*n), 10)
 }

@@ -45,7 +45,7 @@ func withToy() []bench.Experiment { return append(experiments.All(), toy()) }
 func zombench(t *testing.T, ctx context.Context, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	err := run(ctx, withToy, &out, &errs, args)
+	err := execute(ctx, withToy, &out, &errs, args)
 	status = exitCode(&errs, err)
 	return out.String(), errs.String(), status
 }

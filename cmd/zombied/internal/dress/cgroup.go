@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -104,15 +105,34 @@ func (c *cgroups) handDown(dir string) error {
 	if err := os.Mkdir(leaf(dir), 0o755); err != nil {
 		return err
 	}
-	if err := move(leaf(dir)); err != nil {
+	if err := move(dir, leaf(dir)); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+pids +memory"), 0)
 }
 
-// move moves this process.
-func move(dir string) error {
-	return os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte("0"), 0)
+// move moves this process from one directory into another, and whoever of the
+// same program is there: another army may be raised beside this one. Others stay.
+func move(from, to string) error {
+	data, err := os.ReadFile(filepath.Join(from, "cgroup.procs"))
+	if err != nil {
+		return err
+	}
+	self, err := os.Stat("/proc/self/exe")
+	if err != nil {
+		return err
+	}
+	for _, pid := range strings.Fields(string(data)) {
+		exe, err := os.Stat(filepath.Join("/proc", pid, "exe"))
+		if err != nil || !os.SameFile(self, exe) {
+			continue
+		}
+		err = os.WriteFile(filepath.Join(to, "cgroup.procs"), []byte(pid), 0)
+		if err != nil && !errors.Is(err, unix.ESRCH) {
+			return err
+		}
+	}
+	return nil
 }
 
 // fresh makes a cgroup for one child.
@@ -189,7 +209,7 @@ func (c *cgroups) close() error {
 	if c.v2 != "" {
 		errs = append(errs,
 			os.WriteFile(filepath.Join(c.v2, "cgroup.subtree_control"), []byte("-pids -memory"), 0),
-			move(c.v2), remove([]string{leaf(c.v2)}))
+			move(leaf(c.v2), c.v2), remove([]string{leaf(c.v2)}))
 	}
 	return errors.Join(errs...)
 }
