@@ -228,6 +228,7 @@ func TestControls(t *testing.T) {
 // One zombie of a user without privileges holds more than a thousand naked ones
 // would in a common opinion.
 func TestFattest(t *testing.T) {
+	needsAll(t)
 	for _, r := range labtest.Trials(t, Experiment(), "^"+Fattest+"$") {
 		t.Log(r.Name(), r.Values, r.Notes, r.Warnings)
 		if r.Broken != "" {
