@@ -1,7 +1,6 @@
 # What there is to do here; `make` alone prints it.
 
 GO          ?= go
-STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 KERNEL      := $(shell uname -r)
 OUT         ?= results/local/$(KERNEL).txt
 TESTFLAGS   ?=
@@ -9,13 +8,13 @@ BENCHFLAGS  ?=
 BENCHSTAT   := $(GO) tool benchstat -col kernel -ignore cpu,cgroup,page-size,vm
 
 .DEFAULT_GOAL := help
-.PHONY: help build test bench bench-quick bench-spawn bench-ends bench-kernels reapers compare compare-kernels report explain man lint clean
+.PHONY: help build test bench bench-quick bench-spawning bench-reaping bench-kernels inits compare compare-kernels report explain man lint clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build zombied and zombench into bin/
-	CGO_ENABLED=0 $(GO) build -o bin/ ./cmd/...
+	CGO_ENABLED=0 $(GO) build -o bin/ ./cmd/zombench ./cmd/zombied
 
 # Signals that nohup or a shell's & left ignored would be missed by the tests.
 test: ## run the tests; as root they raise real armies
@@ -29,16 +28,17 @@ bench-quick: build ## the same in some seconds: small armies, few samples
 	@mkdir -p results/local
 	bin/zombench run --count 200,400 --parallel 1,50 --samples 3 $(BENCHFLAGS) -o results/local/quick.txt
 
-bench-spawn: build ## time the ways of spawning beside other programs (4 minutes)
+bench-spawning: build ## time the ways of spawning beside other programs (4 minutes)
 	@mkdir -p results/local
-	bin/zombench speed --raise-limits -o results/local/speed.txt
+	bin/zombench run spawning --raise-limits $(BENCHFLAGS) -o results/local/spawning.txt
 
-bench-ends: build ## measure how zombies end (3 minutes)
+bench-reaping: build ## measure how zombies go (3 minutes)
 	@mkdir -p results/local
-	bin/zombench ends $(BENCHFLAGS) -o results/local/ends.txt
+	bin/zombench run reaping $(BENCHFLAGS) -o results/local/reaping.txt
 
-reapers: build ## put the inits on PATH on trial: tini, dumb-init, catatonit
-	bin/zombench reapers
+inits: build ## test the inits on PATH: tini, dumb-init, catatonit
+	@mkdir -p results/local
+	bin/zombench run inits -o results/local/inits.txt
 
 bench-kernels: build ## measure other kernels in QEMU: oldest, stable, newest, arm64
 	bin/zombench kernels run -o results/local/kernels
@@ -53,7 +53,7 @@ compare: ## compare two result files: make compare OLD=a.txt NEW=b.txt
 report: build ## print the answer from what was measured: make report [FILES="a.txt b.txt"]
 	bin/zombench report $(if $(FILES),$(FILES),$(OUT))
 
-explain: build ## give every byte of a zombie on this kernel a name
+explain: build ## break a zombie of this kernel down by slab cache
 	bin/zombench explain
 
 man: build ## write manual pages into man/
@@ -62,7 +62,7 @@ man: build ## write manual pages into man/
 lint: ## gofmt, go vet, staticcheck
 	@fmt="$$(gofmt -l .)"; test -z "$$fmt" || { echo "gofmt would change: $$fmt" >&2; exit 1; }
 	$(GO) vet ./...
-	$(GO) run $(STATICCHECK) ./...
+	$(GO) tool staticcheck ./...
 
 clean: ## remove what was built; measured results stay
 	rm -rf bin man

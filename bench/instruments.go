@@ -105,7 +105,7 @@ func Probe(fs measure.FS, machine measure.Machine, place *cgroup.Place, placeErr
 		in.reclaimable[c.Name], _ = fs.ReclaimableSlab(c.Name)
 		in.uncharged[c.Name] = fs.UnchargedSlab(c.Name)
 	}
-	in.List[pids].Err, in.List[kmem].Err = in.probeCgroup(place, placeErr, machine.Kernel)
+	in.List[pids].Err, in.List[kmem].Err = in.probeCgroup(place, placeErr, measure.Release(machine.Kernel))
 	for i := range in.List {
 		if place == nil && (i == pids || i == kmem) {
 			continue // placeErr names the remedy itself
@@ -117,7 +117,7 @@ func Probe(fs measure.FS, machine measure.Machine, place *cgroup.Place, placeErr
 
 // probeCgroup tries the instruments of a fresh cgroup on one that it makes
 // and removes again.
-func (in *Instruments) probeCgroup(place *cgroup.Place, placeErr error, release string) (pidsErr, kmemErr error) {
+func (in *Instruments) probeCgroup(place *cgroup.Place, placeErr error, release measure.Release) (pidsErr, kmemErr error) {
 	if place == nil {
 		return placeErr, placeErr
 	}

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"zombench/bench/daemon"
 	"zombench/measure"
+	"zombench/measure/limits"
 )
 
 // assumedBytes is what one zombie is taken to need when it is asked whether an
@@ -23,8 +21,8 @@ const assumedBytes = 16 << 10
 const SpareTasks = 32
 
 // query asks the limits for room for an army.
-func (a Army) query() measure.LimitsQuery {
-	return measure.LimitsQuery{
+func (a Army) query() limits.Query {
+	return limits.Query{
 		Count:          uint64(a.Zombies),
 		BytesPerZombie: assumedBytes,
 		ExtraTasks:     uint64(a.Tasks) + SpareTasks,
@@ -33,14 +31,14 @@ func (a Army) query() measure.LimitsQuery {
 }
 
 // preflight reports the first limit of this machine that a setup's army would
-// meet, as a *measure.LimitError.
+// meet, as a *limits.Error.
 func (l *Lab) preflight(a Army) error {
 	q := a.query()
-	limits, err := l.FS.Limits(q)
+	found, err := limits.Read(l.FS, q)
 	if err != nil {
 		return fmt.Errorf("checking the limits: %w", err)
 	}
-	if err := q.Check(limits); err != nil {
+	if err := q.Check(found); err != nil {
 		return fmt.Errorf("an army of %d does not fit: %w", a.Zombies, err)
 	}
 	return nil
@@ -54,19 +52,20 @@ func (l *Lab) preflight(a Army) error {
 func (l *Lab) raiseLimits(setups []Setup) ([]string, error) {
 	var changed []string
 	for _, s := range setups {
-		limits, err := l.FS.Limits(s.Army.query())
+		q := s.Army.query()
+		found, err := limits.Read(l.FS, q)
 		if err != nil {
 			return changed, fmt.Errorf("checking the limits: %w", err)
 		}
-		for _, limit := range limits {
-			name, value, ok := limit.Sysctl()
-			if !ok {
+		for _, limit := range found {
+			remedy := q.Remedy(limit)
+			if remedy.Sysctl == "" {
 				continue
 			}
-			if err := l.raise(name, fmt.Sprint(limit.Value), value); err != nil {
+			if err := l.raise(remedy.Sysctl, fmt.Sprint(limit.Value), remedy.Value); err != nil {
 				return changed, err
 			}
-			changed = append(changed, fmt.Sprintf("raised %s from %d to %s until the end of this run", name, limit.Value, value))
+			changed = append(changed, fmt.Sprintf("raised %s from %d to %s until the end of this run", remedy.Sysctl, limit.Value, remedy.Value))
 		}
 	}
 	return changed, nil
@@ -77,11 +76,7 @@ func (l *Lab) raise(name, old, value string) error {
 	if err := l.lock.Record(name, old); err != nil {
 		return fmt.Errorf("noting that %s was %s: %w", name, old, err)
 	}
-	path := filepath.Join(l.FS.Proc, "sys", strings.ReplaceAll(name, ".", "/"))
-	if err := os.WriteFile(path, []byte(value+"\n"), 0); err != nil {
-		return fmt.Errorf("raising %s to %s: %w", name, value, err)
-	}
-	return nil
+	return l.FS.SetSysctl(name, value)
 }
 
 // A MemoryError says that an army would take more memory than it may.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -22,10 +21,10 @@ type Runner struct {
 	RaiseLimits bool   // raise kernel.pid_max and kernel.threads-max as far as the armies need
 	Options     Options
 
-	Version  string                // of this program, for the head of the file
-	Config   []results.Param       // further keys of the file's configuration
-	Comments []string              // further comments at its head
-	Structs  func() results.Kernel // what the ledger has to know of this kernel; nil: nothing is known
+	Version  string          // of this program, for the head of the file
+	Config   []results.Param // further keys of the file's configuration
+	Comments []string        // further comments at its head
+	Kernel   results.Kernel  // what the ledger has to know of this kernel
 
 	Output   Recorder
 	Progress Progress
@@ -82,15 +81,17 @@ func (r *Runner) Run(ctx context.Context) (tally Tally, err error) {
 	defer r.Progress.Close()
 
 	notices := lab.Notices
+	var limitsErr error
 	if r.RaiseLimits {
-		raised, err := lab.raiseLimits(r.setups())
+		var raised []string
+		raised, limitsErr = lab.raiseLimits(r.setups())
 		notices = append(notices, raised...)
-		if err != nil {
-			return tally, err
-		}
 	}
 	for _, n := range notices {
 		r.Notice(n)
+	}
+	if limitsErr != nil {
+		return tally, limitsErr
 	}
 	setups, err := r.preflight(ctx, lab, &tally)
 	if err != nil {
@@ -104,7 +105,8 @@ func (r *Runner) Run(ctx context.Context) (tally Tally, err error) {
 	if err := r.Output.WriteHeader(r.header(lab, setups, len(trials), notices)); err != nil {
 		return tally, err
 	}
-	return tally, r.run(ctx, lab, trials, &tally)
+	err = r.run(ctx, lab, trials, &tally)
+	return tally, err
 }
 
 func (r *Runner) setups() []Setup {
@@ -116,8 +118,8 @@ func (r *Runner) setups() []Setup {
 }
 
 // preflight returns the setups that can be run here. What this machine lacks is
-// skipped; an army that does not fit under its limits is an error, unless it is
-// optional.
+// skipped, and so is the control of what is; an army that does not fit under its
+// limits is an error, unless it is optional.
 func (r *Runner) preflight(ctx context.Context, lab *Lab, tally *Tally) ([]planned, error) {
 	var able []planned
 	tried := make(map[Army]bool)
@@ -142,10 +144,17 @@ func (r *Runner) preflight(ctx context.Context, lab *Lab, tally *Tally) ([]plann
 		}
 		able = append(able, s)
 	}
-	if !slices.ContainsFunc(able, func(s planned) bool { return !s.Control }) {
+	var useful []planned
+	for _, s := range able {
+		if s.Control && s.controlsAny(r.planned) && !s.controlsAny(able) {
+			continue
+		}
+		useful = append(useful, s)
+	}
+	if len(useful) == 0 {
 		return nil, fmt.Errorf("nothing that was asked for can be run here: %s: %w", tally.Skipped[0].Name, tally.Skipped[0].Err)
 	}
-	return able, nil
+	return useful, nil
 }
 
 func (r *Runner) skip(tally *Tally, s Setup, err error) {
@@ -183,9 +192,6 @@ func (r *Runner) run(ctx context.Context, lab *Lab, trials []planned, tally *Tal
 		}
 		if fault != "" {
 			tally.Faults = append(tally.Faults, Fault{result.Name(), fault})
-		}
-		if lab.emulated {
-			result.Values = slices.DeleteFunc(result.Values, func(v results.Value) bool { return isTime(v.Unit) })
 		}
 		for _, c := range lab.describe(result.Readings) {
 			r.Output.Describe(c)
@@ -240,9 +246,7 @@ func (r *Runner) header(lab *Lab, setups []planned, trials int, notices []string
 		h.Comments = append(h.Comments, missing.String())
 	}
 	h.Comments = append(h.Comments, notices...)
-	if r.Structs != nil {
-		h.Kernel = r.Structs()
-	}
+	h.Kernel = r.Kernel
 	seen := make(map[string]bool)
 	for _, s := range setups {
 		if s.About != "" && !seen[s.Name()] {

@@ -20,7 +20,7 @@ type Sample struct {
 // A sampler takes samples of one trial.
 type sampler struct {
 	fs          measure.FS
-	release     string // of the kernel
+	release     measure.Release
 	instruments Instruments
 	cgroup      *cgroup.Cgroup // nil without cgroups
 }
@@ -130,6 +130,9 @@ func readings(samples []moment, zombies int) []results.Reading {
 	for _, s := range samples {
 		r := results.Reading{When: s.when, Counters: s.counters()}
 		for _, name := range caches {
+			if s.Slab == nil {
+				break
+			}
 			if c, ok := s.Slab.Lookup(name); ok {
 				r.Caches = append(r.Caches, results.CacheReading{Name: name, Objects: c.ActiveObjs, Slabs: c.NumSlabs})
 			}
@@ -142,31 +145,30 @@ func readings(samples []moment, zombies int) []results.Reading {
 // describe returns what is known of the slab caches in a trial's readings, each
 // once in a lab's life.
 func (l *Lab) describe(all []results.Reading) (caches []results.Cache) {
-	if len(all) == 0 {
-		return nil
-	}
 	slab, err := l.FS.Slabinfo()
 	if err != nil {
 		return nil // whose readings are these?
 	}
-	for _, r := range all[0].Caches {
-		line, ok := slab.Lookup(r.Name)
-		if !ok || l.known[r.Name] {
-			continue
+	for _, reading := range all {
+		for _, r := range reading.Caches {
+			line, ok := slab.Lookup(r.Name)
+			if !ok || l.known[r.Name] {
+				continue
+			}
+			l.known[r.Name] = true
+			c := results.Cache{
+				Name: r.Name, Size: line.ObjSize, PerSlab: line.ObjsPerSlab,
+				SlabBytes:   line.PagesPerSlab * uint64(l.Machine.PageSize),
+				Reclaimable: l.Instruments.Reclaimable(r.Name), Charged: results.Unknown,
+			}
+			if l.Instruments.uncharged[r.Name] {
+				c.Charged = results.No
+			}
+			if more, err := l.FS.SlabCache(r.Name); err == nil {
+				c.Used, c.Aliases = more.ObjectSize, more.Aliases
+			}
+			caches = append(caches, c)
 		}
-		l.known[r.Name] = true
-		c := results.Cache{
-			Name: r.Name, Size: line.ObjSize, PerSlab: line.ObjsPerSlab,
-			SlabBytes:   line.PagesPerSlab * uint64(l.Machine.PageSize),
-			Reclaimable: l.Instruments.Reclaimable(r.Name), Charged: results.Unknown,
-		}
-		if l.Instruments.uncharged[r.Name] {
-			c.Charged = results.No
-		}
-		if more, err := l.FS.SlabCache(r.Name); err == nil {
-			c.Used, c.Aliases = more.ObjectSize, more.Aliases
-		}
-		caches = append(caches, c)
 	}
 	return caches
 }

@@ -13,6 +13,16 @@ type planned struct {
 	samples    int
 }
 
+// controlsAny reports whether any of some setups is what a control controls.
+func (p planned) controlsAny(setups []planned) bool {
+	for _, s := range setups {
+		if !s.Control && s.experiment == p.experiment && s.Group == p.Group {
+			return true
+		}
+	}
+	return false
+}
+
 // ErrNothingMatches says that a pattern matches no benchmark.
 var ErrNothingMatches = errors.New("matches no benchmark")
 

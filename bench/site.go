@@ -63,7 +63,7 @@ func (l *Lab) newSite(setup Setup, watch Progress) (*Site, error) {
 			return nil, err
 		}
 	}
-	s.sampler = sampler{fs: l.FS, release: l.Machine.Kernel, instruments: l.Instruments, cgroup: s.cgroup}
+	s.sampler = sampler{fs: l.FS, release: measure.Release(l.Machine.Kernel), instruments: l.Instruments, cgroup: s.cgroup}
 	for _, i := range []int{meminfo, slabinfo} {
 		s.sampler.instruments.List[i].Err = errSystemWide
 	}
@@ -285,6 +285,9 @@ func (s *Site) close(ctx context.Context) error {
 // spoil the following trials too. In either case nothing of the trial is left
 // running or standing.
 func (l *Lab) trial(ctx context.Context, setup Setup, watch Progress) (result results.Trial, fault string, err error) {
+	if ctx.Err() != nil {
+		return result, "", context.Cause(ctx)
+	}
 	s, err := l.newSite(setup, watch)
 	if err != nil {
 		return result, "", err
@@ -297,10 +300,19 @@ func (l *Lab) trial(ctx context.Context, setup Setup, watch Progress) (result re
 	broken, isBroken := errors.AsType[*brokenError](err)
 	exit, isExit := errors.AsType[*daemon.ExitError](err)
 	switch {
+	case err != nil && ctx.Err() != nil:
+		err = context.Cause(ctx) // what else went wrong comes of that
 	case isBroken:
 		s.Result.Broken, err = broken.why, nil
-	case isExit && ctx.Err() == nil:
+	case isExit:
 		s.Result.Broken, err = exit.Error(), nil
+	}
+	if l.emulated {
+		measured := len(s.Result.Values)
+		s.Result.Values = slices.DeleteFunc(s.Result.Values, func(v results.Value) bool { return isTime(v.Unit) })
+		if err == nil && s.Result.Broken == "" && measured > 0 && len(s.Result.Values) == 0 {
+			err = fmt.Errorf("it measures nothing but time, which means nothing under emulation: %w", measure.ErrNotSupported)
+		}
 	}
 	s.Result.Readings = readings(s.samples, s.Result.N)
 	return s.Result, s.fault, err

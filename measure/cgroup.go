@@ -53,7 +53,7 @@ func (h Hierarchy) Ancestors() []string {
 // of 0 means the reading process.
 func (fs FS) Cgroups(pid int) (Membership, error) {
 	m := Membership{PID: pid}
-	path := filepath.Join(fs.pidDir(pid), "cgroup")
+	path := filepath.Join(fs.PIDDir(pid), "cgroup")
 	data, err := readFile(path)
 	if err != nil {
 		return m, fmt.Errorf("cgroups of a process: %w", err)
@@ -108,17 +108,6 @@ func (m Membership) Controller(name string) (Hierarchy, error) {
 		}
 	}
 	return Hierarchy{}, fmt.Errorf("%w: no mounted cgroup hierarchy with the %s controller shows this process", ErrNotSupported, name)
-}
-
-// Unified returns the process's place in the v2 hierarchy, whichever
-// controllers it carries. Its Controller is empty.
-func (m Membership) Unified() (Hierarchy, error) {
-	for _, h := range m.hierarchies {
-		if h.version == 2 {
-			return Hierarchy{Version: 2, Mount: h.mount, Path: h.path}, nil
-		}
-	}
-	return Hierarchy{}, fmt.Errorf("%w: no cgroup v2 hierarchy is mounted that shows this process", ErrNotSupported)
 }
 
 // place finds the mount that shows the cgroup of a line. Later mounts cover
@@ -207,7 +196,7 @@ type mount struct {
 	options []string // of the superblock: the controllers of a v1 hierarchy
 }
 
-// carries tells whether the mount is one of the line's hierarchy.
+// carries reports whether the mount is one of the line's hierarchy.
 func (m mount) carries(l cgroupLine) bool {
 	if l.unified() {
 		return m.version == 2

@@ -2,13 +2,10 @@ package measure
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
-	"syscall"
 )
 
 // Children returns the children of a process, zombies included, from
@@ -17,7 +14,7 @@ import (
 // process but none for a child. The list is exact only while the children
 // stand still.
 func (f FS) Children(pid int) ([]int, error) {
-	dir := filepath.Join(f.pidDir(pid), "task")
+	dir := filepath.Join(f.PIDDir(pid), "task")
 	tasks, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("children of %d: %w", pid, classify(err))
@@ -28,7 +25,7 @@ func (f FS) Children(pid int) ([]int, error) {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			err = classify(err)
-			if gone(err) {
+			if Gone(err) {
 				continue // a thread that ended meanwhile
 			}
 			return nil, fmt.Errorf("children of %d (CONFIG_PROC_CHILDREN): %w", pid, err)
@@ -42,11 +39,4 @@ func (f FS) Children(pid int) ([]int, error) {
 		}
 	}
 	return children, nil
-}
-
-// gone tells whether an error means that a process or thread ended: its
-// directory is no longer there, or was opened in time and then read too late.
-func gone(err error) bool {
-	return errors.Is(err, syscall.ESRCH) ||
-		errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrNotSupported)
 }

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"zombench/measure/measuretest"
 )
 
 // kernels are the fixtures: files of real kernels, taken after (and some
@@ -27,26 +29,6 @@ func testdata(t *testing.T, elem ...string) []byte {
 	return data
 }
 
-// put writes files below dir; a text that begins with "-> " makes a link.
-func put(t *testing.T, dir string, files map[string]string) {
-	t.Helper()
-	for name, text := range files {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		var err error
-		if target, ok := strings.CutPrefix(text, "-> "); ok {
-			err = os.Symlink(target, path)
-		} else {
-			err = os.WriteFile(path, []byte(text), 0o644)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // sysSlab lays out /sys/kernel/slab of a kernel in a new sys root: the names
 // of its directories are not fit for a repository.
 func sysSlab(t *testing.T, kernel string) string {
@@ -56,7 +38,7 @@ func sysSlab(t *testing.T, kernel string) string {
 	for line := range strings.Lines(string(testdata(t, kernel, "slab.links"))) {
 		name, target, link := strings.Cut(strings.TrimSpace(line), " -> ")
 		if link {
-			put(t, dir, map[string]string{name: "-> " + target})
+			measuretest.Put(t, dir, map[string]string{name: "-> " + target})
 		} else if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -68,15 +50,7 @@ func sysSlab(t *testing.T, kernel string) string {
 	for _, a := range attributes {
 		cache, file := filepath.Base(filepath.Dir(a)), filepath.Base(a)
 		text := string(testdata(t, kernel, "slab", cache, file))
-		put(t, dir, map[string]string{filepath.Join(cache, file): text}) // through the link
+		measuretest.Put(t, dir, map[string]string{filepath.Join(cache, file): text}) // through the link
 	}
 	return sys
-}
-
-// skipUnlessRoot skips a test of what only root may do.
-func skipUnlessRoot(tb testing.TB) {
-	tb.Helper()
-	if os.Getuid() != 0 {
-		tb.Skip("needs root")
-	}
 }

@@ -17,26 +17,17 @@ type Machine struct {
 	CPU      string // model name, or what comes closest to one
 	PageSize int    // bytes
 	CPUs     int    // online
-	BootID   string // random, another one after each boot
 }
 
 // Machine reads what describes the machine. Page size and architecture are
 // those of the running program.
 func (fs FS) Machine() (Machine, error) {
 	m := Machine{GOARCH: runtime.GOARCH, PageSize: os.Getpagesize()}
-	for _, f := range []struct {
-		path string
-		to   *string
-	}{
-		{fs.proc("sys", "kernel", "osrelease"), &m.Kernel},
-		{fs.proc("sys", "kernel", "random", "boot_id"), &m.BootID},
-	} {
-		data, err := readFile(f.path)
-		if err != nil {
-			return m, err
-		}
-		*f.to = string(bytes.TrimSpace(data))
+	release, err := fs.Release()
+	if err != nil {
+		return m, err
 	}
+	m.Kernel = string(release)
 	data, err := readFile(fs.proc("cpuinfo"))
 	if err != nil {
 		return m, err
@@ -53,6 +44,10 @@ func (fs FS) Machine() (Machine, error) {
 	}
 	return m, nil
 }
+
+// BootID returns the identity of this run of the kernel: random, another one
+// after each boot.
+func (fs FS) BootID() (string, error) { return fs.Sysctl("kernel.random.boot_id") }
 
 // cpuModel takes the model out of /proc/cpuinfo, whose fields each
 // architecture names as it likes. arm64 and riscv give only numbers: they are

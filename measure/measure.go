@@ -24,6 +24,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 )
 
 // The three kinds of failure that callers tell apart. They come wrapped with
@@ -53,8 +54,9 @@ func (fs FS) proc(elem ...string) string {
 	return filepath.Join(append([]string{fs.Proc}, elem...)...)
 }
 
-// pidDir is /proc/PID; pid 0 means the reading process.
-func (fs FS) pidDir(pid int) string {
+// PIDDir returns the directory of a process, /proc/PID; pid 0 means the reading
+// process.
+func (fs FS) PIDDir(pid int) string {
 	if pid == 0 {
 		return fs.proc("self")
 	}
@@ -64,13 +66,16 @@ func (fs FS) pidDir(pid int) string {
 // classify gives an error of the file system the kind that callers decide by.
 // A file that is missing from a directory that exists is one that the kernel
 // does not have; when the directory is gone too (a process that ended, a
-// cgroup that was removed) the error stays fs.ErrNotExist. The error names
+// cgroup that was removed) the error stays fs.ErrNotExist. A process that ends
+// between opening and reading (ESRCH) is fs.ErrNotExist too. The error names
 // the path.
 func classify(err error) error {
 	var pe *fs.PathError
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, syscall.ESRCH):
+		return fmt.Errorf("%w: %w", fs.ErrNotExist, err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: %w", ErrNotPermitted, err)
 	case errors.Is(err, fs.ErrNotExist) && errors.As(err, &pe):
@@ -79,6 +84,12 @@ func classify(err error) error {
 		}
 	}
 	return err
+}
+
+// Gone reports whether an error of this package means that the process, thread
+// or cgroup is no longer there.
+func Gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrNotSupported)
 }
 
 // readFile reads a kernel file whole.

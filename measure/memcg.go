@@ -133,6 +133,15 @@ func (m Memcg) Limit() (limit uint64, unlimited bool, err error) {
 	return readMax(filepath.Join(m.Dir, "memory.max"))
 }
 
+// KernelLimit returns the cgroup's own limit on kernel memory in bytes, which
+// v1 has; it binds up to Linux 5.15.
+func (m Memcg) KernelLimit() (limit uint64, unlimited bool, err error) {
+	if m.Version != 1 {
+		return 0, false, fmt.Errorf("limit on kernel memory of cgroup version %d: %w", m.Version, ErrNotSupported)
+	}
+	return readLimitV1(filepath.Join(m.Dir, "memory.kmem.limit_in_bytes"))
+}
+
 // readLimitV1 reads a limit of a v1 memory cgroup, where "none" is written as
 // the greatest number of pages that a page counter holds (PAGE_COUNTER_MAX).
 func readLimitV1(path string) (limit uint64, unlimited bool, err error) {
@@ -153,8 +162,8 @@ func readLimitV1(path string) (limit uint64, unlimited bool, err error) {
 // statField finds one field of a file of "key value" lines.
 func statField(data []byte, key string) (value uint64, found bool, err error) {
 	for line := range bytes.Lines(data) {
-		k, v, ok := bytes.Cut(line, []byte(" "))
-		if ok && string(k) == key {
+		k, v := cutStat(line)
+		if string(k) == key {
 			n, err := parseUint(v)
 			if err != nil {
 				return 0, false, fmt.Errorf("field %s: %w", key, err)
@@ -165,27 +174,35 @@ func statField(data []byte, key string) (value uint64, found bool, err error) {
 	return 0, false, nil
 }
 
-// parseStat parses a file of "key value" lines.
+// parseStat parses a file of "key value" lines; of two with one key, the first
+// counts.
 func parseStat(data []byte) (map[string]uint64, error) {
 	stat := make(map[string]uint64)
 	for line := range bytes.Lines(data) {
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 {
-			continue
-		}
-		k, v, ok := bytes.Cut(line, []byte(" "))
-		n, valid := decimal(bytes.TrimSpace(v))
-		if !ok || len(k) == 0 || !valid {
+		k, v := cutStat(line)
+		n, valid := decimal(v)
+		switch {
+		case len(k) == 0 && len(v) == 0:
+		case len(k) == 0 || !valid:
 			return nil, fmt.Errorf("%w: want a name and a number, got %q", ErrMalformed, clip(line))
+		default:
+			if _, known := stat[string(k)]; !known {
+				stat[string(k)] = n
+			}
 		}
-		stat[string(k)] = n
 	}
 	return stat, nil
 }
 
-// hierarchical tells whether what is below a cgroup counts for it: always,
+// cutStat takes a "key value" line apart.
+func cutStat(line []byte) (key, value []byte) {
+	key, value, _ = bytes.Cut(bytes.TrimSpace(line), []byte(" "))
+	return key, bytes.TrimSpace(value)
+}
+
+// Hierarchical reports whether what is below a cgroup counts for it: always,
 // but for v1 before Linux 5.11, where memory.use_hierarchy says so.
-func (m Memcg) hierarchical() bool {
+func (m Memcg) Hierarchical() bool {
 	if m.Version != 1 {
 		return true
 	}
@@ -193,8 +210,9 @@ func (m Memcg) hierarchical() bool {
 	return err != nil || n != 0
 }
 
-// busy is the usage less the inactive page cache.
-func (m Memcg) busy() (uint64, error) {
+// Busy returns the usage less the inactive page cache, which gives way before
+// anything fails, in bytes.
+func (m Memcg) Busy() (uint64, error) {
 	used, err := m.Usage()
 	if err != nil {
 		return 0, err
@@ -221,11 +239,11 @@ func (m Memcg) busy() (uint64, error) {
 // kernel/cgroup/rstat.c). It does so up to Linux 6.15; later kernels keep a
 // tree of statistics for each controller, and for them, as for version 1, which
 // has no such delay, the error is ErrNotSupported.
-func (m Memcg) Flush(release string) error {
+func (m Memcg) Flush(release Release) error {
 	if m.Version != 2 {
 		return fmt.Errorf("flush memory.stat of cgroup version %d: %w", m.Version, ErrNotSupported)
 	}
-	if !before(release, 6, 16) {
+	if release.AtLeast(6, 16) {
 		return fmt.Errorf("flush memory.stat by cpu.stat on Linux %s: %w", release, ErrNotSupported)
 	}
 	_, err := readFile(filepath.Join(m.Dir, "cpu.stat"))
@@ -236,16 +254,6 @@ func (m Memcg) Flush(release string) error {
 // for each CPU and counter: so much change each CPU keeps to itself, and nothing
 // but more change brings it out (MEMCG_CHARGE_BATCH and __mod_memcg_state in
 // mm/memcontrol.c). Linux 5.13 gathers what the CPUs hold instead.
-func (m Memcg) Batched(release string) bool {
-	return m.Version == 2 && before(release, 5, 13)
-}
-
-// before tells whether a kernel release is older than major.minor; one that
-// cannot be read is not.
-func before(release string, major, minor int) bool {
-	var a, b int
-	if _, err := fmt.Sscanf(release, "%d.%d", &a, &b); err != nil {
-		return false
-	}
-	return a < major || a == major && b < minor
+func (m Memcg) Batched(release Release) bool {
+	return m.Version == 2 && !release.AtLeast(5, 13)
 }

@@ -1,12 +1,15 @@
 package measure
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"syscall"
 
 	"github.com/prometheus/procfs"
 )
 
-// Meminfo is the part of /proc/meminfo that tells what the kernel itself
+// Meminfo is the part of /proc/meminfo that says what the kernel itself
 // holds, in bytes, system-wide (proc_meminfo(5)).
 type Meminfo struct {
 	MemTotal     uint64
@@ -18,20 +21,21 @@ type Meminfo struct {
 	KernelStack  uint64
 	PageTables   uint64
 	Percpu       *uint64 // nil before Linux 4.20
+	VmallocUsed  *uint64 // 0 from Linux 4.4 to 5.2, which do not count it
 }
 
 // Meminfo reads /proc/meminfo.
-func (fs FS) Meminfo() (Meminfo, error) {
-	path := fs.proc("meminfo")
-	p, err := procfs.NewFS(fs.Proc)
+func (f FS) Meminfo() (Meminfo, error) {
+	path := f.proc("meminfo")
+	p, err := procfs.NewFS(f.Proc)
 	if err != nil {
 		return Meminfo{}, classify(err)
 	}
 	r, err := p.Meminfo()
 	if err != nil {
-		return Meminfo{}, fmt.Errorf("read %s: %w", path, parseFailure(err))
+		return Meminfo{}, fmt.Errorf("reading %s: %w", path, parseFailure(err))
 	}
-	m := Meminfo{Percpu: r.PercpuBytes}
+	m := Meminfo{Percpu: r.PercpuBytes, VmallocUsed: r.VmallocUsedBytes}
 	for _, f := range []struct {
 		name string
 		from *uint64
@@ -52,4 +56,15 @@ func (fs FS) Meminfo() (Meminfo, error) {
 		*f.to = *f.from
 	}
 	return m, nil
+}
+
+// parseFailure gives an error of procfs its kind: those of the system keep
+// theirs, the rest are about the contents of a file.
+func parseFailure(err error) error {
+	var path *fs.PathError
+	var errno syscall.Errno
+	if errors.As(err, &path) || errors.As(err, &errno) {
+		return classify(err)
+	}
+	return fmt.Errorf("%w: %w", ErrMalformed, err)
 }

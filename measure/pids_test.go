@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"zombench/measure/measuretest"
 )
 
 func TestPidsOfKernels(t *testing.T) {
@@ -42,7 +44,7 @@ func TestPidsOfKernels(t *testing.T) {
 
 func TestPids(t *testing.T) {
 	p := Pids{Dir: t.TempDir()}
-	put(t, p.Dir, map[string]string{"pids.max": "5000\n", "pids.events": "other 1\nmax 17\n", "pids.current": "x\n"})
+	measuretest.Put(t, p.Dir, map[string]string{"pids.max": "5000\n", "pids.events": "other 1\nmax 17\n", "pids.current": "x\n"})
 	if n, unlimited, err := p.Max(); n != 5000 || unlimited || err != nil {
 		t.Error(n, unlimited, err)
 	}
@@ -52,7 +54,7 @@ func TestPids(t *testing.T) {
 	if n, err := p.Current(); !errors.Is(err, ErrMalformed) {
 		t.Error(n, err)
 	}
-	put(t, p.Dir, map[string]string{"pids.events": "forks 3\n"})
+	measuretest.Put(t, p.Dir, map[string]string{"pids.events": "forks 3\n"})
 	if n, err := p.EventsMax(); !errors.Is(err, ErrMalformed) {
 		t.Error(n, err)
 	}

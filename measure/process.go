@@ -1,93 +1,88 @@
 package measure
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
-	"io/fs"
-	"math"
-	"syscall"
+	"path/filepath"
 	"time"
-
-	"github.com/prometheus/procfs"
 )
 
-// Process is what /proc/PID/stat tells of a process.
+// Process is what /proc/PID/stat says of a process (proc_pid_stat(5)).
 type Process struct {
 	PID        int
-	PPid       int
-	State      byte   // 'R', 'S', 'D', 'Z' ...: proc_pid_stat(5)
+	PPid       int    // the process (thread group) that has to wait for it; 0 if that lies outside of this pid namespace
+	State      byte   // 'R', 'S', 'D', 'Z' ...
 	Threads    int    // tasks of the process; a zombie has one
 	StartTicks uint64 // clock ticks after boot; with the pid it identifies a process
-	Start      time.Time
 }
 
-// Zombie tells whether the process has ended and waits to be reaped.
-func (p Process) Zombie() bool { return p.State == 'Z' }
+// Zombie reports whether the process has ended and waits to be reaped. A
+// process whose main thread has ended while others live on is in the same
+// state, but has more threads than one and cannot be reaped.
+func (p Process) Zombie() bool { return p.State == 'Z' && p.Threads <= 1 }
 
-// Process reads one process. An error that is fs.ErrNotExist means that
-// there is none.
-func (f FS) Process(pid int) (Process, error) {
-	s, err := f.stat(pid)
+// LeaderEnded reports whether only the main thread of the process has ended: it
+// looks like a zombie and is none.
+func (p Process) LeaderEnded() bool { return p.State == 'Z' && !p.Zombie() }
+
+// clockTick is USER_HZ, in which /proc gives times: 100 on all architectures
+// that Go has.
+const clockTick = time.Second / 100
+
+// Started returns how long after boot the process started.
+func (p Process) Started() time.Duration {
+	const most = uint64(1<<63-1) / uint64(clockTick)
+	return time.Duration(min(p.StartTicks, most)) * clockTick
+}
+
+// Process reads one process; pid 0 is the reading process. An error that is
+// fs.ErrNotExist means that there is none.
+func (fs FS) Process(pid int) (Process, error) {
+	path := filepath.Join(fs.PIDDir(pid), "stat")
+	data, err := readFile(path)
 	if err != nil {
-		return Process{}, err
+		return Process{}, fmt.Errorf("process %d: %w", pid, err)
 	}
-	start, err := s.StartTime()
+	p, err := parseProcess(data)
 	if err != nil {
-		return Process{}, fmt.Errorf("boot time: %w", parseFailure(err))
-	}
-	sec, frac := math.Modf(start)
-	p := Process{
-		PID:        s.PID,
-		PPid:       s.PPID,
-		Threads:    s.NumThreads,
-		StartTicks: s.Starttime,
-		Start:      time.Unix(int64(sec), int64(frac*1e9)),
-	}
-	if len(s.State) == 1 {
-		p.State = s.State[0]
+		return Process{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return p, nil
 }
 
-// Threads returns the number of tasks of a process.
-func (f FS) Threads(pid int) (int, error) {
-	s, err := f.stat(pid)
-	if err != nil {
-		return 0, err
+// parseProcess parses "PID (NAME) STATE PPID ...". The name may hold anything,
+// so the fields are counted from the last parenthesis.
+func parseProcess(data []byte) (Process, error) {
+	var p Process
+	pid, _, _ := bytes.Cut(data, []byte(" ("))
+	n, ok := decimal(pid)
+	if p.PID = int(n); !ok {
+		return Process{}, fmt.Errorf("%w: want a pid, got %q", ErrMalformed, clip(data))
 	}
-	return s.NumThreads, nil
-}
-
-func (f FS) stat(pid int) (procfs.ProcStat, error) {
-	root, err := procfs.NewFS(f.Proc)
-	if err != nil {
-		return procfs.ProcStat{}, classify(err)
-	}
-	var p procfs.Proc
-	if pid == 0 {
-		p, err = root.Self()
-	} else {
-		p, err = root.Proc(pid)
-	}
-	if err == nil {
-		var s procfs.ProcStat
-		if s, err = p.Stat(); err == nil {
-			return s, nil
+	rest := bytes.TrimSpace(data[bytes.LastIndexByte(data, ')')+1:])
+	// From the state, field 3, on: ppid is 4, num_threads 20, starttime 22.
+	for i := 3; i <= 22; i++ {
+		var field []byte
+		field, rest = firstField(rest)
+		switch i {
+		case 3:
+			if ok = len(field) == 1; ok {
+				p.State = field[0]
+			}
+		case 4:
+			n, ok = decimal(field)
+			p.PPid = int(n)
+		case 20:
+			n, ok = decimal(field)
+			p.Threads = int(n)
+		case 22:
+			p.StartTicks, ok = decimal(field)
+		default:
+			ok = len(field) > 0
+		}
+		if !ok {
+			return Process{}, fmt.Errorf("%w: field %d: %q", ErrMalformed, i, clip(data))
 		}
 	}
-	if !errors.Is(err, fs.ErrNotExist) { // which just means that there is no such process
-		err = parseFailure(err)
-	}
-	return procfs.ProcStat{}, fmt.Errorf("process %d: %w", pid, err)
-}
-
-// parseFailure gives an error of procfs its kind: those of the system keep
-// theirs, the rest are about the contents of a file.
-func parseFailure(err error) error {
-	var path *fs.PathError
-	var errno syscall.Errno
-	if errors.As(err, &path) || errors.As(err, &errno) {
-		return classify(err)
-	}
-	return fmt.Errorf("%w: %w", ErrMalformed, err)
+	return p, nil
 }

@@ -11,12 +11,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"zombench/measure/measuretest"
 )
 
 // A zombie of Linux 7.3.
 func TestProcessOfKernel(t *testing.T) {
 	fs := FS{Proc: t.TempDir()}
-	put(t, fs.Proc, map[string]string{
+	measuretest.Put(t, fs.Proc, map[string]string{
 		"291/stat": string(testdata(t, "amd64-7.3", "zombie", "stat")),
 		"stat":     "btime 1000000000\n",
 		"292/stat": "292 (x) Z\n",
@@ -25,15 +27,13 @@ func TestProcessOfKernel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Process{PID: 291, PPid: 1, State: 'Z', Threads: 1, StartTicks: 415, Start: p.Start}
+	want := Process{PID: 291, PPid: 1, State: 'Z', Threads: 1, StartTicks: 415}
 	if p != want || !p.Zombie() {
 		t.Errorf("got %+v", p)
 	}
-	if d := p.Start.Sub(time.Unix(1000000004, 150e6)).Abs(); d > time.Millisecond {
-		t.Errorf("start is off by %v", d)
-	}
-	if n, err := fs.Threads(291); n != 1 || err != nil {
-		t.Error(n, err)
+	boot, err := fs.BootTime()
+	if d := boot.Add(p.Started()).Sub(time.Unix(1000000004, 150e6)).Abs(); d > time.Millisecond || err != nil {
+		t.Errorf("start is off by %v (%v)", d, err)
 	}
 	if _, err := fs.Process(292); !errors.Is(err, ErrMalformed) {
 		t.Errorf("error %v, want ErrMalformed", err)
@@ -142,13 +142,13 @@ func TestChildrenOfThreads(t *testing.T) {
 
 func TestChildrenFiles(t *testing.T) {
 	fs := FS{Proc: t.TempDir()}
-	put(t, fs.Proc, map[string]string{
+	measuretest.Put(t, fs.Proc, map[string]string{
 		"10/task/10/children": "11 12 ", "10/task/13/children": "14 ", "10/task/15/children": "",
 		"20/task/20/children": "21 x ",
 		"30/task/30/stat":     "",
 	})
 	// A task that has gone when its file is opened.
-	put(t, fs.Proc, map[string]string{"10/task/16": "-> " + filepath.Join(fs.Proc, "gone")})
+	measuretest.Put(t, fs.Proc, map[string]string{"10/task/16": "-> " + filepath.Join(fs.Proc, "gone")})
 	got, err := fs.Children(10)
 	slices.Sort(got)
 	if err != nil || !slices.Equal(got, []int{11, 12, 14}) {

@@ -17,9 +17,7 @@ type SlabCache struct {
 	Name        string   // the name under which /proc/slabinfo lists it
 	ID          string   // its directory in /sys/kernel/slab
 	Aliases     []string // every name it goes by, sorted; a cache that is not merged has one
-	ObjectSize  uint64   // bytes asked for
-	SlabSize    uint64   // bytes an object takes in its slab: slabinfo's objsize
-	Align       uint64   // bytes
+	ObjectSize  uint64   // bytes asked for; slabinfo has what they take, padded
 	ObjsPerSlab uint64
 	Order       uint64 // a slab is 2^Order pages
 	Reclaimable bool   // counted in SReclaimable, not in SUnreclaim
@@ -42,8 +40,6 @@ func (fs FS) SlabCache(name string) (SlabCache, error) {
 		to   *uint64
 	}{
 		{"object_size", &c.ObjectSize},
-		{"slab_size", &c.SlabSize},
-		{"align", &c.Align},
 		{"objs_per_slab", &c.ObjsPerSlab},
 		{"order", &c.Order},
 	} {
@@ -64,7 +60,7 @@ func (fs FS) SlabCache(name string) (SlabCache, error) {
 	return c, nil
 }
 
-// ReclaimableSlab tells whether a cache, by any of its names, counts in
+// ReclaimableSlab reports whether a cache, by any of its names, counts in
 // SReclaimable and not in SUnreclaim. A kernel that does not tell has none.
 func (fs FS) ReclaimableSlab(name string) (bool, error) {
 	n, err := readUint(filepath.Join(fs.slabDir(), name, "reclaim_account"))
@@ -74,8 +70,8 @@ func (fs FS) ReclaimableSlab(name string) (bool, error) {
 	return n != 0, nil
 }
 
-// UnchargedSlab tells of a cache, by any of its names, that its objects are known
-// not to be charged to a memory cgroup. That is so for the general caches where
+// UnchargedSlab reports whether the objects of a cache, by any of its names, are
+// known not to be charged to a memory cgroup. That is so for the general caches where
 // those that are charged have a twin of their own (kmalloc-cg-*, Linux 5.14), and
 // for merged ones whose directory lacks the A of SLAB_ACCOUNT (create_unique_id in
 // mm/slub.c, Linux 4.5). Of others sysfs does not tell.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 )
@@ -27,18 +26,9 @@ func (l SlabLine) Bytes(pageSize int) uint64 {
 	return l.NumSlabs * l.PagesPerSlab * uint64(pageSize)
 }
 
-// SkippedLine is a line of slabinfo that was not understood.
-type SkippedLine struct {
-	Line   int // counted from 1
-	Text   string
-	Reason string
-}
-
 // Slabinfo is one reading of /proc/slabinfo.
 type Slabinfo struct {
-	Version string        // "2.1" since Linux 2.6.10
-	Caches  []SlabLine    // in the order of the file: the cache created last comes first
-	Skipped []SkippedLine // odd lines; they do not fail the reading
+	Caches []SlabLine // in the order of the file: the cache created last comes first
 }
 
 // Lookup returns the line of the cache that is listed under name. A merged
@@ -54,143 +44,68 @@ func (s Slabinfo) Lookup(name string) (SlabLine, bool) {
 
 // Slabinfo reads /proc/slabinfo, which only root may (mode 0400).
 func (fs FS) Slabinfo() (Slabinfo, error) {
-	var s Slabinfo
-	r, err := fs.OpenSlabinfo()
-	if err != nil {
-		return s, err
-	}
-	defer r.Close()
-	return s, r.Read(&s)
-}
-
-// ParseSlabinfo reads the format of /proc/slabinfo.
-func ParseSlabinfo(r io.Reader) (Slabinfo, error) {
-	var s Slabinfo
-	data, err := io.ReadAll(r)
-	if err != nil {
-		return s, err
-	}
-	return s, parseSlabinfo(data, &s, make(map[string]string))
-}
-
-// SlabinfoReader reads /proc/slabinfo again and again without allocating: it
-// keeps the file open, its buffer and the names of the caches.
-// It is not for use by several goroutines at once.
-type SlabinfoReader struct {
-	file  *os.File
-	buf   []byte
-	names map[string]string
-}
-
-// OpenSlabinfo opens /proc/slabinfo for repeated reading.
-func (fs FS) OpenSlabinfo() (*SlabinfoReader, error) {
-	f, err := os.Open(fs.proc("slabinfo"))
-	if errors.Is(err, os.ErrNotExist) {
-		// CONFIG_SLUB_DEBUG or a /proc mounted with subset=pid
-		return nil, fmt.Errorf("no slab statistics (CONFIG_SLUB_DEBUG): %w", classify(err))
+	path := fs.proc("slabinfo")
+	data, err := readFile(path)
+	if errors.Is(err, os.ErrNotExist) { // or /proc is mounted with subset=pid
+		return Slabinfo{}, fmt.Errorf("no slab statistics (CONFIG_SLUB_DEBUG): %w", err)
 	}
 	if err != nil {
-		return nil, classify(err)
+		return Slabinfo{}, err
 	}
-	return &SlabinfoReader{file: f, buf: make([]byte, 64<<10), names: make(map[string]string)}, nil
+	s, err := parseSlabinfo(data)
+	if err != nil {
+		return Slabinfo{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
 }
-
-// Read replaces *s by a new reading. It reuses the memory of s, and nothing
-// else refers to it afterwards: two readings that are to be compared need two
-// variables.
-func (r *SlabinfoReader) Read(s *Slabinfo) error {
-	if _, err := r.file.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	n := 0
-	for {
-		if n == len(r.buf) {
-			r.buf = append(r.buf, make([]byte, len(r.buf))...)
-		}
-		m, err := r.file.Read(r.buf[n:])
-		n += m
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return classify(err)
-		}
-	}
-	if err := parseSlabinfo(r.buf[:n], s, r.names); err != nil {
-		return fmt.Errorf("%s: %w", r.file.Name(), err)
-	}
-	return nil
-}
-
-// Close closes the file.
-func (r *SlabinfoReader) Close() error { return r.file.Close() }
 
 const slabinfoHeader = "slabinfo - version: "
 
-// parseSlabinfo fills s from the text of slabinfo. names holds the strings of
-// the names met so far, so that a name is allocated once.
-func parseSlabinfo(data []byte, s *Slabinfo, names map[string]string) error {
-	s.Version, s.Caches, s.Skipped = "", s.Caches[:0], s.Skipped[:0]
+// parseSlabinfo parses the text of slabinfo. A line that is not understood is
+// left out: procfs fails the whole reading on one.
+func parseSlabinfo(data []byte) (Slabinfo, error) {
+	var s Slabinfo
 	first, rest, _ := bytes.Cut(data, []byte("\n"))
 	version, ok := bytes.CutPrefix(bytes.TrimSpace(first), []byte(slabinfoHeader))
 	if !ok || len(version) == 0 {
-		return fmt.Errorf("%w: begins with %q, not with %q", ErrMalformed, clip(first), slabinfoHeader)
+		return s, fmt.Errorf("%w: begins with %q, not with %q", ErrMalformed, clip(first), slabinfoHeader)
 	}
-	s.Version = intern(names, version)
-	for number := 2; len(rest) > 0; number++ {
-		var line []byte
-		line, rest, _ = bytes.Cut(rest, []byte("\n"))
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 || line[0] == '#' {
-			continue
+	for line := range bytes.Lines(rest) {
+		if l, ok := parseSlabLine(bytes.TrimSpace(line)); ok {
+			s.Caches = append(s.Caches, l)
 		}
-		l, reason := parseSlabLine(line, names)
-		if reason != "" {
-			s.Skipped = append(s.Skipped, SkippedLine{Line: number, Text: string(line), Reason: reason})
-			continue
-		}
-		s.Caches = append(s.Caches, l)
 	}
-	return nil
+	return s, nil
 }
-
-var (
-	tunablesMark = []byte(" : tunables")
-	slabdataMark = []byte(" : slabdata")
-)
 
 // parseSlabLine parses
 //
 //	NAME active num size perslab pages : tunables ... : slabdata active num shared
 //
 // A name may hold spaces and colons, so the fields are counted from the marks
-// and not from the left. An older kernel may add fields at the end.
-func parseSlabLine(line []byte, names map[string]string) (l SlabLine, reason string) {
-	head, tail, ok := bytes.Cut(line, slabdataMark)
+// and not from the left. An older kernel may add fields at the end. Comments
+// have no numbers where these are looked for.
+func parseSlabLine(line []byte) (l SlabLine, ok bool) {
+	head, tail, ok := bytes.Cut(line, []byte(" : slabdata"))
 	if !ok {
-		return l, "no slabdata"
+		return l, false
 	}
-	head, _, _ = bytes.Cut(head, tunablesMark)
+	head, _, _ = bytes.Cut(head, []byte(" : tunables"))
+	var field []byte
 	for _, to := range []*uint64{&l.PagesPerSlab, &l.ObjsPerSlab, &l.ObjSize, &l.NumObjs, &l.ActiveObjs} {
-		var field []byte
 		head, field = lastField(head)
 		if *to, ok = decimal(field); !ok {
-			return l, "a count is not a number"
+			return l, false
 		}
 	}
 	for _, to := range []*uint64{&l.ActiveSlabs, &l.NumSlabs} {
-		var field []byte
 		field, tail = firstField(tail)
 		if *to, ok = decimal(field); !ok {
-			return l, "a slab count is not a number"
+			return l, false
 		}
 	}
-	head = bytes.TrimSpace(head)
-	if len(head) == 0 {
-		return l, "no name"
-	}
-	l.Name = intern(names, head)
-	return l, ""
+	l.Name = string(bytes.TrimSpace(head))
+	return l, l.Name != ""
 }
 
 func lastField(b []byte) (rest, field []byte) {
@@ -212,13 +127,4 @@ func firstField(b []byte) (field, rest []byte) {
 func decimal(b []byte) (uint64, bool) {
 	n, err := strconv.ParseUint(string(b), 10, 64)
 	return n, err == nil
-}
-
-func intern(names map[string]string, b []byte) string {
-	s, ok := names[string(b)]
-	if !ok {
-		s = string(b)
-		names[s] = s
-	}
-	return s
 }

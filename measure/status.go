@@ -10,21 +10,23 @@ import (
 	"syscall"
 )
 
-// Status is what /proc/PID/status tells of a process (proc_pid_status(5)) that
-// matters for who collects whose zombies.
+// Status is what /proc/PID/status says of a process (proc_pid_status(5)).
 type Status struct {
 	Name    string // of the executable, escaped by the kernel, 15 bytes at most
 	State   byte   // 'R', 'S', 'D', 'T', 'Z' ...
 	PPid    int
 	UID     uint64 // real
-	NSpid   []int  // its numbers, from this pid namespace to its own; empty before Linux 4.1
+	Threads int
+	NSpid   []int  // its pids, from this pid namespace to its own; empty before Linux 4.1, as are those below
+	Group   int    // of processes, as seen from this /proc; 0 if outside of its pid namespace
+	Session int    // likewise
 	SigBlk  uint64 // signals blocked by the main thread, signal n being bit n-1
 	SigIgn  uint64 // ignored
 	SigCgt  uint64 // caught by a handler
-	Threads int
+	CapEff  uint64 // effective capabilities, capability n being bit n
 }
 
-// Init tells whether the process is the init of its pid namespace, which the
+// Init reports whether the process is the init of its pid namespace, which the
 // orphans of the namespace fall to.
 func (s Status) Init() bool {
 	return len(s.NSpid) > 0 && s.NSpid[len(s.NSpid)-1] == 1
@@ -58,74 +60,92 @@ func (s Status) Disposition(sig syscall.Signal) Disposition {
 // Status reads the status of a process. An error that is fs.ErrNotExist means
 // that there is none.
 func (fs FS) Status(pid int) (Status, error) {
-	path := filepath.Join(fs.pidDir(pid), "status")
+	path := filepath.Join(fs.PIDDir(pid), "status")
 	data, err := readFile(path)
 	if err != nil {
 		return Status{}, err
 	}
-	s, err := parseProcessStatus(data)
+	s, err := parseStatus(data)
 	if err != nil {
 		return Status{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
 }
 
-func parseProcessStatus(data []byte) (Status, error) {
+// parseStatus parses /proc/PID/status. Fields that depend on the kernel's
+// version or configuration may be missing. A name cannot forge a field: its
+// newlines are escaped.
+func parseStatus(data []byte) (Status, error) {
 	s := Status{Threads: 1}
-	have := 0
+	have := 0 // of the fields that every kernel has
 	for line := range bytes.Lines(data) {
 		key, rest, ok := bytes.Cut(line, []byte(":"))
 		if !ok {
 			continue
 		}
-		value := string(bytes.TrimSpace(rest))
-		first, _, _ := strings.Cut(value, "\t")
+		value := bytes.TrimSpace(rest)
+		first, _ := firstField(value)
 		var err error
+		number := func(to *int) { *to, err = strconv.Atoi(string(first)) }
+		mask := func(to *uint64) { *to, err = strconv.ParseUint(string(first), 16, 64) }
 		switch string(key) {
 		case "Name":
-			s.Name = value
+			s.Name = string(value)
 		case "State":
-			if value != "" {
+			if len(value) > 0 {
 				s.State = value[0]
 			}
 		case "PPid":
-			s.PPid, err = strconv.Atoi(value)
+			number(&s.PPid)
 		case "Uid":
-			s.UID, err = strconv.ParseUint(first, 10, 64)
+			s.UID, err = strconv.ParseUint(string(first), 10, 64)
+			have++
 		case "Threads":
-			s.Threads, err = strconv.Atoi(value)
+			number(&s.Threads)
 		case "NSpid":
-			for field := range strings.FieldsSeq(value) {
-				var n int
-				if n, err = strconv.Atoi(field); err != nil {
-					break
-				}
-				s.NSpid = append(s.NSpid, n)
-			}
+			s.NSpid, err = parseInts(value)
+		case "NSpgid":
+			number(&s.Group)
+		case "NSsid":
+			number(&s.Session)
 		case "SigBlk":
-			s.SigBlk, err = strconv.ParseUint(value, 16, 64)
+			mask(&s.SigBlk)
 		case "SigIgn":
-			s.SigIgn, err = strconv.ParseUint(value, 16, 64)
+			mask(&s.SigIgn)
 			have++
 		case "SigCgt":
-			s.SigCgt, err = strconv.ParseUint(value, 16, 64)
+			mask(&s.SigCgt)
 			have++
+		case "CapEff":
+			mask(&s.CapEff)
 		}
 		if err != nil {
 			return Status{}, fmt.Errorf("%w: field %s: %q", ErrMalformed, key, clip(rest))
 		}
 	}
-	if have < 2 {
-		return Status{}, fmt.Errorf("%w: no fields SigIgn and SigCgt", ErrMalformed)
+	if have < 3 {
+		return Status{}, fmt.Errorf("%w: a field Uid, SigIgn or SigCgt is missing", ErrMalformed)
 	}
 	return s, nil
+}
+
+func parseInts(list []byte) ([]int, error) {
+	var all []int
+	for field := range bytes.FieldsSeq(list) {
+		n, err := strconv.Atoi(string(field))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, n)
+	}
+	return all, nil
 }
 
 // Command returns the command line of a process (proc_pid_cmdline(5)), its
 // arguments separated by spaces: "" for a zombie and for the kernel's own.
 // A process may write there what it likes.
 func (fs FS) Command(pid int) (string, error) {
-	data, err := readFile(filepath.Join(fs.pidDir(pid), "cmdline"))
+	data, err := readFile(filepath.Join(fs.PIDDir(pid), "cmdline"))
 	if err != nil {
 		return "", err
 	}
@@ -136,7 +156,7 @@ func (fs FS) Command(pid int) (string, error) {
 // the hierarchy of the pids controller if version 1 has it, in that of version
 // 2 otherwise; "" if in neither.
 func (fs FS) CgroupPath(pid int) (string, error) {
-	path := filepath.Join(fs.pidDir(pid), "cgroup")
+	path := filepath.Join(fs.PIDDir(pid), "cgroup")
 	data, err := readFile(path)
 	if err != nil {
 		return "", err

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -68,6 +69,10 @@ func trials() []Trial {
 		{Bench: "CallSites", Params: []Param{{"spawn", "exec"}}, N: 16, Values: []Value{{"objects/zombie", 7}}, Sites: []CallSite{
 			{"copy_process", []string{"task_struct"}, 5888, 5888, Yes, 16},
 			{"a function: with=%20", []string{"kmalloc-16", "odd name=1,%41:"}, 11, 16, Unknown, 16},
+		}},
+		{Bench: "Watchers", N: 64, Values: []Value{{"watchers", 2}}, Watchers: []Watcher{
+			{"top", 4242, 1, 24, 500 * time.Millisecond, 4608, 442368},
+			{"odd=name, %41", 0, 9, 9, time.Second, 1, math.MaxUint64},
 		}},
 	}
 }
@@ -158,6 +163,7 @@ func TestBenchfmtSeesTheTrialsThatCount(t *testing.T) {
 		"Zombies/count=500/parallel=1/spawn=os-exec 500 {1.7976931348623157e+308 kmem-B/1000zombies 0 }",
 		"Zombies/count=500/parallel=1/spawn=os-exec 500 {9.6e+06 predicted-B/1000zombies 0 }",
 		"CallSites/spawn=exec 16 {7 objects/zombie 0 }",
+		"Watchers 64 {2 watchers 0 }",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -276,6 +282,7 @@ func TestWriterRefuses(t *testing.T) {
 		"old counter":    {Bench: Zombies, N: 1, Values: value, Readings: []Reading{{When: "before", Counters: []Counter{{"task_struct", 1}}}}},
 		"no cache":       {Bench: Zombies, N: 1, Values: value, Readings: []Reading{{When: "before", Caches: []CacheReading{{"", 1, 1}}}}},
 		"site":           {Bench: Zombies, N: 1, Values: value, Sites: []CallSite{{Function: "f", Accounted: Yes}}},
+		"watcher":        {Bench: Zombies, N: 1, Values: value, Watchers: []Watcher{{Command: "top"}}},
 		"unaccounted":    {Bench: Zombies, N: 1, Values: value, Sites: []CallSite{{Function: "f", Caches: []string{"a"}}}},
 		"endless":        {Bench: Zombies, N: 1, Values: value, Broken: strings.Repeat("x", maxLine)},
 	} {

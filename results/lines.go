@@ -18,12 +18,13 @@ type note struct {
 	ends      Ends
 	readings  []Reading
 	sites     []CallSite
+	watchers  []Watcher
 }
 
 // needsTrial reports whether a note is an error without a trial. Readings alone
 // are none: any comment may look like one.
 func (n note) needsTrial() bool {
-	return n.err != "" || len(n.warnings)+len(n.sites) > 0 || n.ends.Known
+	return n.err != "" || len(n.warnings)+len(n.sites)+len(n.watchers) > 0 || n.ends.Known
 }
 
 // lineEnd is put behind every rewritten line, and its value taken off again: a
@@ -216,6 +217,14 @@ func (l *lines) keep(body []byte) error {
 		if ok {
 			n := l.wait()
 			n.sites = append(n.sites, site)
+		}
+		return err
+	}
+	if s, ok := text(watcherMark); ok {
+		watcher, ok, err := parseWatcher(s)
+		if ok {
+			n := l.wait()
+			n.watchers = append(n.watchers, watcher)
 		}
 		return err
 	}

@@ -6,20 +6,18 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-
-	"zombench/results"
 )
 
-func someTrial(count string) results.Trial {
-	return results.Trial{
-		Bench:  results.Zombies,
-		Params: []results.Param{{Key: "count", Value: count}},
+func someTrial(count string) Trial {
+	return Trial{
+		Bench:  Zombies,
+		Params: []Param{{Key: "count", Value: count}},
 		N:      10,
-		Values: []results.Value{{Unit: results.UnitPids, Value: 1}},
+		Values: []Value{{Unit: UnitPids, Value: 1}},
 	}
 }
 
-func mustWrite(t *testing.T, o *output, trial results.Trial) {
+func mustWrite(t *testing.T, o *Output, trial Trial) {
 	t.Helper()
 	if err := o.WriteTrial(trial); err != nil {
 		t.Fatal(err)
@@ -41,7 +39,7 @@ func TestNoFileBeforeTheFirstTrial(t *testing.T) {
 	if err := o.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if set, errs := results.Load(path); len(errs) > 0 || len(set.Records) != 1 {
+	if set, errs := Load(path); len(errs) > 0 || len(set.Records) != 1 {
 		t.Errorf("the file holds %d records, errors %v; want 1", len(set.Records), errs)
 	}
 }
@@ -100,7 +98,7 @@ func TestFullDiskLeavesWholeLines(t *testing.T) {
 	}
 	mustWrite(t, o, someTrial("10x"))
 	whole := o.copy.Len()
-	o.w = results.NewWriter(wholeWrites{to: &fullDisk{o.file, 20}, file: o.file, copy: &o.copy})
+	o.w = NewWriter(wholeWrites{to: &fullDisk{o.file, 20}, file: o.file, copy: &o.copy})
 	if err := o.WriteTrial(someTrial("20x")); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("on a full disk: %v", err)
 	}

@@ -145,7 +145,8 @@ func (r *Reader) record(res *benchfmt.Result, n note, line int) (Record, error) 
 	name := r.nameOf(res.Name)
 	rec := Record{File: r.name, Line: line, Config: r.configOf(res), Facts: r.lines.facts}
 	rec.Bench, rec.Params, rec.Control = name.bench, name.params, name.control || n.control
-	rec.N, rec.Broken, rec.Warnings, rec.Ends, rec.Readings, rec.Sites = res.Iters, n.broken, n.warnings, n.ends, n.readings, n.sites
+	rec.N, rec.Broken, rec.Warnings, rec.Ends, rec.Readings = res.Iters, n.broken, n.warnings, n.ends, n.readings
+	rec.Sites, rec.Watchers = n.sites, n.watchers
 
 	values := res.Values
 	if n.rewritten {

@@ -59,6 +59,7 @@ type Trial struct {
 	Ends     Ends       // how the children ended
 	Readings []Reading  // in the order in which they were taken
 	Sites    []CallSite // what its zombies keep, by who allocated it
+	Watchers []Watcher  // who looked at its zombies, by the traces that this left
 	Notes    []string   // free comments; not read back
 }
 
@@ -137,6 +138,11 @@ func (t Trial) check() error {
 	}
 	for _, s := range t.Sites {
 		if err := s.check(); err != nil {
+			return fmt.Errorf("%s: %w", t.Name(), err)
+		}
+	}
+	for _, w := range t.Watchers {
+		if err := w.check(); err != nil {
 			return fmt.Errorf("%s: %w", t.Name(), err)
 		}
 	}

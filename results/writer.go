@@ -20,6 +20,7 @@ const (
 	noisyMark   = "# noisy: "
 	endsMark    = "# ends: "
 	siteMark    = "# site "
+	watcherMark = "# watcher "
 	cacheMark   = "# cache "
 	kernelMark  = "# kernel: "
 	aboutMark   = "# about "
@@ -158,6 +159,9 @@ func (w *Writer) WriteTrial(t Trial) error {
 	for _, s := range t.Sites {
 		fmt.Fprintf(&w.buf, "%s%s\n", siteMark, s.text())
 	}
+	for _, watcher := range t.Watchers {
+		fmt.Fprintf(&w.buf, "%s%s\n", watcherMark, watcher.text())
+	}
 	for _, reason := range t.Warnings {
 		fmt.Fprintf(&w.buf, "%s%s\n", noisyMark, oneReason(reason))
 	}
@@ -217,7 +221,7 @@ func (w *Writer) comment(text string) {
 
 // hasForm reports whether Reader may see more in a comment than free text.
 func hasForm(line string) bool {
-	for _, mark := range []string{controlMark, brokenMark, noisyMark, endsMark, siteMark, cacheMark, kernelMark, aboutMark, unitMark} {
+	for _, mark := range []string{controlMark, brokenMark, noisyMark, endsMark, siteMark, watcherMark, cacheMark, kernelMark, aboutMark, unitMark} {
 		if strings.HasPrefix(line+" ", mark) {
 			return true
 		}

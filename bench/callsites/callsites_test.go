@@ -24,7 +24,7 @@ func (s *story) fork(parent, child int32) {
 }
 
 func (s *story) alloc(task int32, ptr, site, size uint64) {
-	s.add(kmemtrace.Event{Kind: kmemtrace.Alloc, Task: task, Ptr: ptr, CallSite: site, Asked: size, Given: size, Cache: fmt.Sprintf("cache-%d", size), Accounted: kmemtrace.Yes})
+	s.add(kmemtrace.Event{Kind: kmemtrace.Alloc, Task: task, Ptr: ptr, CallSite: site, Requested: size, Allocated: size, Cache: fmt.Sprintf("cache-%d", size), Accounted: kmemtrace.Yes})
 }
 
 func (s *story) free(ptr uint64) { s.add(kmemtrace.Event{Kind: kmemtrace.Free, Task: 1, Ptr: ptr}) }
@@ -158,12 +158,12 @@ func TestFitting(t *testing.T) {
 		e    kmemtrace.Event
 		want string
 	}{
-		{kmemtrace.Event{Asked: 184, Given: 192}, "filp"},
-		{kmemtrace.Event{Asked: 192, Given: 192}, "cred"},
-		{kmemtrace.Event{Asked: 180, Given: 192, General: true, Accounted: kmemtrace.Yes}, "kmalloc-cg-192"},
-		{kmemtrace.Event{Asked: 180, Given: 192, General: true, Accounted: kmemtrace.No}, "kmalloc-192"},
-		{kmemtrace.Event{Asked: 60, Given: 64, General: true, Accounted: kmemtrace.Yes}, "kmalloc-64"}, // before 5.14
-		{kmemtrace.Event{Asked: 100, Given: 104}, "of 104 B"},
+		{kmemtrace.Event{Requested: 184, Allocated: 192}, "filp"},
+		{kmemtrace.Event{Requested: 192, Allocated: 192}, "cred"},
+		{kmemtrace.Event{Requested: 180, Allocated: 192, General: true, Accounted: kmemtrace.Yes}, "kmalloc-cg-192"},
+		{kmemtrace.Event{Requested: 180, Allocated: 192, General: true, Accounted: kmemtrace.No}, "kmalloc-192"},
+		{kmemtrace.Event{Requested: 60, Allocated: 64, General: true, Accounted: kmemtrace.Yes}, "kmalloc-64"}, // before 5.14
+		{kmemtrace.Event{Requested: 100, Allocated: 104}, "of 104 B"},
 	} {
 		if got := (Site{Caches: fitting(slab, asked, tt.e)}).CacheName(); got != tt.want {
 			t.Errorf("%+v: %s, want %s", tt.e, got, tt.want)

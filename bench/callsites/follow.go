@@ -51,7 +51,7 @@ func (p *plan) setups() ([]bench.Setup, error) {
 			Bench: Bench, Params: []results.Param{{Key: "spawn", Value: spawn}},
 			About: "who allocates what a zombie keeps that was raised by " + spawn,
 			Group: Bench, Last: true,
-			Needs: []bench.Need{bench.NeedRoot, bench.NeedCgroup, {Name: "tracefs", Check: tracing}},
+			Needs: []bench.Need{bench.NeedRoot, bench.NeedCgroup, NeedTracing},
 			Army:  bench.Army{Zombies: zombies, Tasks: 1},
 			Run:   func(ctx context.Context, s *bench.Site) error { return run(ctx, s, spawn) },
 		})
@@ -59,9 +59,12 @@ func (p *plan) setups() ([]bench.Setup, error) {
 	return setups, nil
 }
 
-// tracing reports why the kmem tracepoints cannot be had.
+// NeedTracing is the need for the kmem tracepoints and the kernel's symbols.
+var NeedTracing = bench.Need{Name: "tracepoints", Check: tracing}
+
+// tracing reports why these cannot be had.
 func tracing(h *bench.Host) error {
-	_, err := h.FS.Symbols()
+	_, err := kmemtrace.ReadSymbols(h.FS)
 	if err == nil {
 		err = kmemtrace.Available(h.FS)
 	}
@@ -78,7 +81,7 @@ const attempts = 3
 // run raises a handful of zombies in a way of spawning and follows their
 // allocations.
 func run(ctx context.Context, s *bench.Site, spawn string) error {
-	symbols, err := s.Lab.FS.Symbols()
+	symbols, err := kmemtrace.ReadSymbols(s.Lab.FS)
 	if err != nil {
 		return err
 	}

@@ -1,14 +1,13 @@
 // Package daemon starts zombied and drives it: orders by signals, answers by
 // the notification socket.
 //
-// It believes only what the daemon says over its protocol (sd_notify(3)
+// What it knows of the daemon is what that says over its protocol (sd_notify(3)
 // datagrams, with keys beginning X_ZOMBENCH_) and what the kernel says of the
-// process; it shares no code with zombied, so that either can be replaced.
-// It is not for deciding what to measure or when: that is package bench's.
+// process: either program can be replaced. It is not for deciding what to
+// measure or when: that is package bench's.
 package daemon
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,11 +15,11 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
-	"sync"
 	"syscall"
 	"time"
 
 	"zombench/bench/daemon/pidns"
+	"zombench/bench/tail"
 	"zombench/measure"
 )
 
@@ -47,7 +46,7 @@ type Daemon struct {
 	process  *os.Process // zombied
 	socket   *socket
 	lifeline *os.File
-	log      *tail
+	log      *tail.Log
 	exited   chan struct{} // closed when zombied has ended and was waited for
 	exitErr  error         // valid after exited
 	last     Report
@@ -78,7 +77,7 @@ func (e *ExitError) Unwrap() error { return e.Err }
 const stopGrace = 30 * time.Second
 
 // Start starts zombied through start and returns when it reports that it is
-// held: all its threads stand and no child was spawned yet. When Start fails,
+// held: all its threads are there and no child was spawned yet. When Start fails,
 // nothing is left running.
 func Start(ctx context.Context, start Starter, o Options) (*Daemon, error) {
 	sock, err := listen()
@@ -95,7 +94,7 @@ func Start(ctx context.Context, start Starter, o Options) (*Daemon, error) {
 	d := &Daemon{
 		socket:   sock,
 		lifeline: write,
-		log:      &tail{to: o.Log},
+		log:      &tail.Log{To: o.Log},
 		exited:   make(chan struct{}),
 	}
 	const lifelineFD = 3 // the first of ExtraFiles
@@ -155,7 +154,7 @@ func (d *Daemon) find(ctx context.Context, levels int) (*os.Process, error) {
 	return os.FindProcess(pid)
 }
 
-// ended tells whether the process that was started has ended.
+// ended reports whether the process that was started has ended.
 func (d *Daemon) ended() bool {
 	select {
 	case <-d.exited:
@@ -228,7 +227,7 @@ func (d *Daemon) await(ctx context.Context, progress func(Report), done func(Rep
 }
 
 func (d *Daemon) exitError() error {
-	return &ExitError{Err: d.exitErr, Log: d.log.lastLine()}
+	return &ExitError{Err: d.exitErr, Log: d.log.LastLine()}
 }
 
 // Stop ends zombied and waits for it. What stands of its army falls to the
@@ -251,34 +250,4 @@ func (d *Daemon) Stop(ctx context.Context) error {
 		return d.exitError()
 	}
 	return nil
-}
-
-// A tail hands on what is written to it and keeps the end, to quote when
-// zombied fails.
-type tail struct {
-	mu  sync.Mutex
-	to  io.Writer
-	end []byte
-}
-
-const tailSize = 4096
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.end = append(t.end, p...)
-	if n := len(t.end) - tailSize; n > 0 {
-		t.end = append(t.end[:0], t.end[n:]...)
-	}
-	if t.to != nil {
-		t.to.Write(p) // a log that cannot be written is no reason to fail
-	}
-	return len(p), nil
-}
-
-func (t *tail) lastLine() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	lines := bytes.Split(bytes.TrimSpace(t.end), []byte("\n"))
-	return string(bytes.TrimSpace(lines[len(lines)-1]))
 }

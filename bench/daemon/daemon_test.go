@@ -1,8 +1,6 @@
 package daemon
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -219,25 +217,6 @@ func FuzzUpdate(f *testing.F) {
 		var r Report
 		r.update(datagram) // must not panic
 	})
-}
-
-func TestTail(t *testing.T) {
-	var log bytes.Buffer
-	tail := &tail{to: &log}
-	w := bufio.NewWriter(tail)
-	for i := range 2000 {
-		fmt.Fprintln(w, "line", i)
-	}
-	w.Flush()
-	if got := tail.lastLine(); got != "line 1999" {
-		t.Errorf("last line %q", got)
-	}
-	if len(tail.end) > tailSize {
-		t.Errorf("%d bytes kept, want at most %d", len(tail.end), tailSize)
-	}
-	if !strings.HasPrefix(log.String(), "line 0\n") {
-		t.Error("the log was not handed on")
-	}
 }
 
 // Orphans are collected, children that somebody else waits for are not.

@@ -158,7 +158,7 @@ func (s *socket) read() {
 	}
 }
 
-// sentBy tells whether the credentials that came with a datagram are pid's.
+// sentBy reports whether the credentials that came with a datagram are pid's.
 func sentBy(oob []byte, pid int32) bool {
 	msgs, err := unix.ParseSocketControlMessage(oob)
 	if err != nil {

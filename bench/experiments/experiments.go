@@ -10,6 +10,7 @@ import (
 	"zombench/bench/memory"
 	"zombench/bench/reaping"
 	"zombench/bench/spawning"
+	"zombench/bench/watchers"
 )
 
 // All returns the experiments, the main job first, each with its fields as they
@@ -22,5 +23,6 @@ func All() []bench.Experiment {
 		inits.Experiment(),
 		foreign.Experiment(),
 		callsites.Experiment(),
+		watchers.Experiment(),
 	}
 }

@@ -16,7 +16,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -25,6 +24,7 @@ import (
 	"zombench/bench"
 	"zombench/bench/daemon/pidns"
 	"zombench/bench/memory"
+	"zombench/bench/tail"
 	"zombench/results"
 )
 
@@ -84,7 +84,7 @@ func (p *plan) run(ctx context.Context, s *bench.Site) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	// Whoever inherits its standard error may outlive it.
 	cmd.WaitDelay = time.Second
-	says := new(daemonLog)
+	says := new(tail.Log)
 	cmd.Stderr = says
 	var inits *pidns.Keeper
 	if p.pidns > 0 {
@@ -118,7 +118,7 @@ type program struct {
 	plan   *plan
 	cmd    *exec.Cmd     // the command itself, or the outermost init
 	exited chan struct{} // that was waited for
-	says   *daemonLog
+	says   *tail.Log
 	inits  *pidns.Keeper // of the namespaces that it runs in; nil: it runs in ours
 }
 
@@ -216,8 +216,8 @@ func (p *program) settle(ctx context.Context) (zombies int, err error) {
 		return 0, err
 	}
 	for _, pid := range living {
-		if threads, err := p.Lab.FS.Threads(pid); err == nil {
-			n -= threads
+		if process, err := p.Lab.FS.Process(pid); err == nil {
+			n -= process.Threads
 		}
 	}
 	if n < 1 {
@@ -241,7 +241,7 @@ func (p *program) ended() string {
 		return ""
 	}
 	why := fmt.Sprintf(": it ended with %v", state)
-	if said := p.says.last(); said != "" {
+	if said := p.says.LastLine(); said != "" {
 		why += ": " + said
 	}
 	return why
@@ -298,29 +298,4 @@ func (p *program) kill(ctx context.Context) error {
 			return err
 		}
 	}
-}
-
-// A daemonLog keeps the last line that the command has printed on its standard
-// error.
-type daemonLog struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-// logBytes is how much of it is kept.
-const logBytes = 4096
-
-func (l *daemonLog) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.text = append(l.text, b...)
-	l.text = l.text[max(0, len(l.text)-logBytes):]
-	return len(b), nil
-}
-
-func (l *daemonLog) last() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	lines := strings.Split(strings.TrimSpace(string(l.text)), "\n")
-	return lines[len(lines)-1]
 }

@@ -82,7 +82,7 @@ func (l *Lock) clearUp(ctx context.Context, dirs []string, makers ...int) (Clear
 	})
 	for _, name := range slices.Sorted(maps.Keys(l.earlier.Sysctls)) {
 		old := l.earlier.Sysctls[name]
-		if err := restore(l.fs, name, old); err != nil {
+		if err := l.fs.SetSysctl(name, old); err != nil {
 			errs = append(errs, err)
 			continue
 		}

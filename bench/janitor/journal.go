@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -87,7 +86,7 @@ func (l *Lock) RecordParent(p cgroup.Parent) error {
 // second record of the same sysctl is ignored: the first value is the one to
 // put back.
 func (l *Lock) Record(sysctl, old string) error {
-	if _, err := sysctlPath(l.fs, sysctl); err != nil {
+	if _, err := l.fs.SysctlPath(sysctl); err != nil {
 		return err
 	}
 	l.mu.Lock()
@@ -111,42 +110,4 @@ func (l *Lock) reload() error {
 	var err error
 	l.earlier, err = load(l.file)
 	return err
-}
-
-// restore puts a sysctl back.
-func restore(fs measure.FS, sysctl, old string) error {
-	path, err := sysctlPath(fs, sysctl)
-	if err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
-	if err != nil {
-		return fmt.Errorf("put %s back to %s: %w", sysctl, old, err)
-	}
-	_, err = f.WriteString(old + "\n")
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("put %s back to %s: %w", sysctl, old, err)
-	}
-	return nil
-}
-
-// sysctlPath returns the file of a sysctl, written as in sysctl(8): kernel.pid_max.
-func sysctlPath(fs measure.FS, sysctl string) (string, error) {
-	rel := sysctl
-	if !strings.Contains(rel, "/") {
-		rel = strings.ReplaceAll(rel, ".", "/")
-	}
-	if !filepath.IsLocal(rel) {
-		return "", fmt.Errorf("%w: %q is no sysctl", measure.ErrMalformed, sysctl)
-	}
-	return filepath.Join(fs.Proc, "sys", rel), nil
-}
-
-// bootID names the present run of the kernel; "" where it can't be read.
-func bootID(fs measure.FS) string {
-	b, err := os.ReadFile(filepath.Join(fs.Proc, "sys/kernel/random/boot_id"))
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(b))
 }

@@ -117,7 +117,8 @@ func acquire(ctx context.Context, path string, fs measure.FS) (*Lock, error) {
 		}
 	}
 	l.earlier, l.broken = load(l.file)
-	l.journal = journal{PID: os.Getpid(), Started: time.Now().Truncate(time.Second), Boot: bootID(fs)}
+	boot, _ := fs.BootID() // where it cannot be read, every journal is of this boot
+	l.journal = journal{PID: os.Getpid(), Started: time.Now().Truncate(time.Second), Boot: boot}
 	if l.earlier.Boot != l.journal.Boot {
 		l.earlier = journal{} // the kernel has forgotten all of it
 	}

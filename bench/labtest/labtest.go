@@ -10,14 +10,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
 
 	"zombench/bench"
-	"zombench/bench/daemon"
+	"zombench/bench/cgroup"
+	"zombench/bench/labtest/machine"
 	"zombench/bench/reexec"
 	"zombench/measure"
 	"zombench/results"
@@ -33,19 +34,9 @@ func Main(m interface{ Run() int }, programs ...reexec.Program) {
 
 // Run is Main for those that dispatch themselves. It returns the exit status.
 func Run(m interface{ Run() int }) int {
-	if err := daemon.BecomeSubreaper(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	// A program built with the race detector sleeps a second before it exits.
-	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
-	status := m.Run()
+	status := machine.Run(m)
 	if built.dir != "" {
 		os.RemoveAll(built.dir)
-	}
-	if children, err := measure.Host().Children(os.Getpid()); err != nil || len(children) > 0 {
-		fmt.Fprintf(os.Stderr, "children %v are left after the tests (%v)\n", children, err)
-		return max(status, 1)
 	}
 	return status
 }
@@ -78,32 +69,13 @@ func Zombied(t testing.TB) string {
 	return filepath.Join(built.dir, "zombied")
 }
 
-// Exclusive gives a test the machine for itself among all that ask for it, in
-// whatever package: live armies would disturb each other's readings of the whole
-// system.
-func Exclusive(t testing.TB) { lock(t, unix.LOCK_EX) }
+// Exclusive gives a test the machine for itself among all live tests, of
+// whatever package.
+func Exclusive(t testing.TB) { t.Helper(); machine.Exclusive(t) }
 
 // Shared is for a test that raises zombies and reads nothing of the whole
-// system: it waits for those that do, and they wait for it.
-func Shared(t testing.TB) { lock(t, unix.LOCK_SH) }
-
-func lock(t testing.TB, how int) {
-	t.Helper()
-	f, err := os.OpenFile(filepath.Join(os.TempDir(), fmt.Sprintf("zombench-labtest-%d.lock", os.Getuid())), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		err = unix.Flock(int(f.Fd()), how)
-		if err != unix.EINTR {
-			break
-		}
-	}
-	if err != nil {
-		t.Fatalf("taking the lock of all tests: %v", err)
-	}
-	t.Cleanup(func() { f.Close() })
-}
+// system.
+func Shared(t testing.TB) { t.Helper(); machine.Shared(t) }
 
 // Options are how a test opens a lab: under a lock file of its own, and with
 // the machine for itself. It skips the test where there are no fresh cgroups.
@@ -113,19 +85,25 @@ func Options(t testing.TB) bench.Options {
 		t.Skip("needs root: fresh cgroups, /proc/slabinfo")
 	}
 	o := bench.Options{FS: measure.Host(), Zombied: Zombied(t), LockPath: filepath.Join(t.TempDir(), "lock")}
-	host, err := bench.Survey(o.FS)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kind := host.CgroupKind()
-	if err := host.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if kind == "none" {
+	if len(cgroupParents(t, o.FS)) == 0 {
 		t.Skip("needs a cgroup hierarchy with the pids controller")
 	}
 	Exclusive(t)
 	return o
+}
+
+// cgroupParents returns the directories in which a lab makes its cgroups.
+func cgroupParents(t testing.TB, fs measure.FS) []string {
+	t.Helper()
+	host, err := bench.Survey(fs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dirs := host.CgroupParents()
+	if err := host.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dirs
 }
 
 // Trials runs setups of an experiment that match a pattern, once each, and
@@ -133,11 +111,11 @@ func Options(t testing.TB) bench.Options {
 func Trials(t testing.TB, e bench.Experiment, pattern string) []results.Trial {
 	t.Helper()
 	trials, tally, err := TryTrials(t, t.Context(), e, pattern, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if len(trials) == 0 && len(tally.Skipped) > 0 {
 		t.Skipf("%s: %v", tally.Skipped[0].Name, tally.Skipped[0].Err)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	return trials
 }
@@ -146,31 +124,80 @@ func Trials(t testing.TB, e bench.Experiment, pattern string) []results.Trial {
 // at, nil for nobody.
 func TryTrials(t testing.TB, ctx context.Context, e bench.Experiment, pattern string, doing func(string)) ([]results.Trial, bench.Tally, error) {
 	t.Helper()
-	rec := &recorder{doing: doing}
-	r := bench.Runner{
-		Experiments: []bench.Experiment{e}, Match: pattern, Samples: 1, Options: Options(t),
-		Output: rec, Progress: rec, Notice: func(s string) { t.Log(s) },
-	}
+	r, rec := Runner(t, e)
+	r.Match, rec.OnDoing = pattern, doing
 	tally, err := r.Run(ctx)
-	return rec.trials, tally, err
+	return rec.Trials, tally, err
 }
 
-// A recorder keeps what it is told.
-type recorder struct {
-	trials []results.Trial
-	doing  func(string)
+// Runner returns a runner of one trial of each setup, and the record that it
+// makes. The test fails if a process or a cgroup is left when the trials are
+// over.
+func Runner(t testing.TB, experiments ...bench.Experiment) (*bench.Runner, *Record) {
+	t.Helper()
+	o := Options(t)
+	rec := &Record{t: t, fs: o.FS, parents: cgroupParents(t, o.FS)}
+	return &bench.Runner{
+		Experiments: experiments, Samples: 1, Options: o, Output: rec, Progress: rec,
+		Notice: func(s string) { rec.Notices = append(rec.Notices, s); t.Log(s) },
+	}, rec
 }
 
-func (r *recorder) WriteHeader(results.Header) error { return nil }
-func (r *recorder) Describe(results.Cache)           {}
-func (r *recorder) WriteTrial(t results.Trial) error { r.trials = append(r.trials, t); return nil }
-func (r *recorder) Begin(int, int, string)           {}
-func (r *recorder) End(results.Trial)                {}
-func (r *recorder) Close()                           {}
-func (r *recorder) Doing(what string) {
-	if r.doing != nil {
-		r.doing(what)
+// A Record keeps what a runner says.
+type Record struct {
+	Header  results.Header
+	Caches  []results.Cache
+	Trials  []results.Trial
+	Begun   []string // the names of the trials that were begun
+	Notices []string
+	OnDoing func(string) // told what each trial is at; nil for nobody
+
+	t        testing.TB
+	fs       measure.FS
+	parents  []string // where cgroups are made
+	children []int    // before the first trial: the janitor
+}
+
+func (r *Record) WriteHeader(h results.Header) error { r.Header = h; return nil }
+func (r *Record) Describe(c results.Cache)           { r.Caches = append(r.Caches, c) }
+func (r *Record) WriteTrial(t results.Trial) error   { r.Trials = append(r.Trials, t); return nil }
+func (r *Record) End(results.Trial)                  {}
+
+func (r *Record) Begin(_, _ int, name string) {
+	if len(r.Begun) == 0 {
+		r.children = r.living()
 	}
+	r.Begun = append(r.Begun, name)
+}
+
+func (r *Record) Doing(what string) {
+	if r.OnDoing != nil {
+		r.OnDoing(what)
+	}
+}
+
+// Close checks what the trials have left, before the lab would clear it up.
+func (r *Record) Close() {
+	r.t.Helper()
+	if left := r.living(); len(r.Begun) > 0 && !slices.Equal(left, r.children) {
+		r.t.Errorf("after the trials there are the children %v, and there were %v before", left, r.children)
+	}
+	for _, dir := range r.parents {
+		left, err := filepath.Glob(filepath.Join(dir, fmt.Sprintf("%s%d-*", cgroup.Prefix, os.Getpid())))
+		if err != nil || len(left) > 0 {
+			r.t.Errorf("after the trials the cgroups %q are left (%v)", left, err)
+		}
+	}
+}
+
+// living returns the children of this process, zombies among them.
+func (r *Record) living() []int {
+	r.t.Helper()
+	children, err := r.fs.Children(os.Getpid())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return children
 }
 
 // Set sets fields of an experiment, given by name.

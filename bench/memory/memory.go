@@ -16,8 +16,15 @@ import (
 	"zombench/results"
 )
 
-// Spawns are zombied's ways of spawning.
+// spawns are zombied's ways of spawning.
 var spawns = []string{"exec", "os-exec", "clone"}
+
+// about says what they are.
+var about = map[string]string{
+	"exec":    "fork and exec of true(1)",
+	"os-exec": "Go's os/exec, which keeps a pidfd for each",
+	"clone":   "clone(2): children that share the daemon's memory and only exit",
+}
 
 // A plan is what the user may set. Each size is combined with each number of
 // threads, way of spawning and depth of pid namespaces.
@@ -105,8 +112,9 @@ func (a army) setup() bench.Setup {
 		Run:     a.run,
 		Control: a.count == 0,
 	}
+	s.About = "what zombies hold that were created by " + about[a.spawn]
 	if s.Control {
-		s.Bench, s.Params = results.Control, kind
+		s.Bench, s.Params, s.About = results.Control, kind, "the same with no zombie"
 	}
 	s.Group = results.Trial{Params: kind}.Name()
 	if a.spawn == "os-exec" {

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"zombench/bench"
+	"zombench/measure"
 )
 
 // The instruments that see the whole system see everybody in it. What the army
@@ -51,35 +52,30 @@ func (t *trial) noise() (warnings []string) {
 // on some kernels the blobs of security modules.
 const unchargedShare = 0.02
 
-// slabs returns between which bounds, in bytes, the slabs of an army must lie
-// that are not reclaimable: objects first go where there was room in slabs
+// slabs returns between which bounds, in bytes, the slabs of an army and
+// of what was left by looking at it must lie, as far as they are not reclaimable:
+// objects first go where there was room in slabs
 // before, and which ones do is not known. It also returns what these objects
 // should have charged to the cgroup, in bytes.
-//
-// How many objects of a cache a zombie has is a whole number, so that of the
-// system's growth the part of others drops out in rounding.
 func (t *trial) slabs() (least, most, charged float64) {
 	if t.count == 0 {
 		return 0, 0, 0
 	}
-	n := float64(t.count)
+	n, whose := float64(t.count), t.shares()
 	for _, c := range t.after.Slab.Caches {
-		was, _ := t.before.Slab.Lookup(c.Name)
-		each := math.Round(bench.Delta(was.ActiveObjs, c.ActiveObjs) / n)
-		if each < 1 || c.ObjsPerSlab == 0 || t.lab.Instruments.Reclaimable(c.Name) {
+		each, looks := whose[c.Name].Own, whose[c.Name].Watchers
+		if each+looks == 0 || c.ObjsPerSlab == 0 || t.lab.Instruments.Reclaimable(c.Name) {
 			continue
 		}
+		was, _ := t.before.Slab.Lookup(c.Name)
 		slab := float64(c.PagesPerSlab) * float64(t.lab.Machine.PageSize)
 		perSlab := float64(c.ObjsPerSlab)
 		free := bench.Delta(was.ActiveObjs, was.NumObjs)
 		least += max(0, math.Ceil((n*each-free)/perSlab)) * slab
 		// For each slab memcg keeps a pointer for each object, rounded up to
 		// a power of two at most.
-		most += math.Ceil(n*each/perSlab) * (slab + 2*memcgPointer*perSlab)
-		charged += n * each * (float64(c.ObjSize) + memcgPointer)
+		most += math.Ceil(n*(each+looks)/perSlab) * (slab + 2*measure.MemcgPointer*perSlab)
+		charged += n * each * (float64(c.ObjSize) + measure.MemcgPointer)
 	}
 	return least, most, charged
 }
-
-// memcgPointer is what memcg keeps for an accounted object, in bytes.
-const memcgPointer = 8

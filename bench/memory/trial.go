@@ -5,7 +5,6 @@ import (
 
 	"zombench/bench"
 	"zombench/bench/daemon"
-	"zombench/measure"
 	"zombench/results"
 )
 
@@ -49,6 +48,7 @@ func (a army) run(ctx context.Context, s *bench.Site) error {
 	if t.reaped, err = s.SettleBack(ctx, "reaped", t.before); err != nil {
 		return err
 	}
+	s.Result.Values = t.values() // the reap has told more of whose objects they were
 	for _, warning := range t.noise() {
 		s.Warn("%s", warning)
 	}
@@ -106,7 +106,7 @@ func (t *trial) values() (values []results.Value) {
 	}
 	change("kmem-B", t.before.Kmem, t.after.Kmem)
 	if t.after.Slab != nil && t.count > 0 {
-		put(results.UnitPredicted, 1000*measure.ForetellCharge(*t.before.Slab, *t.after.Slab, uint64(t.count), t.lab.Instruments.Uncharged()))
+		put(results.UnitPredicted, 1000*t.predicted())
 	}
 	if t.after.Mem != nil {
 		change("slab-B", &t.before.Mem.Slab, &t.after.Mem.Slab)

@@ -41,7 +41,7 @@ func (t *trial) adopt(p plan, o parent.Options) error {
 	if err != nil {
 		return err
 	}
-	pt, err := above.Beget(t.ctx, parent.Order{})
+	pt, err := above.SpawnParent(t.ctx, parent.Order{})
 	if err != nil {
 		return err
 	}
@@ -49,11 +49,11 @@ func (t *trial) adopt(p plan, o parent.Options) error {
 	t.Doing("raising")
 	if r, err := pt.Must(t.ctx, parent.Order{Do: parent.Raise, Count: dead}); err != nil || r.Standing != dead {
 		if err == nil {
-			err = bench.Brokenf("%d of %d zombies stand", r.Standing, dead)
+			err = bench.Brokenf("%d of %d zombies were raised", r.Standing, dead)
 		}
 		return err
 	}
-	if _, err := pt.Must(t.ctx, parent.Order{Do: parent.Bear, Count: living}); err != nil {
+	if _, err := pt.Must(t.ctx, parent.Order{Do: parent.SpawnLiving, Count: living}); err != nil {
 		return err
 	}
 	if z, l, err := t.childrenOf(pt.PID); err != nil || z != dead || l != living {
@@ -103,7 +103,7 @@ func (t *trial) adopt(p plan, o parent.Options) error {
 	}
 	t.Doing("collecting")
 	above.Release()
-	r, err := above.Must(t.ctx, parent.Order{Do: parent.Collect, How: parent.Any})
+	r, err := above.Must(t.ctx, collectAny)
 	if err == nil && r.Ended != dead+living+1 {
 		err = bench.Brokenf("the adopter has collected %d children; want %d and the parent", r.Ended, dead+living)
 	}

@@ -1,214 +1,195 @@
 package reaping
 
 import (
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"context"
+	"errors"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"zombench/bench"
-	"zombench/bench/daemon"
-	"zombench/bench/ends/parent"
-	"zombench/bench/janitor"
-	"zombench/measure"
+	"zombench/bench/labtest"
+	"zombench/bench/reaping/parent"
 	"zombench/results"
 )
 
-// The test binary is its own janitor and its own parent program, and what its
-// trials leave behind comes to it and not to pid 1.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 {
-		switch os.Args[1] {
-		case "janitor":
-			os.Exit(janitor.Main(os.Args[2:]))
-		case "parent":
-			os.Exit(parent.Main(os.Args[2:]))
-		}
-	}
-	if err := daemon.BecomeSubreaper(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	status := m.Run()
-	children, err := measure.Host().Children(os.Getpid())
-	if err != nil || len(children) > 0 {
-		fmt.Fprintf(os.Stderr, "children %v are left after the tests (%v)\n", children, err)
-		status = max(status, 1)
-	}
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { labtest.Main(m, Experiment().Programs...) }
 
-// openHall opens a hall on this machine, under a lock of the test's own.
-func openHall(t *testing.T) Hall {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: fresh cgroups, namespaces, another user")
-	}
-	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("needs the go command to build zombied")
-	}
-	zombied := filepath.Join(t.TempDir(), "zombied")
-	if out, err := exec.Command("go", "build", "-o", zombied, "zombench/cmd/zombied").CombinedOutput(); err != nil {
-		t.Fatalf("building zombied: %v\n%s", err, out)
-	}
-	lab, err := bench.Open(t.Context(), bench.Options{
-		FS:       measure.Host(),
-		Zombied:  zombied,
-		LockPath: filepath.Join(t.TempDir(), "lock"),
-		Janitor:  []string{"janitor"},
+const (
+	count    = 300
+	parallel = 4
+)
+
+// small is the experiment with every trial soon over.
+func small(t *testing.T) bench.Experiment {
+	return labtest.Set(t, Experiment(), map[string]string{
+		"count": strconv.Itoa(count), "parallel": strconv.Itoa(parallel),
+		"children": "10", "step": "10ms", "stand": "100ms",
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := lab.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if lab.CgroupKind() == "none" {
-		t.Skip("needs a cgroup hierarchy with the pids controller")
-	}
-	return Hall{Lab: lab, Parent: []string{"parent"}}
-}
-
-// small is a plan whose every trial is soon over.
-var small = Plan{Count: 300, Parallel: 4, Children: 10, Step: 10 * time.Millisecond, Stand: 100 * time.Millisecond, Samples: 1}
-
-// play runs the setup of a name that matches, and skips what the machine
-// cannot do.
-func play(t *testing.T, h Hall, s Setup) results.Trial {
-	t.Helper()
-	r, err := h.Trial(t.Context(), s, nil)
-	if err != nil {
-		if unsupported(err) {
-			t.Skip(err)
-		}
-		t.Fatal(err)
-	}
-	for _, note := range r.Notes {
-		t.Log(note)
-	}
-	t.Log(r.Values)
-	if r.Broken != "" {
-		t.Fatalf("broken: %s", r.Broken)
-	}
-	return r
-}
-
-// value returns what a trial has measured in a unit.
-func value(t *testing.T, r results.Trial, unit string) float64 {
-	t.Helper()
-	v, ok := r.Value(unit)
-	if !ok {
-		t.Errorf("no %s among %v", unit, r.Values)
-	}
-	return v
 }
 
 // Every way in which an army can end, for real, and what shows that it would
 // not end otherwise.
 func TestReap(t *testing.T) {
-	h := openHall(t)
-	for _, s := range reapSetups(small) {
-		t.Run(strings.ReplaceAll(s.String(), "/", ","), func(t *testing.T) {
-			r := play(t, h, s)
-			if s.Control {
-				if left := value(t, r, UnitLeft); left != float64(small.Count) {
-					t.Errorf("%v zombies are left, want all %d", left, small.Count)
-				}
-				return
+	labtest.Each(t, small(t), "^Reap$", func(t *testing.T, r results.Trial) {
+		if r.Control {
+			if left := labtest.Value(t, r, UnitLeft); left != count {
+				t.Errorf("%v zombies are left, want all %d", left, count)
 			}
-			switch method := r.Param("method"); method {
-			case parent.Ignore, parent.NoCldWait:
-				if peak, ok := r.Value(UnitPeak); ok && peak > float64(small.Parallel) {
-					t.Errorf("%v zombies stood, at most %d children were alive", peak, small.Parallel)
-				}
-			default:
-				if peak := value(t, r, UnitPeak); peak != float64(small.Count) {
-					t.Errorf("%v zombies stood before the end, want %d", peak, small.Count)
-				}
-				if ns := value(t, r, UnitReapTime); ns <= 0 {
-					t.Errorf("%v ns a zombie", ns)
-				}
+			return
+		}
+		switch r.Param("method") {
+		case parent.Ignore, parent.NoCldWait:
+			if peak, ok := r.Value(UnitPeak); ok && peak > parallel {
+				t.Errorf("%v zombies stood, at most %d children were alive", peak, parallel)
 			}
-		})
-	}
+		default:
+			if peak := labtest.Value(t, r, UnitPeak); peak != count {
+				t.Errorf("%v zombies stood before the end, want %d", peak, count)
+			}
+			if ns := labtest.Value(t, r, UnitReapTime); ns <= 0 {
+				t.Errorf("%v ns a zombie", ns)
+			}
+		}
+	})
 }
 
 // In real time nothing is promised here but the order of the two.
 func TestWaitOrder(t *testing.T) {
-	h := openHall(t)
 	steps := make(map[string]float64)
-	for _, s := range orderSetups(small) {
-		r := play(t, h, s)
-		steps[r.Param("order")] = value(t, r, UnitSteps)
-	}
+	labtest.Each(t, small(t), "^WaitOrder$", func(t *testing.T, r results.Trial) {
+		steps[r.Param("order")] = labtest.Value(t, r, UnitSteps)
+	})
 	if !(steps[parent.AnyDead] < steps[parent.Fixed]) {
 		t.Errorf("zombie-steps: %v", steps)
 	}
 }
 
-// An army meets each of its walls, and nobody else does.
+// An army meets each limit, and nobody else does.
 func TestExhaust(t *testing.T) {
-	h := openHall(t)
-	for _, s := range exhaustSetups(small) {
-		t.Run(strings.ReplaceAll(s.String(), "/", ","), func(t *testing.T) {
-			r := play(t, h, s)
-			if s.Control {
-				if n := value(t, r, UnitStood); n != 2*float64(small.Count)+100 {
-					t.Errorf("%v zombies stand without a limit", n)
-				}
-				return
+	labtest.Each(t, small(t), "^Exhaust$", func(t *testing.T, r results.Trial) {
+		if r.Control {
+			if n := labtest.Value(t, r, UnitStood); n != 2*count+100 {
+				t.Errorf("%v zombies stand without a limit", n)
 			}
-			var at []results.Value
-			for _, v := range r.Values {
-				if strings.HasPrefix(v.Unit, UnitAt) {
-					at = append(at, v)
-				}
+			return
+		}
+		var at []results.Value
+		for _, v := range r.Values {
+			if strings.HasPrefix(v.Unit, UnitAt) {
+				at = append(at, v)
 			}
-			if len(at) != 1 || at[0].Value < 1 {
-				t.Errorf("the wall was met at %v", at)
-			}
-			if limit := r.Param("limit"); limit != "memory.max" && at[0] != (results.Value{Unit: "zombies-at-EAGAIN", Value: float64(small.Count)}) {
-				t.Errorf("%s was met at %v, want EAGAIN at %d", limit, at, small.Count)
-			}
-			value(t, r, UnitRecovers)
-		})
-	}
+		}
+		if len(at) != 1 || at[0].Value < 1 {
+			t.Fatalf("the limit was met at %v", at)
+		}
+		if limit := r.Param("limit"); limit != "memory.max" && at[0] != (results.Value{Unit: "zombies-at-EAGAIN", Value: count}) {
+			t.Errorf("%s was met at %v, want EAGAIN at %d", limit, at, count)
+		}
+		if n := labtest.Value(t, r, UnitRecovers); n < 1 {
+			t.Error("no fork works after the reap")
+		}
+	})
 }
 
 // The children of a dead parent, dead and living, come to the nearest subreaper
 // or to the init of the namespace, and past an ancestor that is neither.
 func TestAdopt(t *testing.T) {
-	h := openHall(t)
-	const all = 300 + 60
-	for _, s := range adoptSetups(small) {
-		t.Run(strings.ReplaceAll(s.String(), "/", ","), func(t *testing.T) {
-			r := play(t, h, s)
-			unit := UnitAdopted
-			if s.Control {
-				unit = UnitPassed
+	const all = count + count/livingShare
+	labtest.Each(t, small(t), "^Adopt$", func(t *testing.T, r results.Trial) {
+		unit := UnitAdopted
+		if r.Control {
+			unit = UnitPassed
+		}
+		if n := labtest.Value(t, r, unit); n != all {
+			t.Errorf("%s: %v, want %d", unit, n, all)
+		}
+	})
+}
+
+func TestStanding(t *testing.T) {
+	labtest.Each(t, small(t), "^Standing$", func(t *testing.T, r results.Trial) {
+		if r.Param("what") == "pids" {
+			if n := labtest.Value(t, r, UnitAgain); n != count {
+				t.Errorf("%v pids were given out again after the reap, want all %d", n, count)
 			}
-			if n := value(t, r, unit); n != all {
-				t.Errorf("%s: %v, want %d", unit, n, all)
+			return
+		}
+		labtest.Value(t, r, UnitCPU)
+	})
+}
+
+// Whenever a run is interrupted, it ends at once, the trial at work is no result,
+// and nothing of it is left.
+func TestInterrupted(t *testing.T) {
+	for _, tt := range []struct{ bench, at string }{
+		{"Reap", "starting a parent"}, {"Reap", "raising"}, {"Reap", "reaping"},
+		{"WaitOrder", "waiting in order"}, {"Adopt", "killing the parent"},
+		{"Exhaust", "reaping"}, {"Standing", "watching"}, {"Standing", "giving pids out"},
+	} {
+		t.Run(tt.bench+" "+tt.at, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			trials, tally, err := labtest.TryTrials(t, ctx, small(t), "^"+tt.bench+"$", func(what string) {
+				if strings.HasPrefix(what, tt.at) {
+					cancel()
+				}
+			})
+			if !errors.Is(err, context.Canceled) && len(tally.Skipped) == 0 {
+				t.Errorf("error %v, want that the context ended", err)
 			}
+			for _, r := range trials {
+				if r.Broken != "" {
+					t.Errorf("%s is recorded as broken: %s", r.Name(), r.Broken)
+				}
+			}
+			labtest.NothingLeft(t)
 		})
 	}
 }
 
-func TestStanding(t *testing.T) {
-	h := openHall(t)
-	for _, s := range standingSetups(small) {
-		t.Run(strings.ReplaceAll(s.String(), "/", ","), func(t *testing.T) {
-			r := play(t, h, s)
-			if r.Param("what") == "pids" {
-				if n := value(t, r, UnitAgain); n != float64(small.Count) {
-					t.Errorf("%v pids were given out again after the reap, want all %d", n, small.Count)
-				}
+// What makes no sense is refused, and by name.
+func TestFields(t *testing.T) {
+	for name, values := range map[string][]string{
+		"count": {"0", "-1", "many"}, "parallel": {"0", "100000"}, "children": {"0", "1001"},
+		"step": {"0", "-1s", "1"}, "stand": {"0"},
+	} {
+		for _, value := range values {
+			e := Experiment()
+			i := slices.IndexFunc(e.Fields, func(f bench.Field) bool { return f.Name == name })
+			if i < 0 {
+				t.Fatalf("no field %s", name)
 			}
-		})
+			if err := e.Fields[i].Value.Set(value); err == nil {
+				t.Errorf("%s %q is accepted", name, value)
+			}
+		}
+	}
+}
+
+// Every benchmark has a control but WaitOrder, where each order is the other's.
+func TestSetups(t *testing.T) {
+	e := small(t)
+	setups, err := e.Setups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, controls := make(map[string]bool), make(map[string]bool)
+	for _, s := range setups {
+		if names[s.Name()] {
+			t.Errorf("two setups are called %s", s.Name())
+		}
+		names[s.Name()] = true
+		controls[s.Bench] = controls[s.Bench] || s.Control
+		if s.About == "" || s.Group != s.Bench {
+			t.Errorf("%s: about %q, in group %q", s.Name(), s.About, s.Group)
+		}
+	}
+	want := map[string]bool{Reap: true, WaitOrder: false, Adopt: true, Exhaust: true, Standing: true}
+	if diff := cmp.Diff(want, controls); diff != "" {
+		t.Errorf("benchmarks with a control (-want +got):\n%s", diff)
 	}
 }

@@ -16,7 +16,7 @@ const UnitSteps = "zombie-steps"
 func orderSetups(p plan) []bench.Setup {
 	var setups []bench.Setup
 	for _, m := range []method{
-		{parent.Fixed, "the parent waits for its children in the order of their birth, and they die in the reverse", false, waitsInOrder(parent.Fixed)},
+		{parent.Fixed, "the parent waits for its children in the order of their start, and they die in the reverse", false, waitsInOrder(parent.Fixed)},
 		{parent.AnyDead, "the parent waits for whichever child is dead", false, waitsInOrder(parent.AnyDead)},
 	} {
 		setups = append(setups, m.setup(p, WaitOrder, "order", p.children,

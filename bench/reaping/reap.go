@@ -67,7 +67,8 @@ func waits(how string) func(*trial, plan) error {
 	}
 }
 
-// raise lets a parent raise the trial's army, and checks that all of it stands.
+// raiseUnder lets a parent raise the trial's army, and checks that all of it is
+// there.
 func (t *trial) raiseUnder(pt *parent.Client, before bench.Sample) error {
 	t.Doing("raising")
 	had, err := t.Tasks()
@@ -108,7 +109,7 @@ func (t *trial) timeReap(before bench.Sample, trigger func() error) error {
 	if err := t.timeKmem(before, start); err != nil {
 		return err
 	}
-	return t.given(before)
+	return t.checkReturned(before)
 }
 
 // kmemPatience bounds the wait for kernel memory; settling, which shrinks
@@ -131,18 +132,16 @@ func (t *trial) timeKmem(before bench.Sample, start time.Time) error {
 			t.Put(UnitKmemTime, float64(at.Nanoseconds()))
 			return nil
 		}
-		select {
-		case <-t.ctx.Done():
-			return t.ctx.Err()
-		case <-time.After(200 * time.Microsecond):
+		if err := bench.Sleep(t.ctx, 200*time.Microsecond); err != nil {
+			return err
 		}
 	}
 	t.Note("the kernel memory was not back after %v, before any cache was shrunk", kmemPatience)
 	return nil
 }
 
-// given checks that everything was given back.
-func (t *trial) given(before bench.Sample) error {
+// checkReturned checks that everything was given back.
+func (t *trial) checkReturned(before bench.Sample) error {
 	reaped, err := t.SettleBack(t.ctx, "reaped", before)
 	if err != nil {
 		return err
@@ -156,8 +155,9 @@ func (t *trial) given(before bench.Sample) error {
 	return nil
 }
 
-// left checks a control: the whole army still stands, however long one waits.
-func (t *trial) left(before bench.Sample) error {
+// checkLeft checks a control: the whole army is still there, however long one
+// waits.
+func (t *trial) checkLeft(before bench.Sample) error {
 	now, err := t.Settle(t.ctx, "after", nil)
 	if err != nil {
 		return err
@@ -165,7 +165,7 @@ func (t *trial) left(before bench.Sample) error {
 	left, _ := bench.Change(before.Pids, now.Pids)
 	t.Put(UnitLeft, left)
 	if left != float64(t.count) {
-		return bench.Brokenf("%.0f of %d zombies are left, but nobody has waited for them", left, t.count)
+		return bench.Brokenf("of %[2]d zombies %.0[1]f are left, but nobody has waited for them", left, t.count)
 	}
 	return nil
 }
@@ -192,7 +192,7 @@ func disposes(how string) func(*trial, plan) error {
 				return err
 			}
 			t.Result.Values = nil // what counts is what is left
-			return t.left(before)
+			return t.checkLeft(before)
 		}
 		t.Doing("raising")
 		r, err := pt.Do(t.ctx, parent.Order{Do: parent.Raise, Count: t.count})
@@ -200,7 +200,7 @@ func disposes(how string) func(*trial, plan) error {
 			return err
 		}
 		if r.Standing != 0 || r.Gone != t.count {
-			return bench.Brokenf("%d children stand as zombies and %d are gone; want 0 and %d (%s)", r.Standing, r.Gone, t.count, r.Error)
+			return bench.Brokenf("%d children are zombies and %d are gone; want 0 and %d (%s)", r.Standing, r.Gone, t.count, r.Error)
 		}
 		switch peak, err := t.Pids().Peak(); {
 		case err != nil: // before Linux 6.1
@@ -212,7 +212,7 @@ func disposes(how string) func(*trial, plan) error {
 				return bench.Brokenf("pids.peak rose by %.0f with %d children at a time", rise, p.parallel)
 			}
 		}
-		return t.given(before)
+		return t.checkReturned(before)
 	}
 }
 
@@ -244,45 +244,47 @@ func onSIGCHLD(does string) func(*trial, plan) error {
 			if err := byHand(); err != nil {
 				return err
 			}
-			return t.left(before)
+			return t.checkLeft(before)
 		}
 		t.Put(UnitPeak, float64(raised.Standing))
 		return t.timeReap(before, byHand)
 	}
 }
 
-// A family is a parent, and the one who adopts its children when it dies: both
-// are in the trial's cgroup.
-type family struct {
+// An adoption is a parent with the trial's army, and above it the subreaper to
+// whom its children come when it dies.
+type adoption struct {
 	adopter, parent *parent.Client
 	before          bench.Sample // with the adopter alone
 }
 
-// family raises the trial's army under a parent that has an adopter above it.
-func (t *trial) family(p plan, begotten parent.Order) (*family, error) {
-	f := &family{}
-	var err error
-	if f.adopter, err = t.start(parent.Options{Parallel: p.parallel, Subreaper: true}); err != nil {
-		return nil, err
-	}
-	// The first one pays for what only the first one costs.
-	rehearsal, err := f.adopter.Beget(t.ctx, begotten)
+// raiseUnderAdopter raises the trial's army under a parent that has an adopter
+// above it; how says what kind of parent.
+func (t *trial) raiseUnderAdopter(p plan, how parent.Order) (*adoption, error) {
+	adopter, err := t.start(parent.Options{Parallel: p.parallel, Subreaper: true})
 	if err != nil {
 		return nil, err
 	}
-	if err := rehearsal.Kill(); err != nil {
+	// The first one pays for what only the first one costs.
+	warmUp, err := adopter.SpawnParent(t.ctx, how)
+	if err != nil {
 		return nil, err
 	}
-	if _, err := f.adopter.Must(t.ctx, parent.Order{Do: parent.Collect, How: parent.Any}); err != nil {
+	if err := warmUp.Kill(); err != nil {
 		return nil, err
 	}
-	if f.before, err = t.Settle(t.ctx, "before", nil); err != nil {
+	if _, err := adopter.Must(t.ctx, collectAny); err != nil {
 		return nil, err
 	}
-	if f.parent, err = f.adopter.Beget(t.ctx, begotten); err != nil {
+	before, err := t.Settle(t.ctx, "before", nil)
+	if err != nil {
 		return nil, err
 	}
-	return f, t.raiseUnder(f.parent, f.before)
+	pt, err := adopter.SpawnParent(t.ctx, how)
+	if err != nil {
+		return nil, err
+	}
+	return &adoption{adopter, pt, before}, t.raiseUnder(pt, before)
 }
 
 // parentExits: the parent is killed, and its adopter is waiting for children.
@@ -297,53 +299,57 @@ func pidnsExits(t *trial, p plan) error {
 	return t.exits(p, parent.Order{Pidns: true}, 1)
 }
 
-func (t *trial) exits(p plan, begotten parent.Order, collected int) error {
-	f, err := t.family(p, begotten)
+// exits kills a parent whose adopter is waiting, and checks how many children
+// the adopter has collected.
+func (t *trial) exits(p plan, how parent.Order, collected int) error {
+	a, err := t.raiseUnderAdopter(p, how)
 	if err != nil {
 		return err
 	}
-	collect := parent.Order{Do: parent.Collect, How: parent.Any}
-	if err := f.adopter.Send(collect); err != nil {
+	if err := a.adopter.Send(collectAny); err != nil {
 		return err
 	}
-	if err := t.timeReap(f.before, f.parent.Kill); err != nil {
+	if err := t.timeReap(a.before, a.parent.Kill); err != nil {
 		return err
 	}
-	r, err := f.adopter.Await(t.ctx, collect)
-	if err == nil && r.Ended != collected {
-		err = bench.Brokenf("the adopter has collected %d children, want %d", r.Ended, collected)
-	}
-	return err
+	return t.awaitCollected(a.adopter, collected)
 }
 
 // parentExitsLazily: the parent is killed, and its adopter does not wait for
 // children before it is told to.
 func parentExitsLazily(t *trial, p plan) error {
-	f, err := t.family(p, parent.Order{})
+	a, err := t.raiseUnderAdopter(p, parent.Order{})
 	if err != nil {
 		return err
 	}
-	if err := f.parent.Kill(); err != nil {
+	if err := a.parent.Kill(); err != nil {
 		return err
 	}
 	t.Doing("waiting for the adoption")
-	if err := t.awaitDead(f.parent.PID); err != nil {
+	if err := t.awaitDead(a.parent.PID); err != nil {
 		return err
 	}
-	zombies, living, err := t.childrenOf(f.adopter.PID)
+	zombies, living, err := t.childrenOf(a.adopter.PID)
 	if err != nil {
 		return err
 	}
 	if zombies != t.count+1 || living != 0 {
-		return bench.Brokenf("under the adopter stand %d zombies and %d living children; want the army of %d and its parent", zombies, living, t.count)
+		return bench.Brokenf("the adopter has %d zombies and %d living children; want the army of %d and its parent", zombies, living, t.count)
 	}
-	collect := parent.Order{Do: parent.Collect, How: parent.Any}
-	if err := t.timeReap(f.before, func() error { return f.adopter.Send(collect) }); err != nil {
+	if err := t.timeReap(a.before, func() error { return a.adopter.Send(collectAny) }); err != nil {
 		return err
 	}
-	r, err := f.adopter.Await(t.ctx, collect)
-	if err == nil && r.Ended != t.count+1 {
-		err = bench.Brokenf("the adopter has collected %d children, want %d", r.Ended, t.count+1)
+	return t.awaitCollected(a.adopter, t.count+1)
+}
+
+// collectAny has a parent wait for any child until none is left.
+var collectAny = parent.Order{Do: parent.Collect, How: parent.Any}
+
+// awaitCollected takes a parent's reply to collectAny and checks it.
+func (t *trial) awaitCollected(pt *parent.Client, want int) error {
+	r, err := pt.Await(t.ctx, collectAny)
+	if err == nil && r.Ended != want {
+		err = bench.Brokenf("the adopter has collected %d children, want %d", r.Ended, want)
 	}
 	return err
 }

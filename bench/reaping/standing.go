@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"zombench/bench"
 	"zombench/bench/reaping/parent"
@@ -65,10 +64,8 @@ func (t *trial) stand(p plan) error {
 		return err
 	}
 	t.Doing("watching it stand")
-	select {
-	case <-t.ctx.Done():
-		return t.ctx.Err()
-	case <-time.After(p.stand):
+	if err := bench.Sleep(t.ctx, p.stand); err != nil {
+		return err
 	}
 	last, err := t.consumption(pt, r.PIDs)
 	if err != nil {
@@ -165,54 +162,46 @@ func (t *trial) keepPids(p plan) error {
 	if err := t.ownPidMax(); err != nil {
 		return err
 	}
-	w, err := t.wall(p, parent.Options{Pidns: true})
+	l, err := t.limitTest(p, parent.Options{Pidns: true})
 	if err != nil {
 		return err
 	}
 	// Pids below 300 are given out once only (RESERVED_PIDS).
 	const reserved, free, rounds = 300, 50, 4
-	if _, err := w.parent.Must(t.ctx, parent.Order{Do: parent.Cycle, Count: reserved}); err != nil {
+	if _, err := l.givenOut(reserved); err != nil {
 		return err
 	}
-	if _, err := t.limitPids(w, t.count+free); err != nil {
+	if _, err := l.limitPids(t.count + free); err != nil {
 		return err
 	}
-	army, err := w.parent.Must(t.ctx, parent.Order{Do: parent.Raise, Count: t.count})
+	army, err := l.parent.Must(t.ctx, parent.Order{Do: parent.Raise, Count: t.count})
 	if err != nil {
 		return err
 	}
 	t.Doing("giving pids out")
-	during, err := w.parent.Must(t.ctx, parent.Order{Do: parent.Cycle, Count: rounds * free})
+	during, err := l.givenOut(rounds * free)
 	if err != nil {
 		return err
 	}
-	given := make(map[int]int)
-	for _, pid := range during.PIDs {
-		given[pid]++
-	}
-	if len(given) == len(during.PIDs) {
-		return bench.Brokenf("%d pids were given out and none of them twice: nothing is shown", len(given))
+	if len(during) == rounds*free {
+		return bench.Brokenf("%d pids were given out and none of them twice: nothing is shown", len(during))
 	}
 	for _, pid := range army.PIDs {
-		if given[pid] > 0 {
+		if during[pid] {
 			return bench.Brokenf("pid %d was given out again while a zombie had it", pid)
 		}
 	}
-	t.Put(UnitGivenOut, float64(len(during.PIDs)))
-	if _, err := w.parent.Must(t.ctx, parent.Order{Do: parent.Collect, How: parent.Each}); err != nil {
+	t.Put(UnitGivenOut, rounds*free)
+	if _, err := l.parent.Must(t.ctx, parent.Order{Do: parent.Collect, How: parent.Each}); err != nil {
 		return err
 	}
-	after, err := w.parent.Must(t.ctx, parent.Order{Do: parent.Cycle, Count: 2 * (t.count + 2*free)})
+	after, err := l.givenOut(2 * (t.count + 2*free))
 	if err != nil {
 		return err
 	}
-	clear(given)
-	for _, pid := range after.PIDs {
-		given[pid]++
-	}
 	again := 0
 	for _, pid := range army.PIDs {
-		if given[pid] > 0 {
+		if after[pid] {
 			again++
 		}
 	}
@@ -221,4 +210,18 @@ func (t *trial) keepPids(p plan) error {
 		return bench.Brokenf("of %d pids of reaped zombies %d were given out again", t.count, again)
 	}
 	return nil
+}
+
+// givenOut starts n children one after the other and returns the pids that they
+// got.
+func (l *limitTest) givenOut(n int) (map[int]bool, error) {
+	r, err := l.parent.Must(l.ctx, parent.Order{Do: parent.Cycle, Count: n})
+	if err != nil {
+		return nil, err
+	}
+	pids := make(map[int]bool)
+	for _, pid := range r.PIDs {
+		pids[pid] = true
+	}
+	return pids, nil
 }

@@ -21,7 +21,7 @@ const (
 // device isa-debug-exit makes 2*value+1 of what is written to it.
 const probeExit = 2*0x10 + 1
 
-// ProbeKVM tells whether a guest of the given architecture really runs by KVM
+// ProbeKVM reports whether a guest of the given architecture really runs by KVM
 // here. /dev/kvm may be there and not work, or hang, so it runs a guest of
 // three instructions for at most five seconds. Only x86 can be asked.
 func ProbeKVM(ctx context.Context, goarch string) bool {
@@ -43,7 +43,7 @@ func ProbeKVM(ctx context.Context, goarch string) bool {
 	return probe(ctx, arch, KVM, "\xb0\x10\xe6\xf4\xf4")
 }
 
-// probe runs a boot sector of the given code, and tells whether it has ended
+// probe runs a boot sector of the given code, and reports whether it has ended
 // QEMU by itself.
 func probe(ctx context.Context, arch Arch, accel Accel, code string) bool {
 	qemu, err := arch.LookQEMU()

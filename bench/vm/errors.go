@@ -42,44 +42,44 @@ func (e *QEMUError) Unwrap() error { return e.Err }
 
 // A PanicError says that the guest's kernel panicked.
 type PanicError struct {
-	Panic   string   // the kernel's sentence
-	Memory  string   // what it said before about too little memory, or ""
-	Console []string // last lines
+	Message     string   // the kernel's own sentence
+	OutOfMemory string   // what it said before about too little memory, or ""
+	Console     []string // last lines
 }
 
 func (e *PanicError) Error() string {
-	return "the kernel panicked: " + e.Panic + tooSmall(e.Memory)
+	return "the kernel panicked: " + e.Message + tooSmall(e.OutOfMemory)
 }
 
-func (e *PanicError) Is(target error) bool { return target == ErrTooSmall && e.Memory != "" }
+func (e *PanicError) Is(target error) bool { return target == ErrTooSmall && e.OutOfMemory != "" }
 
 // A HangError says that the guest did not end in time.
 type HangError struct {
-	After   time.Duration
-	Begun   bool // the guest's init had begun
-	Memory  string
-	Console []string
+	After       time.Duration
+	Begun       bool // the guest's init had begun
+	OutOfMemory string
+	Console     []string
 }
 
 func (e *HangError) Error() string {
-	return fmt.Sprintf("no end marker after %v, %s%s%s", e.After, begun(e.Begun), tooSmall(e.Memory), quote(e.Console))
+	return fmt.Sprintf("no end marker after %v, %s%s%s", e.After, begun(e.Begun), tooSmall(e.OutOfMemory), quote(e.Console))
 }
 
-func (e *HangError) Is(target error) bool { return target == ErrTooSmall && e.Memory != "" }
+func (e *HangError) Is(target error) bool { return target == ErrTooSmall && e.OutOfMemory != "" }
 
 // A ResetError says that the machine was reset or powered off before the guest
 // had ended.
 type ResetError struct {
-	Begun   bool
-	Memory  string
-	Console []string
+	Begun       bool
+	OutOfMemory string
+	Console     []string
 }
 
 func (e *ResetError) Error() string {
-	return fmt.Sprintf("the machine went down without an end marker, %s%s%s", begun(e.Begun), tooSmall(e.Memory), quote(e.Console))
+	return fmt.Sprintf("the machine went down without an end marker, %s%s%s", begun(e.Begun), tooSmall(e.OutOfMemory), quote(e.Console))
 }
 
-func (e *ResetError) Is(target error) bool { return target == ErrTooSmall && e.Memory != "" }
+func (e *ResetError) Is(target error) bool { return target == ErrTooSmall && e.OutOfMemory != "" }
 
 // An ExitError says that the program in the guest failed; everything around it
 // worked.
@@ -93,18 +93,18 @@ func (e *ExitError) Error() string {
 	return fmt.Sprintf("the program in the guest exited with status %d: %s", e.Status, lines[len(lines)-1])
 }
 
-func begun(yes bool) string {
-	if yes {
+func begun(begun bool) string {
+	if begun {
 		return "though the guest's init had begun"
 	}
 	return "and the guest's init never began"
 }
 
-func tooSmall(memory string) string {
-	if memory == "" {
+func tooSmall(oom string) string {
+	if oom == "" {
 		return ""
 	}
-	return fmt.Sprintf(" (the guest has too little memory: %s)", memory)
+	return fmt.Sprintf(" (the guest has too little memory: %s)", oom)
 }
 
 func quote(lines []string) string {

@@ -12,7 +12,7 @@ import (
 	"regexp"
 )
 
-// header is what a kernel image tells about itself.
+// header is what a kernel image says about itself.
 type header struct {
 	goarch  string
 	release string // "" if it lies compressed

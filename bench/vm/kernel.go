@@ -11,18 +11,18 @@ import (
 
 // A Kernel is an image that can be booted, and what is known about it.
 type Kernel struct {
-	Name    string // names its result file: "amd64-6.1.0-56", "arm64-7.2.13+deb14-16k"
+	Name    string // architecture and release as Debian writes them: "amd64-6.1.0-56", "arm64-7.2.13+deb14-16k"
 	GOARCH  string
 	Path    string // of the image
-	Release string // as uname -r says it; "" if the image does not tell
+	Release string // as uname -r says it; "" if the image does not say
 	SHA256  string // of the image, hex
 
 	Package string // Debian's package; "" for a kernel of one's own
 	Version string // of the package
 }
 
-// Inspect finds out what the kernel image at path is, whose ever it may be. A
-// file that is no kernel for a known architecture gives a *NotKernelError.
+// Inspect finds out what the kernel image at path is. A file that is no kernel
+// of a known architecture gives a *NotKernelError.
 func Inspect(path string) (Kernel, error) {
 	f, err := os.Open(path)
 	if err != nil {

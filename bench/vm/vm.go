@@ -1,13 +1,13 @@
-// Package vm runs a program under other Linux kernels: it boots a kernel in
-// QEMU with an initramfs that holds the program, and returns what the program
-// printed, checked byte for byte (see package console).
+// Package vm runs a program under another Linux kernel, in QEMU.
 //
-// It believes that memory reads the same under software emulation as on the
-// metal, and that time does not: whoever measures in such a guest keeps sizes
-// and drops durations.
+// In flow a kernel image and the files of an initramfs, the program among them;
+// out flow the program's output, proven byte for byte (package console), and its
+// exit status, or an error that says in which way the guest failed.
 //
-// It knows neither zombies nor result files. The guest's side is package
-// guest; where kernels come from is package debian's matter, or the user's.
+// It does not know what the program is for, and keeps nothing. Whoever measures
+// in a guest has to know that sizes are the same under software emulation as on
+// the metal, and durations are not. The guest's side is package guest; kernels
+// are found by package debian, or by the user.
 package vm
 
 import (
@@ -139,14 +139,14 @@ func boot(ctx context.Context, c Config) (*Result, error) {
 		return nil, context.Cause(ctx)
 	case !errors.Is(err, console.ErrNoEnd):
 		return nil, err
-	case dec.Panic() != "":
-		return nil, &PanicError{Panic: dec.Panic(), Memory: dec.Memory(), Console: dec.Tail(quoted)}
+	case dec.PanicMessage() != "":
+		return nil, &PanicError{Message: dec.PanicMessage(), OutOfMemory: dec.OutOfMemory(), Console: dec.Tail(quoted)}
 	case errors.Is(run.Err(), context.DeadlineExceeded):
-		return nil, &HangError{After: timeout, Begun: dec.Begun(), Memory: dec.Memory(), Console: dec.Tail(quoted)}
+		return nil, &HangError{After: timeout, Begun: dec.Begun(), OutOfMemory: dec.OutOfMemory(), Console: dec.Tail(quoted)}
 	case runErr != nil:
 		return nil, &QEMUError{Err: runErr, Stderr: stderr.String()}
 	default:
-		return nil, &ResetError{Begun: dec.Begun(), Memory: dec.Memory(), Console: dec.Tail(quoted)}
+		return nil, &ResetError{Begun: dec.Begun(), OutOfMemory: dec.OutOfMemory(), Console: dec.Tail(quoted)}
 	}
 }
 
@@ -203,7 +203,7 @@ func (w *watch) Write(p []byte) (int, error) {
 		switch {
 		case w.dec.Done():
 			w.timer = time.AfterFunc(afterEnd, w.stop)
-		case w.dec.Panic() != "":
+		case w.dec.PanicMessage() != "":
 			w.timer = time.AfterFunc(afterPanic, w.stop)
 		}
 	}

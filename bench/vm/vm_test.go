@@ -107,7 +107,7 @@ func buildInit(t *testing.T, goarch string) string {
 // config returns a guest that runs a mode of testdata/init.
 func config(t *testing.T, k Kernel, mode string) Config {
 	t.Helper()
-	files, err := guest.Files(buildInit(t, k.GOARCH), guest.Config{Args: []string{"/init", mode}})
+	files, err := GuestFiles(buildInit(t, k.GOARCH), guest.Config{Args: []string{"/init", mode}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +245,7 @@ func TestBootFailures(t *testing.T) {
 	})
 	t.Run("the program does not exist", func(t *testing.T) {
 		c := config(t, k, "report")
-		files, err := guest.Files(c.Files[0].Source, guest.Config{Args: []string{"/nonexistent"}})
+		files, err := GuestFiles(c.Files[0].Source, guest.Config{Args: []string{"/nonexistent"}})
 		if err != nil {
 			t.Fatal(err)
 		}

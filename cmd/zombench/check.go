@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zombench/results"
-	"zombench/results/table"
+	"zombench/results/report"
 )
 
 // worseStatus is the exit status of a check that found something worse; that of
@@ -18,8 +18,8 @@ import (
 const worseStatus = 1
 
 func newCheck() *cobra.Command {
-	var q results.Query
-	var failOver string
+	var q report.Query
+	var failOver, format string
 	cmd := &cobra.Command{
 		Use:   "check OLD NEW",
 		Short: "Fail if a new result file is significantly worse than an old one",
@@ -33,7 +33,7 @@ Passing must mean something. So it is an error if the files have nothing in
 common, if the new one lacks what the old one has, or if the samples are too few
 for any difference to be significant; --filter and --unit choose what matters.
 
-Exit status: 0 nothing is worse, 1 something is, 2 it cannot be told.`,
+Exit status: 0 nothing is worse, 1 something is, 2 the files cannot be judged.`,
 		Example: `  zombench check old.txt new.txt
   zombench check --fail-over 0.5% --unit kmem-B old.txt new.txt`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -47,18 +47,22 @@ Exit status: 0 nothing is worse, 1 something is, 2 it cannot be told.`,
 			if err != nil {
 				return usageErrorf("--fail-over: %w", err)
 			}
+			f, err := report.ParseFormat(format)
+			if err != nil {
+				return usageErrorf("--format: %w", err)
+			}
 			set, errs := results.Load(files...)
 			if len(errs) > 0 {
 				return &exitError{usageStatus, errors.Join(errs...)}
 			}
-			verdict, err := set.Check(q, limit)
+			verdict, err := report.Check(set, q, limit)
 			if err != nil {
 				for _, note := range verdict.Notes {
-					fmt.Fprintln(cmd.ErrOrStderr(), table.Printable(note))
+					fmt.Fprintln(cmd.ErrOrStderr(), report.Printable(note))
 				}
 				return &exitError{usageStatus, queryError(err)}
 			}
-			if _, err := fmt.Fprint(cmd.OutOrStdout(), verdict); err != nil {
+			if err := verdict.Doc().Write(cmd.OutOrStdout(), f); err != nil {
 				return &exitError{usageStatus, err}
 			}
 			if len(verdict.Worse) > 0 {
@@ -68,7 +72,8 @@ Exit status: 0 nothing is worse, 1 something is, 2 it cannot be told.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&failOver, "fail-over", "3%", "fail if a median is worse by more than this `percentage`")
+	flags.StringVar(&failOver, "fail-over", "3%", "fail if a median is worse by more than this `PERCENTAGE`")
+	flags.StringVar(&format, "format", string(report.Text), "`FORMAT` of the answer: "+report.FormatNames())
 	queryFlags(flags, &q)
 	return cmd
 }

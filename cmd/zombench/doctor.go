@@ -1,110 +1,110 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"zombench/bench"
-	"zombench/bench/cgroup"
 	"zombench/measure"
+	"zombench/measure/limits"
+	"zombench/results/report"
 )
 
 func newDoctor() *cobra.Command {
-	var zombied string
+	var zombied, format string
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Tell what can be measured here, and how to enable the rest",
+		Short: "Show what can be measured here, and how to enable the rest",
 		Long: `Doctor tries every instrument, and says of each that is missing why it is and
 what enables it. It also says how large an army this machine would carry, and
-which limit would be met first.
+which limit would be reached first.
 
 Exit status: 0 if zombench run works here, even with some instruments missing;
 1 if it does not.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			out := bufio.NewWriter(cmd.OutOrStdout())
-			err := doctor(out, measure.Host(), zombied)
-			return errors.Join(err, out.Flush())
+			return doctor(cmd.OutOrStdout(), measure.Host(), zombied, format)
 		},
 	}
-	cmd.Flags().StringVar(&zombied, "zombied", "", "path of the daemon (default: beside zombench, then on PATH)")
+	cmd.Flags().StringVar(&zombied, "zombied", "", "`PATH` of the daemon (default: beside zombench, then on PATH)")
+	formatFlag(cmd.Flags(), &format)
+	completeFormat(cmd)
 	return cmd
 }
 
-func doctor(w io.Writer, fs measure.FS, zombied string) error {
-	machine, err := fs.Machine()
+func doctor(w io.Writer, fs measure.FS, zombied, format string) error {
+	host, err := bench.Survey(fs)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "Linux %s, %s, %d CPUs, pages of %d bytes\n\n", machine.Kernel, machine.GOARCH, machine.CPUs, machine.PageSize)
-
-	daemonPath, daemonErr := findZombied(zombied)
-	diagnose(w, "zombied", daemonPath, daemonErr, "")
-
-	place, placeErr := cgroup.Find(fs)
-	kind := ""
-	if place != nil {
-		defer place.Close()
-		kind = fmt.Sprintf("%s, below %s", place.Kind(), strings.Join(place.Dirs(), " and "))
+	defer host.Close()
+	m := host.Machine
+	d := report.Doc{
+		Title: "What can be measured here",
+		Facts: []string{fmt.Sprintf("Linux %s, %s, %s, pages of %d bytes", m.Kernel, m.GOARCH, plural(m.CPUs, "CPU"), m.PageSize)},
 	}
-	diagnose(w, "fresh cgroups", kind, placeErr, "")
-
-	able := 0
-	for _, i := range bench.Probe(fs, machine, place, placeErr).List {
-		detail := strings.Join(i.Units, ", ")
-		diagnose(w, i.Name, detail, i.Err, i.Remedy)
-		if i.Err == nil && len(i.Units) > 0 {
-			able++
-		}
-	}
-
-	fmt.Fprintln(w)
-	each, err := findCost("", machine)
+	zombiedPath, zombiedErr := findZombied(zombied)
+	instruments, able := instrumentsTable(host, zombiedPath, zombiedErr)
+	each, err := findCost("", m)
 	if err != nil {
 		return err
 	}
-	if err := room(w, fs, each); err != nil {
+	room, err := roomTable(fs, each)
+	if err != nil {
+		return err
+	}
+	d.Sections = []report.Section{
+		{Tables: []report.Table{instruments}},
+		{Heading: "Limits that an army reaches here, the nearest first", Tables: []report.Table{room}},
+	}
+	if err := writeDoc(w, d, format); err != nil {
 		return err
 	}
 	switch {
-	case daemonErr != nil:
-		return daemonErr
-	case able == 0:
-		return fmt.Errorf("nothing can be measured here: no instrument can be read")
+	case zombiedErr != nil:
+		return zombiedErr
+	case !able:
+		return errors.New("nothing can be measured here: no instrument can be read")
 	}
 	return nil
 }
 
-// diagnose prints one finding.
-func diagnose(w io.Writer, what, detail string, err error, remedy string) {
-	if err == nil {
-		fmt.Fprintf(w, "ok       %-34s %s\n", what, detail)
-		return
+// instrumentsTable has what there is to measure with, and what is missing; able
+// reports whether anything can be measured at all.
+func instrumentsTable(host *bench.Host, zombied string, zombiedErr error) (t report.Table, able bool) {
+	t = report.Table{Columns: []report.Column{
+		{Name: "what", Left: true}, {Name: "here", Left: true}, {Name: "gives, or why not", Left: true}, {Name: "remedy", Left: true}}}
+	add := func(what, gives string, err error, remedy string) {
+		here := "ok"
+		if err != nil {
+			here, gives = "MISSING", err.Error()
+		}
+		t.Rows = append(t.Rows, []report.Cell{report.Words(what), report.Words(here), report.Words(gives), report.Words(remedy)})
 	}
-	fmt.Fprintf(w, "MISSING  %-34s %v\n", what, err)
-	if remedy != "" {
-		fmt.Fprintf(w, "         %-34s remedy: %s\n", "", remedy)
+	add("zombied", zombied, zombiedErr, "")
+	add("fresh cgroups", fmt.Sprintf("%s, below %s", host.CgroupKind(), strings.Join(host.CgroupParents(), " and ")), bench.NeedCgroup.Check(host), "")
+	for _, i := range host.Instruments.List {
+		add(i.Name, strings.Join(i.Units, ", "), i.Err, i.Remedy)
+		able = able || i.Err == nil && len(i.Units) > 0
 	}
+	return t.WithoutEmpty(), able
 }
 
-// room prints the limits that an army of this program meets here, the nearest
-// first.
-func room(w io.Writer, fs measure.FS, each cost) error {
-	found, err := findBounds(fs, measure.LimitsQuery{ExtraTasks: bench.SpareTasks}, each)
+// roomTable has the limits that an army of this program reaches here.
+func roomTable(fs measure.FS, each cost) (report.Table, error) {
+	t := report.Table{Columns: []report.Column{{Name: "limit", Left: true}, {Name: "room for zombies"}, {Name: "where", Left: true}}}
+	found, err := headroom(fs, each.query(limits.Query{ExtraTasks: bench.SpareTasks}))
 	if err != nil {
-		return err
+		return t, err
 	}
-	fmt.Fprintln(w, "an army meets these limits, the nearest first:")
-	for _, b := range found {
-		if b.Fits != math.MaxUint64 {
-			fmt.Fprintf(w, "  %-20s room for %d zombies (%s)\n", b.Name, b.Fits, b.place())
+	for _, l := range found {
+		if l.Bounded() {
+			t.Rows = append(t.Rows, []report.Cell{report.Words(l.Name), report.Number(float64(l.Fits), fmt.Sprint(l.Fits)), report.Words(place(l.Limit))})
 		}
 	}
-	return nil
+	return t, nil
 }

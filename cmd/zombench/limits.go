@@ -2,8 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -13,9 +11,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/perf/benchunit"
 
 	"zombench/measure"
+	"zombench/measure/limits"
+	"zombench/results/report"
 )
 
 // limitsOptions are the flags of zombench limits.
@@ -32,20 +31,20 @@ func newLimits() *cobra.Command {
 	var o limitsOptions
 	cmd := &cobra.Command{
 		Use:   "limits",
-		Short: "Tell which limit breaks first, and after how many zombies",
-		Long: `Limits lists every limit that zombies meet here, how much of it is used, how
+		Short: "Show which limit is reached first, and after how many zombies",
+		Long: `Limits lists every limit that zombies run into here, how much of it is used, how
 many more zombies fit and how much memory they hold by then, in the order in
-which the limits break. With --rate it also tells when.
+which the limits are reached. With --rate it also says when.
 
 The limits are those of this process, of the one that --pid names, or of the
 cgroup that --cgroup names by its directory or by its path. Other processes
-take room as well, the threads of zombench itself among them: what it says is
+take room as well, the threads of zombench itself among them: the answer is
 true now, and a little more fits when it has ended.
 
 What a zombie takes is read from the result file that --from names, or else
-from what zombench run has measured on this kernel (results/local/KERNEL.txt,
-then results/recorded). If nobody has, a figure on the safe side is assumed, and
-the answer says so.
+from what zombench run has measured on this kernel (results/local/KERNEL.txt),
+or else from the runs recorded with this program: of this kernel, or of the
+nearest one of its architecture. The answer names the source.
 
 Exit status: 0, or 1 if the zombies that --count asks for do not fit.`,
 		Example: `  zombench limits
@@ -59,34 +58,32 @@ Exit status: 0, or 1 if the zombies that --count asks for do not fit.`,
 			if cmd.Flags().Changed("cgroup") && o.cgroup == "" {
 				return usageErrorf("--cgroup: the name is empty")
 			}
-			return limits(cmd.OutOrStdout(), cmd.ErrOrStderr(), measure.Host(), o, time.Now())
+			return answerLimits(cmd.OutOrStdout(), cmd.ErrOrStderr(), measure.Host(), o, time.Now())
 		},
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&o.rate, "rate", "", "zombies left behind in a time, such as `26/5m`: tells when the limits are met")
-	f.Uint64Var(&o.count, "count", 0, "do so many `zombies` fit?")
-	f.StringVar(&o.cgroup, "cgroup", "", "limits of this cgroup, by its directory or `path`")
-	f.IntVar(&o.pid, "pid", 0, "limits of the process with this `number` (default: of this one)")
-	f.StringVar(&o.from, "from", "", "result `file` that tells what a zombie takes")
-	f.StringVar(&o.format, "format", "text", "format of the answer: text, markdown, csv or json")
-	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(limitsFormats, cobra.ShellCompDirectiveNoFileComp))
+	f.StringVar(&o.rate, "rate", "", "`RATE` at which zombies are left behind, such as 26/5m: says when each limit is reached")
+	f.Uint64Var(&o.count, "count", 0, "exit with status 1 if `N` more zombies do not fit")
+	f.StringVar(&o.cgroup, "cgroup", "", "limits of this cgroup, by its directory or `PATH`")
+	f.IntVar(&o.pid, "pid", 0, "limits of the process `PID` (default: of this one)")
+	f.StringVar(&o.from, "from", "", "result `FILE` that says what a zombie takes")
+	formatFlag(f, &o.format)
+	completeFormat(cmd)
 	return cmd
 }
 
-var limitsFormats = []string{"text", "markdown", "csv", "json"}
-
-// limits answers for the machine in kernel as it is now.
-func limits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, now time.Time) error {
-	if !slices.Contains(limitsFormats, o.format) {
-		return usageErrorf("--format: unknown format %q: want text, markdown, csv or json", o.format)
+// answerLimits answers for the machine in kernel as it is now.
+func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, now time.Time) error {
+	if _, err := report.ParseFormat(o.format); err != nil {
+		return usageErrorf("--format: %w", err)
 	}
 	if o.pid < 0 {
 		return usageErrorf("--pid: %d is no process", o.pid)
 	}
-	var every *rate
+	var every *limits.Rate
 	if o.rate != "" {
-		r, err := parseRate(o.rate)
+		r, err := limits.ParseRate(o.rate)
 		if err != nil {
 			return usageErrorf("--rate: %w", err)
 		}
@@ -100,28 +97,22 @@ func limits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, now ti
 	if err != nil {
 		return err
 	}
-	q := measure.LimitsQuery{PID: o.pid, Cgroup: o.cgroup, Count: o.count}
-	found, err := findBounds(kernel, q, each)
+	q := each.query(limits.Query{PID: o.pid, Cgroup: o.cgroup, Count: o.count})
+	found, err := headroom(kernel, q)
 	if found == nil && err != nil {
 		return err
 	}
 	if err != nil { // what could be read is good
 		exitCode(stderr, fmt.Errorf("some limits are left out: %w", err))
 	}
-	answer := newLimitsAnswer(found, each, every, now)
-	var inOrder []measure.Limit
+	var inOrder []limits.Limit
 	for _, b := range found {
 		inOrder = append(inOrder, b.Limit)
 	}
-	refused := each.query(q).Check(inOrder)
-	if o.count > 0 {
-		answer.asked, answer.fit = o.count, refused == nil
-	}
-	write := map[string]func(io.Writer) error{
-		"text": answer.text, "markdown": answer.markdown, "csv": answer.csv, "json": answer.json,
-	}[o.format]
-	if err := write(stdout); err != nil {
-		return fmt.Errorf("writing the limits: %w", err)
+	refused := q.Check(inOrder)
+	answer := limitsAnswer{bounds: found, query: q, each: each, rate: every, now: now, fit: refused == nil}
+	if err := writeDoc(stdout, answer.doc(), o.format); err != nil {
+		return err
 	}
 	if refused != nil {
 		return fmt.Errorf("%d zombies do not fit: %w", o.count, refused)
@@ -129,85 +120,70 @@ func limits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, now ti
 	return nil
 }
 
-// A bound is a limit as zombies meet it.
-type bound struct{ measure.Bound }
-
-// findBounds reads the limits and puts the one that breaks first before the
-// others. Bounds beside an error are good, but not all.
-func findBounds(kernel measure.FS, q measure.LimitsQuery, each cost) ([]bound, error) {
-	q = each.query(q)
-	limits, err := kernel.Limits(q)
+// headroom reads how many zombies fit under each limit. What is returned beside
+// an error is good, but not all.
+func headroom(kernel measure.FS, q limits.Query) ([]limits.Headroom, error) {
+	found, err := limits.Read(kernel, q)
 	if err != nil {
 		err = fmt.Errorf("reading the limits: %w", err)
 	}
-	var found []bound
-	for _, b := range q.Bounds(limits) {
-		found = append(found, bound{b})
-	}
-	return found, err
+	return q.Headroom(found), err
 }
 
 // unbounded is how many zombies fit where nothing bounds them.
 const unbounded = "any"
 
-// bounded tells whether the limit bounds anything.
-func (b bound) bounded() bool { return b.Fits != math.MaxUint64 }
-
-// place says where the limit is, and whose it is.
-func (b bound) place() string {
-	if b.Owner == "" {
-		return b.Where
+// place says where a limit is, and whose it is.
+func place(l limits.Limit) string {
+	if l.Owner == "" {
+		return l.Where
 	}
-	return b.Where + " (" + b.Owner + ")"
+	return l.Where + " (" + l.Owner + ")"
 }
 
-// used says how much of the limit is taken.
-func (b bound) used() string {
+// used says how much of a limit is taken.
+func used(l limits.Limit) string {
 	number := func(n uint64) string {
-		if b.Unit == measure.Bytes {
+		if l.Unit == limits.Bytes {
 			return humanBytes(n)
 		}
 		return strconv.FormatUint(n, 10)
 	}
-	switch {
-	case !b.Binds:
-		return number(b.Used) + " of " + number(b.Value) + ", does not bind"
+	s := number(l.Used) + " of " + number(l.Value)
+	if !l.Binds {
+		s += ", does not bind"
 	}
-	return number(b.Used) + " of " + number(b.Value)
+	return s
 }
 
 // A limitsAnswer is what limits says.
 type limitsAnswer struct {
-	bounds []bound
+	bounds []limits.Headroom // the one that is met first before the others
+	query  limits.Query
 	each   cost
-	rate   *rate // nil: not asked
+	rate   *limits.Rate // nil: not asked
 	now    time.Time
-	asked  uint64 // zombies; 0: not asked
-	fit    bool   // those asked for
+	fit    bool // those asked for
 }
 
-func newLimitsAnswer(bounds []bound, each cost, every *rate, now time.Time) limitsAnswer {
-	return limitsAnswer{bounds: bounds, each: each, rate: every, now: now}
-}
-
-// first says which limit breaks first, after how many zombies and when.
+// first says which limit is reached first, after how many zombies and when.
 func (a limitsAnswer) first() string {
-	if len(a.bounds) == 0 || !a.bounds[0].bounded() {
-		return "no limit was found that zombies would meet"
+	if len(a.bounds) == 0 || !a.bounds[0].Bounded() {
+		return "no limit was found that zombies would reach"
 	}
 	b := a.bounds[0]
 	whose := cmp.Or(b.Owner, b.Where)
 	if b.Fits == 0 {
-		return fmt.Sprintf("no zombie fits any more: %s is met, %s used (%s)", b.Name, b.used(), whose)
+		return fmt.Sprintf("no zombie fits any more: %s is reached, %s used (%s)", b.Name, used(b.Limit), whose)
 	}
 	fit := "more zombies fit"
 	if b.Fits == 1 {
 		fit = "more zombie fits"
 	}
-	s := fmt.Sprintf("%d %s, then %s is met (%s); they hold %s by then%s", b.Fits, fit, b.Name, whose, humanBytes(a.holds(b)), a.each.assumed())
+	s := fmt.Sprintf("%d %s, then %s is reached (%s); they hold %s by then%s", b.Fits, fit, b.Name, whose, humanBytes(a.holds(b)), a.each.assumed())
 	if a.rate != nil {
-		s += fmt.Sprintf("; at %s that takes %s", a.rate, humanDuration(a.rate.after(b.Fits)))
-		if d, ok := a.rate.after(b.Fits); ok {
+		s += fmt.Sprintf("; at %s that takes %s", a.rate, humanDuration(a.rate.After(b.Fits)))
+		if d, ok := a.rate.After(b.Fits); ok {
 			s += ", until " + a.now.Add(d).UTC().Format("2006-01-02 15:04 MST")
 		}
 	}
@@ -215,70 +191,64 @@ func (a limitsAnswer) first() string {
 }
 
 // holds returns how much memory the zombies that fit take, in bytes.
-func (a limitsAnswer) holds(b bound) uint64 {
+func (a limitsAnswer) holds(b limits.Headroom) uint64 {
 	if b.Fits > math.MaxUint64/a.each.Pages {
 		return math.MaxUint64
 	}
 	return b.Fits * a.each.Pages
 }
 
-// table has the limits that are set, and remarks tells of the rest.
-func (a limitsAnswer) table() (header []string, rows [][]string) {
-	header = []string{"limit", "more zombies", "they hold" + a.each.assumed()}
+// doc is the document: the limits that are set in a table, the rest in notes.
+func (a limitsAnswer) doc() report.Doc {
+	d := report.Doc{Title: "Limits", Facts: []string{a.first()}, Data: a.data()}
+	t := report.Table{Columns: []report.Column{
+		{Name: "limit", Left: true}, {Name: "more zombies"}, {Name: "they hold" + a.each.assumed(), Unit: "B"},
+	}}
 	if a.rate != nil {
-		header = append(header, "met in")
+		t.Columns = append(t.Columns, report.Column{Name: "reached in", Unit: "sec"})
 	}
-	header = append(header, "used", "where")
+	t.Columns = append(t.Columns, report.Column{Name: "used", Left: true}, report.Column{Name: "where", Left: true}, report.Column{Name: "remedy", Left: true})
+	var unlimited []string
 	for _, b := range a.bounds {
 		if b.Unlimited {
+			if !slices.Contains(unlimited, b.Name) {
+				unlimited = append(unlimited, b.Name)
+			}
 			continue
 		}
-		row := []string{b.Name, unbounded, "", b.used(), b.place()}
-		if b.bounded() {
-			row[1], row[2] = strconv.FormatUint(b.Fits, 10), humanBytes(a.holds(b))
-		}
-		if a.rate != nil {
-			in := ""
-			if b.bounded() {
-				in = humanDuration(a.rate.after(b.Fits))
+		fits, holds, in := report.Words(unbounded), report.Words(""), report.Words("")
+		if b.Bounded() {
+			fits = report.Number(float64(b.Fits), strconv.FormatUint(b.Fits, 10))
+			holds = report.Number(float64(a.holds(b)), humanBytes(a.holds(b)))
+			if a.rate != nil {
+				after, ok := a.rate.After(b.Fits)
+				in = report.Number(after.Seconds(), humanDuration(after, ok))
+				if !ok {
+					in.Value = nil
+				}
 			}
-			row = slices.Insert(row, 3, in)
 		}
-		rows = append(rows, row)
-	}
-	return header, rows
-}
-
-// remarks says what a zombie takes, and which limits could be set but are not.
-func (a limitsAnswer) remarks() string {
-	var names []string
-	for _, b := range a.bounds {
-		if b.Unlimited && !slices.Contains(names, b.Name) {
-			names = append(names, b.Name)
+		row := []report.Cell{report.Words(b.Name), fits, holds}
+		if a.rate != nil {
+			row = append(row, in)
 		}
+		t.Rows = append(t.Rows, append(row, report.Words(used(b.Limit)), report.Words(place(b.Limit)), report.Words(a.query.Remedy(b.Limit).Text)))
 	}
-	text := a.each.String()
-	if len(names) > 0 {
-		text += "\nnot limited, here or above: " + strings.Join(names, ", ")
+	if len(t.Rows) > 0 {
+		d.Sections = []report.Section{{Tables: []report.Table{t.WithoutEmpty()}}}
+	}
+	d.Notes = append(d.Notes, a.each.String())
+	if len(unlimited) > 0 {
+		d.Notes = append(d.Notes, "not limited, here or above: "+strings.Join(unlimited, ", "))
 	}
 	switch {
-	case a.asked == 0:
+	case a.query.Count == 0:
 	case a.fit:
-		text += "\n" + plural(a.asked, "zombie") + " fit"
+		d.Notes = append(d.Notes, plural(a.query.Count, "zombie")+" fit")
 	default:
-		text += "\n" + plural(a.asked, "zombie") + " do not fit"
+		d.Notes = append(d.Notes, plural(a.query.Count, "zombie")+" do not fit")
 	}
-	return text
-}
-
-func (a limitsAnswer) text(w io.Writer) error {
-	header, rows := a.table()
-	return writeText(w, a.first(), header, rows, a.remarks())
-}
-
-func (a limitsAnswer) markdown(w io.Writer) error {
-	header, rows := a.table()
-	return writeMarkdown(w, a.first(), header, rows, a.remarks())
+	return d
 }
 
 // A limitRecord is a bound for programs. A null is something that does not
@@ -300,15 +270,15 @@ type limitRecord struct {
 func (a limitsAnswer) records() []limitRecord {
 	var all []limitRecord
 	for _, b := range a.bounds {
-		r := limitRecord{Limit: b.Name, Where: b.Where, Owner: b.Owner, Used: b.Used, Unit: b.Unit, Binds: b.Binds, Remedy: b.Remedy}
+		r := limitRecord{Limit: b.Name, Where: b.Where, Owner: b.Owner, Used: b.Used, Unit: b.Unit, Binds: b.Binds, Remedy: a.query.Remedy(b.Limit).Text}
 		if !b.Unlimited {
 			r.Value = &b.Value
 		}
-		if b.bounded() {
+		if b.Bounded() {
 			holds := a.holds(b)
 			r.Fits, r.Holds = &b.Fits, &holds
 			if a.rate != nil {
-				if d, ok := a.rate.after(b.Fits); ok {
+				if d, ok := a.rate.After(b.Fits); ok {
 					ns := d.Nanoseconds()
 					r.AfterNs = &ns
 				}
@@ -319,55 +289,21 @@ func (a limitsAnswer) records() []limitRecord {
 	return all
 }
 
-func (a limitsAnswer) json(w io.Writer) error {
+// data is all of it, for programs.
+func (a limitsAnswer) data() any {
 	out := struct {
 		Time   time.Time     `json:"time"`
 		Zombie cost          `json:"zombie"`
 		Rate   string        `json:"rate,omitempty"`
 		Asked  uint64        `json:"asked,omitempty"` // zombies
 		Fit    *bool         `json:"fit,omitempty"`   // those asked for
-		Limits []limitRecord `json:"limits"`          // the one that breaks first before the others
+		Limits []limitRecord `json:"limits"`          // the one that is reached first before the others
 	}{Time: a.now.UTC(), Zombie: a.each, Limits: a.records()}
 	if a.rate != nil {
 		out.Rate = a.rate.String()
 	}
-	if a.asked > 0 {
-		out.Asked, out.Fit = a.asked, &a.fit
+	if a.query.Count > 0 {
+		out.Asked, out.Fit = a.query.Count, &a.fit
 	}
-	return writeJSON(w, out)
-}
-
-func (a limitsAnswer) csv(w io.Writer) error {
-	c := csv.NewWriter(w)
-	c.Write([]string{"limit", "where", "owner", "value", "used", "unit", "binds", "zombies", "holds_bytes", "measured", "after_ns", "remedy"}) // the error is kept for c.Error
-	for _, r := range a.records() {
-		c.Write([]string{r.Limit, r.Where, r.Owner, optional(r.Value), strconv.FormatUint(r.Used, 10), r.Unit,
-			strconv.FormatBool(r.Binds), optional(r.Fits), optional(r.Holds), strconv.FormatBool(a.each.Measured), optional(r.AfterNs), r.Remedy})
-	}
-	c.Flush()
-	return c.Error()
-}
-
-// optional formats a number that may not apply.
-func optional[T uint64 | int64](n *T) string {
-	if n == nil {
-		return ""
-	}
-	return fmt.Sprint(*n)
-}
-
-func writeJSON(w io.Writer, value any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(value)
-}
-
-// humanBytes formats bytes with a binary prefix.
-func humanBytes(n uint64) string {
-	s := benchunit.CommonScale([]float64{float64(n)}, benchunit.Binary)
-	if s.Prefix == "" {
-		return strconv.FormatUint(n, 10) + " B"
-	}
-	return strconv.FormatFloat(float64(n)/s.Factor, 'f', 1, 64) + " " + s.Prefix + "B"
+	return out
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"zombench/measure"
+	"zombench/measure/limits"
+	"zombench/measure/measuretest"
 )
 
 var noon = time.Date(2026, 2, 3, 12, 0, 0, 0, time.UTC)
@@ -24,7 +26,7 @@ func askLimits(t *testing.T, kernel measure.FS, o limitsOptions) (stdout, stderr
 	if o.format == "" {
 		o.format = "text"
 	}
-	err = limits(&out, &errs, kernel, o, noon)
+	err = answerLimits(&out, &errs, kernel, o, noon)
 	return out.String(), errs.String(), err
 }
 
@@ -74,7 +76,7 @@ func TestLimitsCount(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	out, _, err := askLimits(t, kernel, limitsOptions{count: 18627})
-	limit, ok := errors.AsType[*measure.LimitError](err)
+	limit, ok := errors.AsType[*limits.Error](err)
 	if !ok || limit.Fits != 18626 || limit.Limit.Name != "pids.max" || strings.Contains(out, "zombies fit\n") {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -96,7 +98,7 @@ func TestLimitsCount(t *testing.T) {
 	}
 	// Many more break several; the one that is met first is named.
 	_, _, err = askLimits(t, kernel, limitsOptions{count: 1e6})
-	if limit, ok := errors.AsType[*measure.LimitError](err); !ok || limit.Limit.Name != "pids.max" {
+	if limit, ok := errors.AsType[*limits.Error](err); !ok || limit.Limit.Name != "pids.max" {
 		t.Error(err)
 	}
 }
@@ -129,7 +131,7 @@ func TestLimitsOrder(t *testing.T) {
 }
 
 func TestLimitsOfOthers(t *testing.T) {
-	kernel := machine(t, []task{{pid: 500, ppid: 1, name: "x", state: 'S', cgroup: "/other"}}, map[string]string{
+	kernel := machine(t, []measuretest.Task{{PID: 500, PPid: 1, Name: "x", State: 'S', Cgroup: "/other"}}, map[string]string{
 		"proc/500/limits":                       "Max processes 50 50 processes\nMax open files 1 1 files\n",
 		"proc/500/ns/user":                      "-> user:[4026531837]",
 		"root/sys/fs/cgroup/other/pids.max":     "30\n",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -36,7 +37,8 @@ be had on this machine by this user.`,
 			return writeDoc(cmd.OutOrStdout(), listDoc(host, chosen), format)
 		},
 	}
-	formatFlag(cmd, &format)
+	formatFlag(cmd.Flags(), &format)
+	completeFormat(cmd)
 	return cmd
 }
 
@@ -51,7 +53,7 @@ func listDoc(host *bench.Host, all []bench.Experiment) report.Doc {
 			doc.Sections = append(doc.Sections, section)
 			continue
 		}
-		table := report.Table{Name: e.Name, Columns: []report.Column{
+		table := report.Table{Columns: []report.Column{
 			{Name: "benchmark", Left: true}, {Name: "samples"}, {Name: "measures", Left: true},
 			{Name: "needs", Left: true}, {Name: "here", Left: true}}}
 		for _, s := range setups {
@@ -67,8 +69,8 @@ func listDoc(host *bench.Host, all []bench.Experiment) report.Doc {
 				about = "control: " + about
 			}
 			table.Rows = append(table.Rows, []report.Cell{
-				report.Text(s.Name()), report.Number(float64(e.Samples*max(s.Times, 1)), 0), report.Text(about),
-				report.Text(strings.Join(needs, ", ")), report.Text(here)})
+				report.Words(s.Name()), report.Number(float64(e.Samples*max(s.Times, 1)), strconv.Itoa(e.Samples*max(s.Times, 1))), report.Words(about),
+				report.Words(strings.Join(needs, ", ")), report.Words(here)})
 		}
 		section.Tables = append(section.Tables, table)
 		doc.Sections = append(doc.Sections, section)

@@ -103,7 +103,7 @@ func (c *camp) ask(args ...string) limitRecord {
 		c.t.Fatal(err)
 	}
 	if len(answer.Limits) == 0 || answer.Limits[0].Fits == nil {
-		c.t.Fatalf("no limit is foretold:\n%s", out)
+		c.t.Fatalf("no limit is predicted:\n%s", out)
 	}
 	return answer.Limits[0]
 }
@@ -120,17 +120,17 @@ func (c *camp) raise() daemon.Report {
 	return r
 }
 
-// check compares what came about with what was foretold.
-func (c *camp) check(foretold limitRecord, name string, r daemon.Report, threads int) {
+// check compares what came about with what was predicted.
+func (c *camp) check(predicted limitRecord, name string, r daemon.Report, threads int) {
 	c.t.Helper()
-	if foretold.Limit != name {
-		c.t.Errorf("foretold %+v, want %s", foretold, name)
+	if predicted.Limit != name {
+		c.t.Errorf("predicted %+v, want %s", predicted, name)
 	}
 	if r.Threads != threads {
 		c.t.Fatalf("zombied has grown from %d threads to %d", threads, r.Threads)
 	}
-	if uint64(r.Standing) != *foretold.Fits {
-		c.t.Errorf("%d zombies stand, %d were foretold", r.Standing, *foretold.Fits)
+	if uint64(r.Standing) != *predicted.Fits {
+		c.t.Errorf("%d zombies stand, %d were predicted", r.Standing, *predicted.Fits)
 	}
 	if !strings.Contains(r.Error, unix.EAGAIN.Error()) || !strings.Contains(r.Error, name) {
 		c.t.Errorf("the raise ended with %q, want EAGAIN by %s", r.Error, name)
@@ -175,12 +175,12 @@ func testLivePidsMax(t *testing.T, zombied string) {
 	}
 	c.setPidsMax(fmt.Sprint(threads + more))
 	dir := c.group.Pids().Dir
-	foretold := c.ask("--cgroup", dir)
-	if *foretold.Fits != more || foretold.Where != filepath.Join(dir, "pids.max") {
-		t.Errorf("foretold %+v, want %d in %s", foretold, more, dir)
+	predicted := c.ask("--cgroup", dir)
+	if *predicted.Fits != more || predicted.Where != filepath.Join(dir, "pids.max") {
+		t.Errorf("predicted %+v, want %d in %s", predicted, more, dir)
 	}
-	if by := c.ask("--pid", fmt.Sprint(c.daemon.Pid())); by.Limit != foretold.Limit || *by.Fits != *foretold.Fits || by.Where != foretold.Where {
-		t.Errorf("by its pid %+v, by its cgroup %+v", by, foretold)
+	if by := c.ask("--pid", fmt.Sprint(c.daemon.Pid())); by.Limit != predicted.Limit || *by.Fits != *predicted.Fits || by.Where != predicted.Where {
+		t.Errorf("by its pid %+v, by its cgroup %+v", by, predicted)
 	}
 	if err := exec.Command("zombench", "limits", "--cgroup", dir, "--count", fmt.Sprint(more)).Run(); err != nil {
 		t.Errorf("%d do not fit: %v", more, err)
@@ -190,7 +190,7 @@ func testLivePidsMax(t *testing.T, zombied string) {
 		t.Errorf("%d fit: %v\n%s", more+1, err, out)
 	}
 
-	c.check(foretold, "pids.max", c.raise(), threads)
+	c.check(predicted, "pids.max", c.raise(), threads)
 	// The kernel counted one refusal, the first.
 	if after, err := c.group.Pids().EventsMax(); err != nil || after != before+1 {
 		t.Errorf("%d forks were refused by pids.max, %v; want 1", after-before, err)
@@ -205,8 +205,8 @@ func testLivePidsMax(t *testing.T, zombied string) {
 func testLiveNoLimit(t *testing.T, zombied string) {
 	c := pitch(t, zombied, 200, 1, 0, 0)
 	c.setPidsMax("max")
-	if foretold := c.ask("--pid", fmt.Sprint(c.daemon.Pid())); foretold.Limit == "pids.max" || *foretold.Fits < 200 {
-		t.Skipf("this machine is too small: %+v", foretold)
+	if predicted := c.ask("--pid", fmt.Sprint(c.daemon.Pid())); predicted.Limit == "pids.max" || *predicted.Fits < 200 {
+		t.Skipf("this machine is too small: %+v", predicted)
 	}
 	if r := c.raise(); r.Standing != 200 || r.Error != "" {
 		t.Errorf("%+v", r)
@@ -218,11 +218,11 @@ func testLiveNproc(t *testing.T, zombied string) {
 	const uid, limit = 254322, 180
 	c := pitch(t, zombied, 500, 1, uid, limit)
 	threads := c.daemon.Last().Threads
-	foretold := c.ask("--pid", fmt.Sprint(c.daemon.Pid()))
-	if *foretold.Value != limit || foretold.Used != uint64(threads) || *foretold.Fits != uint64(limit-threads) {
-		t.Errorf("foretold %+v, want room in a limit of %d for all but %d threads", foretold, limit, threads)
+	predicted := c.ask("--pid", fmt.Sprint(c.daemon.Pid()))
+	if *predicted.Value != limit || predicted.Used != uint64(threads) || *predicted.Fits != uint64(limit-threads) {
+		t.Errorf("predicted %+v, want room in a limit of %d for all but %d threads", predicted, limit, threads)
 	}
-	c.check(foretold, "RLIMIT_NPROC", c.raise(), threads)
+	c.check(predicted, "RLIMIT_NPROC", c.raise(), threads)
 }
 
 // Ps finds the army, whichever of the daemon's threads has started whom, and
@@ -236,7 +236,7 @@ func testLivePs(t *testing.T, zombied string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var all census
+		var all psAnswer
 		if err := json.Unmarshal(out, &all); err != nil {
 			t.Fatal(err)
 		}
@@ -255,8 +255,8 @@ func testLivePs(t *testing.T, zombied string) {
 	if !ok || p.Zombies != count || !strings.Contains(p.Command, "zombied start --foreground") || !strings.HasPrefix(filepath.Base(p.Cgroup), "zombench-") {
 		t.Errorf("%+v", p)
 	}
-	if p.OldestNs < 0 || time.Duration(p.OldestNs) > time.Hour {
-		t.Errorf("the oldest was started %v ago", time.Duration(p.OldestNs))
+	if p.Age < 0 || p.Age > time.Hour {
+		t.Errorf("the oldest was started %v ago", p.Age)
 	}
 	if p.SIGCHLD != measure.Handled { // the Go runtime does
 		t.Errorf("SIGCHLD is %s, want handled", p.SIGCHLD)

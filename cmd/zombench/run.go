@@ -97,6 +97,7 @@ makes the exit status 1.`,
 	f.register(flags)
 	answer.register(flags)
 	fields = newFieldFlags(flags, all())
+	completeFormat(cmd)
 	cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		var list []string
 		for _, e := range all() {
@@ -128,13 +129,13 @@ func choose(all []bench.Experiment, args []string, match string, daemon bool) ([
 	return all[:1], nil
 }
 
-// run runs experiments and has answer print what came out: of the bytes that
-// were written, to whichever of standard output and error is free.
-func (f *harnessFlags) run(ctx context.Context, stdout, stderr io.Writer, run []bench.Experiment, answer func(io.Writer, []byte) error) (err error) {
+// run runs experiments and has answer print what came out, as it is read back
+// from what was written, to whichever of standard output and error is free.
+func (f *harnessFlags) run(ctx context.Context, stdout, stderr io.Writer, run []bench.Experiment, answer func(io.Writer, *results.Set) error) (err error) {
 	runner := &bench.Runner{
 		Experiments: run, Match: f.match, Samples: f.samples, Seed: f.seed, RaiseLimits: f.raise,
 		Options: bench.Options{FS: measure.Host(), LockPath: f.lock},
-		Version: version(), Structs: structs,
+		Version: version(), Kernel: kernelFacts(measure.Host()),
 		Notice: func(s string) { fmt.Fprintf(stderr, "zombench: %s\n", s) },
 	}
 	if err := runner.Validate(); err != nil {
@@ -156,8 +157,9 @@ func (f *harnessFlags) run(ctx context.Context, stdout, stderr io.Writer, run []
 		answerTo = stderr
 	}
 	if written := out.Written(); len(written) > 0 {
-		if answerErr := answer(answerTo, written); answerErr != nil && err == nil {
-			err = answerErr
+		set, errs := measured(written)
+		if answerErr := answer(answerTo, set); err == nil {
+			err = errors.Join(append(errs, answerErr)...)
 		}
 	}
 	if ctx.Err() != nil {

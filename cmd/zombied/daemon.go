@@ -286,12 +286,12 @@ func (d *daemon) status() []string {
 		field("STANDING", now.standing),
 		field("FAILED", now.failed),
 	}
-	threads, err := measure.Host().Threads(os.Getpid())
+	self, err := measure.Host().Process(0)
 	if err != nil {
 		d.log.Warn("counting the own threads", "err", err)
 		return lines
 	}
-	return append(lines, field("THREADS", threads))
+	return append(lines, field("THREADS", self.Threads))
 }
 
 // field makes a line of the harness's protocol.

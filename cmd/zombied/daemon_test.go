@@ -143,11 +143,11 @@ func children(t *testing.T, pid int) (zombies, living []int) {
 
 func threadsOf(t *testing.T, pid int) int {
 	t.Helper()
-	n, err := measure.Host().Threads(pid)
+	p, err := measure.Host().Process(pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n
+	return p.Threads
 }
 
 // The heart of the matter: between held and reaped the daemon's tasks are

@@ -9,6 +9,7 @@ import (
 
 	"zombench/cmd/zombied/internal/army"
 	"zombench/measure"
+	"zombench/measure/limits"
 
 	"golang.org/x/sys/unix"
 )
@@ -55,8 +56,8 @@ func newLimitWatch(o startOptions) *limitWatch {
 }
 
 // query asks for n zombies.
-func (w *limitWatch) query(n int) measure.LimitsQuery {
-	q := measure.LimitsQuery{
+func (w *limitWatch) query(n int) limits.Query {
+	q := limits.Query{
 		Count:          uint64(n),
 		BytesPerZombie: bytesPerZombie,
 		Descriptors:    8 * uint64(w.options.parallel), // what starting one child takes for a moment
@@ -75,11 +76,11 @@ func (w *limitWatch) preflight(log *slog.Logger) error {
 	}
 	q := w.query(w.options.count)
 	q.ExtraTasks = uint64(w.options.parallel + army.Spares + 2*runtime.GOMAXPROCS(0))
-	limits, err := w.kernel.Limits(q)
+	found, err := limits.Read(w.kernel, q)
 	if err != nil {
 		log.Warn("some limits could not be read", "err", err)
 	}
-	if err := q.Check(limits); err != nil {
+	if err := q.Check(found); err != nil {
 		return fmt.Errorf("%d zombies will not fit: %w (or go as far as it goes with --force)", w.options.count, err)
 	}
 	return nil
@@ -92,11 +93,11 @@ func (w *limitWatch) explain(err error, missing int) error {
 		return err
 	}
 	q := w.query(max(missing, 1))
-	limits, _ := w.kernel.Limits(q)
-	culprit := func(possible func(measure.Limit) bool) error {
-		found := measure.Limit{}
+	all, _ := limits.Read(w.kernel, q)
+	culprit := func(possible func(limits.Limit) bool) error {
+		found := limits.Limit{}
 		room := uint64(math.MaxUint64)
-		for _, l := range limits {
+		for _, l := range all {
 			if r := l.Room(); possible(l) && r < room {
 				found, room = l, r
 			}
@@ -104,10 +105,10 @@ func (w *limitWatch) explain(err error, missing int) error {
 		if room == math.MaxUint64 {
 			return nil
 		}
-		return q.Check([]measure.Limit{found})
+		return q.Check([]limits.Limit{found})
 	}
-	full := func(unit string) func(measure.Limit) bool {
-		return func(l measure.Limit) bool { return l.Unit == unit && l.Room() <= uint64(w.options.parallel) }
+	full := func(unit string) func(limits.Limit) bool {
+		return func(l limits.Limit) bool { return l.Unit == unit && l.Room() <= uint64(w.options.parallel) }
 	}
 
 	var cause error
@@ -115,14 +116,14 @@ func (w *limitWatch) explain(err error, missing int) error {
 	case errors.Is(err, unix.EAGAIN) && w.refused():
 		// The kernel has counted it; which of the cgroups above was full, only
 		// their numbers tell.
-		cause = culprit(func(l measure.Limit) bool { return l.Name == "pids.max" })
+		cause = culprit(func(l limits.Limit) bool { return l.Name == "pids.max" })
 	case errors.Is(err, unix.EAGAIN):
-		cause = culprit(full(measure.Processes))
+		cause = culprit(full(limits.Processes))
 	case errors.Is(err, unix.EMFILE):
-		cause = culprit(func(l measure.Limit) bool { return l.Unit == measure.Descriptors })
+		cause = culprit(func(l limits.Limit) bool { return l.Unit == limits.Descriptors })
 	case errors.Is(err, unix.ENOMEM):
-		cause = culprit(func(l measure.Limit) bool {
-			return l.Unit == measure.Bytes && q.Check([]measure.Limit{l}) != nil
+		cause = culprit(func(l limits.Limit) bool {
+			return l.Unit == limits.Bytes && q.Check([]limits.Limit{l}) != nil
 		})
 	}
 	if cause == nil {

@@ -119,7 +119,14 @@ func rootCommand() *cobra.Command {
 		reapCommand(),
 		listCommand(),
 	)
-	root.SetUsageTemplate(root.UsageTemplate() + rootDetails)
+	// Not by a template: text/template, with what it keeps the linker from leaving
+	// out, would make the program a third larger, and guests unpack it.
+	usage := root.UsageFunc()
+	root.SetUsageFunc(func(cmd *cobra.Command) error {
+		err := usage(cmd)
+		fmt.Fprint(cmd.OutOrStderr(), rootDetails)
+		return err
+	})
 	return root
 }
 

@@ -11,7 +11,6 @@ import (
 	"zombench/cmd/zombied/internal/pidfile"
 	"zombench/measure"
 
-	"github.com/prometheus/procfs"
 	"github.com/spf13/cobra"
 )
 
@@ -118,48 +117,34 @@ func readStatus(kernel measure.FS, path string) (status, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Running, s.PID, s.Since = true, pid, &daemon.Start
-	return s, s.countChildren(kernel)
+	boot, err := kernel.BootTime()
+	if err != nil {
+		return s, err
+	}
+	since := boot.Add(daemon.Started())
+	s.Running, s.PID, s.Since = true, pid, &since
+	return s, s.countChildren(kernel, boot)
 }
 
-// countChildren counts the daemon's children by their state. Some may be reaped
-// while it does.
-func (s *status) countChildren(kernel measure.FS) error {
+// countChildren counts the daemon's children by whether they are zombies. Some
+// may be reaped while it does.
+func (s *status) countChildren(kernel measure.FS, boot time.Time) error {
 	children, err := kernel.Children(s.PID)
 	if err != nil {
 		return err
 	}
-	proc, err := procfs.NewFS(kernel.Proc)
-	if err != nil {
-		return err
-	}
-	var oldest struct {
-		pid   int
-		ticks uint64
-	}
 	for _, pid := range children {
-		p, err := proc.Proc(pid)
-		if err != nil {
-			continue
-		}
-		stat, err := p.Stat()
+		p, err := kernel.Process(pid)
 		switch {
 		case err != nil:
-		case stat.State != "Z":
+		case !p.Zombie():
 			s.Living++
 		default:
 			s.Zombies++
-			if oldest.pid == 0 || stat.Starttime < oldest.ticks {
-				oldest.pid, oldest.ticks = pid, stat.Starttime
+			if start := boot.Add(p.Started()); s.Stand == nil || start.Before(*s.Stand) {
+				s.Stand = &start
 			}
 		}
-	}
-	if oldest.pid == 0 {
-		return nil
-	}
-	// Its start as a time of day needs one file more, so it is asked for once.
-	if p, err := kernel.Process(oldest.pid); err == nil {
-		s.Stand = &p.Start
 	}
 	return nil
 }

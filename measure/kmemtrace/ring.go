@@ -39,7 +39,7 @@ func openRing(cpu int, formats []format, bytes int) (_ *ring, err error) {
 			Clockid:     unix.CLOCK_MONOTONIC,
 		}
 		if i == 0 {
-			attr.Bits |= unix.PerfBitTask // record forks too
+			attr.Bits |= unix.PerfBitTask | unix.PerfBitComm // record forks and execs too
 		}
 		fd, err := unix.PerfEventOpen(&attr, -1, cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
 		if err != nil {

@@ -1,6 +1,7 @@
 package kmemtrace
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -37,6 +38,7 @@ type Trace struct {
 
 	mu     sync.Mutex // of what follows
 	events []Event
+	names  map[int32]string // of tasks that were given one meanwhile, by tid
 	err    error
 }
 
@@ -56,7 +58,7 @@ func Start(host measure.FS) (_ *Trace, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("tracing slab objects: %w", err)
 	}
-	t := &Trace{byID: make(map[uint16]*format), stop: make(chan struct{}), done: make(chan struct{})}
+	t := &Trace{byID: make(map[uint16]*format), names: make(map[int32]string), stop: make(chan struct{}), done: make(chan struct{})}
 	for i := range formats {
 		t.byID[uint16(formats[i].id)] = &formats[i]
 	}
@@ -159,6 +161,13 @@ func (t *Trace) record(kind uint32, body []byte) {
 	case unix.PERF_RECORD_FORK:
 		if e, ok := decodeFork(body); ok {
 			t.events = append(t.events, e)
+			if name, ok := t.names[e.Task]; ok {
+				t.names[e.Child] = name
+			}
+		}
+	case unix.PERF_RECORD_COMM:
+		if tid, name, ok := decodeComm(body); ok {
+			t.names[tid] = name
 		}
 	case unix.PERF_RECORD_SAMPLE:
 		e, ok := t.decodeSample(body)
@@ -179,12 +188,30 @@ func decodeFork(b []byte) (Event, bool) {
 	return Event{Kind: Fork, Child: int32(u32(b[8:])), Task: int32(u32(b[12:])), Time: binary.NativeEndian.Uint64(b[16:])}, true
 }
 
+// decodeComm decodes struct { u32 pid, tid; char comm[]; }.
+func decodeComm(b []byte) (tid int32, name string, ok bool) {
+	if len(b) < 9 {
+		return 0, "", false
+	}
+	text, _, _ := bytes.Cut(b[8:], []byte{0})
+	return int32(binary.NativeEndian.Uint32(b[4:])), string(text), true
+}
+
+// Name returns the name of a task (comm of proc_pid_comm(5)) that has changed it
+// since Start, such as by execve; "" if it has not.
+func (t *Trace) Name(tid int32) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.names[tid]
+}
+
 // decodeSample decodes struct { u32 pid, tid; u64 time; u32 size; char
 // data[size]; }, where the data begin with the tracepoint's id.
 func (t *Trace) decodeSample(b []byte) (e Event, ok bool) {
 	if len(b) < 22 {
 		return e, false
 	}
+	e.Process = int32(binary.NativeEndian.Uint32(b))
 	e.Task = int32(binary.NativeEndian.Uint32(b[4:]))
 	e.Time = binary.NativeEndian.Uint64(b[8:])
 	size := int(binary.NativeEndian.Uint32(b[16:]))

@@ -73,11 +73,11 @@ func (k *Keeper) Await(ctx context.Context, fs measure.FS, first int, ended <-ch
 // Tasks counts the tasks that the inits are.
 func (k *Keeper) Tasks() (n int, err error) {
 	for _, pid := range k.pids {
-		threads, err := k.fs.Threads(pid)
+		init, err := k.fs.Process(pid)
 		if err != nil {
 			return 0, err
 		}
-		n += threads
+		n += init.Threads
 	}
 	return n, nil
 }

@@ -1,7 +1,6 @@
 package parent
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,14 +10,13 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
-	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"zombench/bench/reexec"
+	"zombench/bench/tail"
 	"zombench/measure"
 )
 
@@ -35,42 +33,21 @@ type Options struct {
 type Client struct {
 	PID int // in the pid namespace of this process
 
-	cmd      *exec.Cmd // nil for a begotten one, for which its own parent waits
-	in       *os.File
-	out      *os.File
-	replies  *json.Decoder
-	stderr   tail
-	hold     *os.File // the living children's other end
-	begotten struct{ in, out *os.File }
-	ended    bool
-}
-
-// A tail keeps what a parent complained of last.
-type tail struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.buf.Len() < 4096 {
-		t.buf.Write(p)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return strings.TrimSpace(t.buf.String())
+	cmd     *exec.Cmd // nil for one that a parent has spawned, and waits for
+	in      *os.File
+	out     *os.File
+	replies *json.Decoder
+	stderr  tail.Log
+	hold    *os.File                   // the living children's other end
+	next    struct{ in, out *os.File } // of a parent that it spawns
+	ended   bool
 }
 
 // ErrEnded is wrapped when a parent has ended instead of answering.
 var ErrEnded = errors.New("the parent has ended")
 
 // Start starts a parent through start, such as (*exec.Cmd).Start, and returns
-// when it is ready: its threads stand and it has no child.
+// when it is ready: its threads are there and it has no child.
 func Start(ctx context.Context, start func(*exec.Cmd) error, o Options) (_ *Client, err error) {
 	var pipes []*os.File
 	pipe := func() (r, w *os.File) {
@@ -89,10 +66,9 @@ func Start(ctx context.Context, start func(*exec.Cmd) error, o Options) (_ *Clie
 		closeAll(pipes...)
 		return nil, fmt.Errorf("making the pipes of a parent: %w", err)
 	}
-	defer closeAll(stdin, stdout, holdEnd, stdin2, stdout2)
 
 	c := &Client{in: in, out: out, hold: hold, replies: json.NewDecoder(out)}
-	c.begotten.in, c.begotten.out = in2, out2
+	c.next.in, c.next.out = in2, out2
 	uid := o.UID
 	if uid == 0 {
 		uid = -1
@@ -108,13 +84,18 @@ func Start(ctx context.Context, start func(*exec.Cmd) error, o Options) (_ *Clie
 	if o.Pidns {
 		c.cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWPID
 	}
-	if err := start(c.cmd); err != nil {
+	err = start(c.cmd)
+	closeAll(stdin, stdout, holdEnd, stdin2, stdout2) // or the end of the parent would not be seen
+	if err != nil {
 		closeAll(in, out, hold, in2, out2)
 		return nil, fmt.Errorf("starting a parent: %w", err)
 	}
 	c.PID = c.cmd.Process.Pid
 	if _, err := c.reply(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("waiting for a parent to be ready: %w", err), c.Close())
+		if why := c.Close(); why != nil {
+			err = fmt.Errorf("%w: %w", err, why)
+		}
+		return nil, fmt.Errorf("waiting for a parent to be ready: %w", err)
 	}
 	return c, nil
 }
@@ -180,19 +161,17 @@ func (c *Client) reply(ctx context.Context) (Reply, error) {
 	case ctx.Err() != nil:
 		return r, context.Cause(ctx)
 	case errors.Is(err, io.EOF):
-		if says := c.stderr.String(); says != "" {
-			return r, fmt.Errorf("%w: %s", ErrEnded, says)
-		}
-		return r, ErrEnded
+		return r, ErrEnded // Close says why
 	}
 	return r, fmt.Errorf("reading a reply: %w", err)
 }
 
-// Beget lets the parent start another one as its child: in the same cgroup, of
-// the same user and, unless o says otherwise, in the same pid namespace. It is
-// the parent's to wait for. There can be one at a time, which ends by Kill.
-func (c *Client) Beget(ctx context.Context, o Order) (*Client, error) {
-	o.Do = Beget
+// SpawnParent lets the parent start another one as its child: in the same
+// cgroup, of the same user and, unless o says otherwise, in the same pid
+// namespace. The parent has to wait for it. There can be one at a time, which
+// ends by Kill.
+func (c *Client) SpawnParent(ctx context.Context, o Order) (*Client, error) {
+	o.Do = SpawnParent
 	before, err := measure.Host().Children(c.PID)
 	if err != nil {
 		return nil, err
@@ -205,16 +184,16 @@ func (c *Client) Beget(ctx context.Context, o Order) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	born := slices.DeleteFunc(after, func(pid int) bool { return slices.Contains(before, pid) })
-	if len(born) != 1 {
-		return nil, fmt.Errorf("parent %d has begotten %v: want one child", c.PID, born)
+	spawned := slices.DeleteFunc(after, func(pid int) bool { return slices.Contains(before, pid) })
+	if len(spawned) != 1 {
+		return nil, fmt.Errorf("parent %d has spawned %v, want one child", c.PID, spawned)
 	}
-	// The pipes stay with the one who begets: they serve the next one as well.
-	b := &Client{PID: born[0], in: c.begotten.in, out: c.begotten.out, replies: json.NewDecoder(c.begotten.out)}
-	if _, err := b.reply(ctx); err != nil {
-		return nil, fmt.Errorf("waiting for a begotten parent to be ready: %w", err)
+	// The pipes stay with its parent: they serve the next one as well.
+	child := &Client{PID: spawned[0], in: c.next.in, out: c.next.out, replies: json.NewDecoder(c.next.out)}
+	if _, err := child.reply(ctx); err != nil {
+		return nil, fmt.Errorf("waiting for a spawned parent to be ready: %w", err)
 	}
-	return b, nil
+	return child, nil
 }
 
 // Release ends the lives of the living children.
@@ -248,8 +227,8 @@ func (c *Client) Close() error {
 		return nil // its parent's to end
 	}
 	c.Release()
-	closeAll(c.in, c.begotten.in)
-	defer closeAll(c.out, c.begotten.out)
+	closeAll(c.in, c.next.in)
+	defer closeAll(c.out, c.next.out)
 	if c.ended {
 		return nil
 	}
@@ -257,7 +236,7 @@ func (c *Client) Close() error {
 	defer overdue.Stop()
 	err := c.Wait()
 	if err != nil {
-		err = fmt.Errorf("parent %d: %w: %s", c.PID, err, c.stderr.String())
+		err = fmt.Errorf("parent %d: %w: %s", c.PID, err, c.stderr.LastLine())
 	}
 	return err
 }

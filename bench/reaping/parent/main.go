@@ -23,9 +23,9 @@ import (
 
 // Descriptors that a parent is given besides the first three.
 const (
-	holdFD      = 3 + iota // living children read from it, and end when its other end closes
-	begottenIn             // standard input of a parent that it begets
-	begottenOut            // and standard output
+	holdFD   = 3 + iota // living children read from it, and end when its other end closes
+	childIn             // standard input of a parent that it spawns
+	childOut            // and standard output
 )
 
 // spareThreads is how many idle threads a parent has besides those that start
@@ -79,7 +79,7 @@ type parent struct {
 	true     string
 	cat      string
 	null     int
-	children []int // started and not collected, in the order of their birth
+	children []int // started and not collected, in the order of their start
 }
 
 func newParent(args []string) (*parent, error) {
@@ -102,7 +102,7 @@ func newParent(args []string) (*parent, error) {
 	if p.null, err1 = syscall.Open(os.DevNull, syscall.O_RDWR|syscall.O_CLOEXEC, 0); err1 != nil {
 		return nil, err1
 	}
-	for _, fd := range []int{holdFD, begottenIn, begottenOut} {
+	for _, fd := range []int{holdFD, childIn, childOut} {
 		unix.CloseOnExec(fd)
 	}
 	if reaper {
@@ -149,8 +149,8 @@ func (p *parent) do(o Order) Reply {
 	switch o.Do {
 	case Raise:
 		r = p.raise(o.Count)
-	case Bear:
-		r = p.bear(o.Count)
+	case SpawnLiving:
+		r = p.spawnLiving(o.Count)
 	case Collect:
 		if o.How == Any {
 			r.Ended = collectAny()
@@ -164,8 +164,8 @@ func (p *parent) do(o Order) Reply {
 		r = p.try()
 	case Cycle:
 		r = p.cycle(o.Count)
-	case Beget:
-		r = p.beget(o)
+	case SpawnParent:
+		r = p.spawnParent(o)
 	case NProc:
 		limit := unix.Rlimit{Cur: uint64(o.Count), Max: uint64(o.Count)}
 		r.Error = errorName(unix.Setrlimit(unix.RLIMIT_NPROC, &limit))
@@ -246,7 +246,7 @@ func awaitGone(pid int) {
 	}
 }
 
-func (p *parent) bear(count int) Reply {
+func (p *parent) spawnLiving(count int) Reply {
 	var r Reply
 	for range count {
 		pid, err := p.start(p.cat, holdFD)
@@ -305,12 +305,12 @@ func (p *parent) cycle(count int) Reply {
 	return r
 }
 
-// beget starts another parent on the second pair of pipes. It begets none
-// itself.
-func (p *parent) beget(o Order) Reply {
+// spawnParent starts another parent on the second pair of pipes. That one spawns
+// none itself.
+func (p *parent) spawnParent(o Order) Reply {
 	attr := &syscall.ProcAttr{
 		Env: os.Environ(),
-		Files: []uintptr{begottenIn, begottenOut, 2, holdFD,
+		Files: []uintptr{childIn, childOut, 2, holdFD,
 			uintptr(p.null), uintptr(p.null)},
 		Sys: &syscall.SysProcAttr{},
 	}

@@ -7,27 +7,27 @@ type Order struct {
 	Count  int    `json:"count,omitempty"`   // of children; a limit
 	How    string `json:"how,omitempty"`     // Collect: Each or Any; Dispose: a disposition
 	StepNs int64  `json:"step_ns,omitempty"` // Textbook
-	Pidns  bool   `json:"pidns,omitempty"`   // Beget: as the init of a pid namespace of its own
-	Reaper bool   `json:"reaper,omitempty"`  // Beget: as a child subreaper
+	Pidns  bool   `json:"pidns,omitempty"`   // SpawnParent: as the init of a pid namespace of its own
+	Reaper bool   `json:"reaper,omitempty"`  // SpawnParent: as a child subreaper
 }
 
 // What a parent can be told to do.
 const (
-	Raise    = "raise"    // start Count children that end at once, and see each dead
-	Bear     = "bear"     // start Count children that live until the harness lets them go
-	Collect  = "collect"  // wait for them, as How says
-	Dispose  = "dispose"  // set the disposition of SIGCHLD to How
-	Try      = "try"      // start one child and wait for it
-	Cycle    = "cycle"    // start Count children, each waited for before the next
-	Beget    = "beget"    // start another parent as a child
-	NProc    = "nproc"    // lower RLIMIT_NPROC to Count
-	PidMax   = "pid_max"  // lower kernel.pid_max of the own pid namespace to Count
-	Textbook = "textbook" // the order of waiting, see WaitInOrder; Count children, How, StepNs
+	Raise       = "raise"        // start Count children that end at once, and see each of them dead
+	SpawnLiving = "spawn-living" // start Count children that live until Client.Release
+	Collect     = "collect"      // wait for them, as How says
+	Dispose     = "dispose"      // set the disposition of SIGCHLD to How
+	Try         = "try"          // start one child and wait for it
+	Cycle       = "cycle"        // start Count children, each waited for before the next
+	SpawnParent = "spawn-parent" // start another parent as a child
+	NProc       = "nproc"        // lower RLIMIT_NPROC to Count
+	PidMax      = "pid_max"      // lower kernel.pid_max of the own pid namespace to Count
+	Textbook    = "textbook"     // the order of waiting, see WaitInOrder; Count children, How, StepNs
 )
 
 // Ways of collecting.
 const (
-	Each = "each" // waitid(2) for each child in the order of its birth
+	Each = "each" // waitid(2) for each child in the order of their start
 	Any  = "any"  // waitid for any child until there is none
 )
 
@@ -40,8 +40,8 @@ const (
 
 // A Reply is what came of an order.
 type Reply struct {
-	PID       int     `json:"pid,omitempty"`      // Beget and when ready: of the process, as it sees itself
-	Standing  int     `json:"standing,omitempty"` // Raise: children seen dead and uncollected; Bear: living
+	PID       int     `json:"pid,omitempty"`      // SpawnParent and when ready: of the process, as it sees itself
+	Standing  int     `json:"standing,omitempty"` // Raise: children seen dead and uncollected; SpawnLiving: living
 	Gone      int     `json:"gone,omitempty"`     // Raise: children that nobody could wait for any more
 	Ended     int     `json:"ended,omitempty"`    // Collect, Cycle: children waited for
 	ElapsedNs int64   `json:"elapsed_ns,omitempty"`

@@ -14,7 +14,7 @@ import (
 // A Clock is time as WaitInOrder needs it, to be replaced in tests.
 type Clock interface {
 	Now() time.Time
-	// Sleep returns d later. settled tells whether the waiting parent has done
+	// Sleep returns d later. settled reports whether the waiting parent has done
 	// all it can, so that a clock that is not real need not run ahead of it.
 	Sleep(d time.Duration, settled func() bool)
 }
@@ -26,14 +26,14 @@ func (systemClock) Sleep(d time.Duration, _ func() bool) { time.Sleep(d) }
 
 // Orders of waiting.
 const (
-	Fixed   = "fixed" // each child in the order of its birth, as textbooks do
+	Fixed   = "fixed" // each child in the order of their start, as textbooks do
 	AnyDead = "any"   // whichever is dead
 )
 
 // WaitInOrder is the textbook program on zombies: of n children, child i (from
-// 0) lives for n-i steps, so the last one born dies first, and the parent waits
+// 0) lives for n-i steps, so the last one started dies first, and the parent waits
 // for them in an order. It returns how long children were dead and not
-// collected, summed over all of them, in steps: waiting in the order of birth
+// collected, summed over all of them, in steps: waiting in the order of start
 // keeps child i a zombie for i steps, n(n-1)/2 in all.
 //
 // A child is cat(1) on a pipe, and its life ends when the pipe is closed: the
@@ -43,22 +43,22 @@ func WaitInOrder(clock Clock, order string, n int, step time.Duration) (zombieSt
 	if n < 1 || step <= 0 || order != Fixed && order != AnyDead {
 		return 0, fmt.Errorf("%d children, a step of %v, order %q: want 1 or more, a time, %s or %s", n, step, order, Fixed, AnyDead)
 	}
-	b, err := newBrood(n)
+	b, err := newChildren(n)
 	if err != nil {
 		return 0, err
 	}
-	born := clock.Now()
+	start := clock.Now()
 	waited := make(chan error, 1)
 	go func() { waited <- b.wait(clock, order) }()
 	for k := 1; k <= n; k++ {
-		clock.Sleep(born.Add(time.Duration(k)*step).Sub(clock.Now()), func() bool { return b.settled(order) })
+		clock.Sleep(start.Add(time.Duration(k)*step).Sub(clock.Now()), func() bool { return b.settled(order) })
 		b.end(clock, n-k) // lives for n-(n-k) = k steps
 	}
 	if err := <-waited; err != nil {
 		return 0, fmt.Errorf("waiting for the children: %w", err)
 	}
 	var total time.Duration
-	for _, c := range b.children {
+	for _, c := range b.list {
 		if c.died.Before(c.collected) { // else it was collected before the other thread saw it dead
 			total += c.collected.Sub(c.died)
 		}
@@ -66,13 +66,13 @@ func WaitInOrder(clock Clock, order string, n int, step time.Duration) (zombieSt
 	return total.Seconds() / step.Seconds(), nil
 }
 
-// A brood is the children of the textbook program, in a process group of their
+// children are those of the textbook program, in a process group of their
 // own: whoever else is a child of this process is left alone.
-type brood struct {
+type children struct {
 	group int
 
-	mu       sync.Mutex
-	children []*child
+	mu   sync.Mutex
+	list []*child
 }
 
 type child struct {
@@ -81,7 +81,7 @@ type child struct {
 	died, collected time.Time
 }
 
-func newBrood(n int) (_ *brood, err error) {
+func newChildren(n int) (_ *children, err error) {
 	cat, err := exec.LookPath("cat")
 	if err != nil {
 		return nil, err
@@ -91,10 +91,10 @@ func newBrood(n int) (_ *brood, err error) {
 		return nil, err
 	}
 	defer null.Close()
-	b := &brood{}
+	b := &children{}
 	defer func() {
 		if err != nil {
-			for _, c := range b.children {
+			for _, c := range b.list {
 				c.life.Close()
 				_ = waitid(unix.P_PID, c.pid, unix.WEXITED)
 			}
@@ -117,14 +117,14 @@ func newBrood(n int) (_ *brood, err error) {
 		if b.group == 0 {
 			b.group = pid
 		}
-		b.children = append(b.children, &child{pid: pid, life: w})
+		b.list = append(b.list, &child{pid: pid, life: w})
 	}
 	return b, nil
 }
 
 // end ends a child's life and returns when it is dead.
-func (b *brood) end(clock Clock, i int) {
-	c := b.children[i]
+func (b *children) end(clock Clock, i int) {
+	c := b.list[i]
 	c.life.Close()
 	// ECHILD: the waiting thread was faster.
 	_ = waitid(unix.P_PID, c.pid, unix.WEXITED|unix.WNOWAIT)
@@ -134,8 +134,8 @@ func (b *brood) end(clock Clock, i int) {
 }
 
 // wait collects the children in an order.
-func (b *brood) wait(clock Clock, order string) error {
-	for _, c := range b.children {
+func (b *children) wait(clock Clock, order string) error {
+	for _, c := range b.list {
 		pid := c.pid
 		var err error
 		if order == Fixed {
@@ -161,22 +161,22 @@ func waitAny(group int) (pid int, err error) {
 	}
 }
 
-func (b *brood) collected(pid int, at time.Time) {
+func (b *children) collected(pid int, at time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, c := range b.children {
+	for _, c := range b.list {
 		if c.pid == pid {
 			c.collected = at
 		}
 	}
 }
 
-// settled tells whether the parent has collected every child that it can, the
+// settled reports whether the parent has collected every child that it can, the
 // order being what it is.
-func (b *brood) settled(order string) bool {
+func (b *children) settled(order string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, c := range b.children {
+	for _, c := range b.list {
 		switch {
 		case !c.collected.IsZero():
 		case !c.died.IsZero():

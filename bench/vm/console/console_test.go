@@ -120,7 +120,7 @@ func TestDecoderPassesStderrOn(t *testing.T) {
 }
 
 func TestDiagnose(t *testing.T) {
-	for _, tt := range []struct{ file, panic, memory string }{
+	for _, tt := range []struct{ file, panic, oom string }{
 		{"exit", "Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100", ""},
 		{"noinit", "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)", ""},
 		{"small", "Kernel panic - not syncing: System is deadlocked on memory", "Out of memory and no killable processes..."},
@@ -136,11 +136,11 @@ func TestDiagnose(t *testing.T) {
 			if _, err := d.Result(); !errors.Is(err, ErrNoEnd) {
 				t.Errorf("Result: %v", err)
 			}
-			if d.Panic() != tt.panic {
-				t.Errorf("Panic() = %q, want %q", d.Panic(), tt.panic)
+			if d.PanicMessage() != tt.panic {
+				t.Errorf("PanicMessage() = %q, want %q", d.PanicMessage(), tt.panic)
 			}
-			if d.Memory() != tt.memory {
-				t.Errorf("Memory() = %q, want %q", d.Memory(), tt.memory)
+			if d.OutOfMemory() != tt.oom {
+				t.Errorf("OutOfMemory() = %q, want %q", d.OutOfMemory(), tt.oom)
 			}
 			if tail := d.Tail(10); len(tail) == 0 || len(tail) > 10 || strings.ContainsAny(strings.Join(tail, ""), "\r\n\x1b") {
 				t.Errorf("Tail(10) = %q", tail)

@@ -63,7 +63,7 @@ type Decoder struct {
 
 	tail     []string // last lines that are not ours
 	panicked string   // first line of a kernel panic
-	memory   string   // first line that tells of too little memory
+	oom      string   // first line that reports too little memory
 }
 
 // NewDecoder returns a Decoder. The guest's standard error is passed on to
@@ -86,10 +86,10 @@ func (d *Decoder) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Begun tells whether the begin frame has come: the guest's init runs.
+// Begun reports whether the begin frame has come: the guest's init runs.
 func (d *Decoder) Begun() bool { return d.next > 0 }
 
-// Done tells whether the end frame has come.
+// Done reports whether the end frame has come.
 func (d *Decoder) Done() bool { return d.end != nil }
 
 // Result ends the decoding and returns what the guest printed. The error is

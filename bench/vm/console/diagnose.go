@@ -24,8 +24,8 @@ func (d *Decoder) chatter(text string) {
 	if d.panicked == "" {
 		d.panicked = panicRE.FindString(text)
 	}
-	if d.memory == "" {
-		d.memory = memoryRE.FindString(text)
+	if d.oom == "" {
+		d.oom = memoryRE.FindString(text)
 	}
 	d.tail = append(d.tail, text)
 	if len(d.tail) > 2*maxTail {
@@ -46,13 +46,13 @@ func printable(s string) string {
 	}, s)
 }
 
-// Panic returns the kernel's own sentence about why it panicked, "" if it did
-// not.
-func (d *Decoder) Panic() string { return d.panicked }
+// PanicMessage returns the kernel's own sentence about why it panicked, "" if it
+// did not.
+func (d *Decoder) PanicMessage() string { return d.panicked }
 
-// Memory returns the first console line that tells of too little memory, ""
+// OutOfMemory returns the first console line that reports too little memory, ""
 // if there was none.
-func (d *Decoder) Memory() string { return d.memory }
+func (d *Decoder) OutOfMemory() string { return d.oom }
 
 // Tail returns the last n console lines (fewer if there are no more) that are
 // not frames: at most 200.

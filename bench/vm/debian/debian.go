@@ -33,7 +33,7 @@ type Repo struct {
 }
 
 // Open reads the system's sources. dir is where apt's state and the kernels
-// are kept; CacheDir gives the usual place.
+// are kept.
 func Open(dir string) (*Repo, error) { return open(dir, "/etc/apt") }
 
 func open(dir, etc string) (*Repo, error) {
@@ -62,15 +62,6 @@ func open(dir, etc string) (*Repo, error) {
 		return nil, fmt.Errorf("%w: %s names no Debian archive", ErrNoDebian, etc)
 	}
 	return r, nil
-}
-
-// CacheDir returns $XDG_CACHE_HOME/zombench, or what stands for it.
-func CacheDir() (string, error) {
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("finding the cache directory: %w", err)
-	}
-	return filepath.Join(dir, "zombench"), nil
 }
 
 // Suites returns the suites of the system's own sources.
@@ -141,9 +132,14 @@ func (r *Repo) apt(ctx context.Context, wd string, pairs []pair, args ...string)
 	return out.Bytes(), complaints, err
 }
 
+// aptDir is the path of something in apt's private state.
+func (r *Repo) aptDir(elem ...string) string {
+	return filepath.Join(append([]string{r.dir, "apt"}, elem...)...)
+}
+
 // configure writes the private configuration of apt and returns its path.
 func (r *Repo) configure(pairs []pair) (string, error) {
-	root := filepath.Join(r.dir, "apt")
+	root := r.aptDir()
 	for _, d := range []string{"lists/partial", "archives/partial", "sources"} {
 		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
 			return "", fmt.Errorf("apt's private state: %w", err)

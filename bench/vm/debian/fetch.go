@@ -105,47 +105,60 @@ func sumFile(name string) (string, error) {
 }
 
 // Fetch brings the offered kernels into the cache, those that are not there,
-// with one call of apt-get, and returns them in the order of offers.
+// with one call of apt-get, and returns them in the order of offers. What cannot
+// be had is in the error and does not keep the others away.
 func (r *Repo) Fetch(ctx context.Context, offers []Offer) ([]vm.Kernel, error) {
-	kernels := make([]vm.Kernel, len(offers))
-	var missing []int
 	var pairs []pair
 	var names []string
-	for i, o := range offers {
+	fetched := make(map[string]vm.Kernel) // by name
+	for _, o := range offers {
 		k, err := load(filepath.Join(kernelsDir(r.dir), o.Name))
 		if err == nil && k.Package == o.Package && k.Version == o.Version {
-			kernels[i] = k
+			fetched[o.Name] = k
 			continue
 		}
-		missing = append(missing, i)
 		names = append(names, fmt.Sprintf("%s:%s=%s", o.Package, o.Arch, o.Version))
 		if p := (pair{o.Suites[0], o.Arch}); !slices.Contains(pairs, p) {
 			pairs = append(pairs, p)
 		}
 	}
-	if len(missing) == 0 {
-		return kernels, nil
-	}
-	if err := os.MkdirAll(kernelsDir(r.dir), 0o755); err != nil {
-		return nil, fmt.Errorf("the cache of kernels: %w", err)
-	}
-	tmp, err := os.MkdirTemp(r.dir, "fetch-")
-	if err != nil {
-		return nil, fmt.Errorf("the cache of kernels: %w", err)
-	}
-	defer os.RemoveAll(tmp)
-	_, complaints, err := r.apt(ctx, tmp, pairs, append([]string{"apt-get", "-q", "download"}, names...)...)
-	if err != nil {
-		return nil, fmt.Errorf("apt-get download: %w: %s", err, strings.Join(complaints, "; "))
-	}
-	for _, i := range missing {
-		k, err := r.keep(ctx, tmp, offers[i])
-		if err != nil {
-			return nil, fmt.Errorf("unpacking %s: %w", offers[i].Package, err)
+	tmp := ""
+	var downloadErr error
+	if len(names) > 0 {
+		if err := os.MkdirAll(kernelsDir(r.dir), 0o755); err != nil {
+			return nil, fmt.Errorf("the cache of kernels: %w", err)
 		}
-		kernels[i] = k
+		var err error
+		if tmp, err = os.MkdirTemp(r.dir, "fetch-"); err != nil {
+			return nil, fmt.Errorf("the cache of kernels: %w", err)
+		}
+		defer os.RemoveAll(tmp)
+		_, complaints, err := r.apt(ctx, tmp, pairs, append([]string{"apt-get", "-q", "download"}, names...)...)
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		if err != nil {
+			downloadErr = fmt.Errorf("apt-get download: %w: %s", err, strings.Join(complaints, "; "))
+		}
 	}
-	return kernels, nil
+	var kernels []vm.Kernel
+	var errs []error
+	for _, o := range offers {
+		k, ok := fetched[o.Name]
+		if !ok {
+			var err error
+			k, err = r.keep(ctx, tmp, o)
+			if errors.Is(err, fs.ErrNotExist) && downloadErr != nil {
+				continue // it says why
+			}
+			if err != nil {
+				errs = append(errs, fmt.Errorf("unpacking %s: %w", o.Package, err))
+				continue
+			}
+		}
+		kernels = append(kernels, k)
+	}
+	return kernels, errors.Join(append(errs, downloadErr)...)
 }
 
 // keep takes the image out of a downloaded package and puts it into the cache.

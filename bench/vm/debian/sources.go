@@ -25,7 +25,7 @@ var codenames = []string{
 	"oldoldstable", "oldstable", "stable", "testing", "unstable",
 }
 
-// isDebian tells whether a source is a mirror of Debian's own archive: other
+// isDebian reports whether a source is a mirror of Debian's own archive: other
 // archives for Debian name their suites otherwise, or come with other keys.
 func (s source) isDebian() bool {
 	if !slices.Contains(s.components, "main") {

@@ -7,7 +7,6 @@
 package threads
 
 import (
-	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -44,11 +43,11 @@ func Settle() {
 	const pace, still, most = 5 * time.Millisecond, 8, 400
 	last, same := -1, 0
 	for range most {
-		n, err := measure.Host().Threads(os.Getpid())
+		self, err := measure.Host().Process(0)
 		if err != nil {
 			return
 		}
-		if n != last {
+		if n := self.Threads; n != last {
 			last, same = n, 0
 		} else if same++; same == still {
 			return

@@ -1,7 +1,6 @@
 package threads
 
 import (
-	"os"
 	"testing"
 
 	"zombench/measure"
@@ -9,11 +8,11 @@ import (
 
 func count(t *testing.T) int {
 	t.Helper()
-	n, err := measure.Host().Threads(os.Getpid())
+	self, err := measure.Host().Process(0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n
+	return self.Threads
 }
 
 func TestReserve(t *testing.T) {

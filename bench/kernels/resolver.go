@@ -1,0 +1,263 @@
+package kernels
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"zombench/bench/vm"
+	"zombench/bench/vm/debian"
+)
+
+// DefaultKernels are the oldest kernel that Debian keeps, that of its stable
+// release (13, trixie), the newest, and another architecture beside them.
+func DefaultKernels() []string {
+	return []string{"amd64-oldest", "amd64-6.12", "amd64-newest", "arm64-newest"}
+}
+
+// DefaultSuites are the Debian suites that hold 5.10, 6.1, 6.12 and the newest.
+func DefaultSuites() []string { return []string{"bullseye", "bookworm", "trixie", "sid"} }
+
+// CacheDir returns $XDG_CACHE_HOME/zombench, or what stands for it.
+func CacheDir() (string, error) {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("finding the cache directory: %w", err)
+	}
+	return filepath.Join(dir, "zombench"), nil
+}
+
+// A Resolver finds kernels: files, kernels fetched before, and what Debian
+// offers.
+type Resolver struct {
+	Dir     string       // where fetched kernels and apt's state are kept, such as CacheDir
+	Suites  []string     // Debian's; none: the system's own and DefaultSuites
+	Refresh bool         // fetch package lists again, even if they are of today
+	Notice  func(string) // told what a user should know, one line each
+}
+
+// Find returns the kernels that patterns name, fetching what is not here. A
+// pattern with a slash is the path of an image, any other one is as
+// debian.Select takes it. What cannot be had is in the error and does not keep
+// the others away; a malformed pattern is path.ErrBadPattern.
+func (r *Resolver) Find(ctx context.Context, patterns []string) ([]vm.Kernel, error) {
+	cached, err := debian.Cached(r.Dir)
+	if err != nil {
+		return nil, err
+	}
+	var found set
+	var errs []error
+	var wanted []string // of Debian
+	for _, p := range patterns {
+		if strings.ContainsRune(p, '/') {
+			k, err := vm.Inspect(p)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			found.add(k)
+			continue
+		}
+		// Whoever names suites, or wants fresh lists, wants what they have.
+		if i := slices.IndexFunc(cached, func(k vm.Kernel) bool { return k.Name == p }); i >= 0 && len(r.Suites) == 0 && !r.Refresh {
+			found.add(cached[i])
+			continue
+		}
+		if _, err := archsOf(p); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		wanted = append(wanted, p)
+	}
+	if len(wanted) > 0 {
+		some, err := r.fetch(ctx, cached, wanted)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
+		found.add(some...)
+	}
+	return found, errors.Join(errs...)
+}
+
+// fetch returns the kernels of Debian that patterns name; without Debian's
+// lists, those among the kernels fetched before.
+func (r *Resolver) fetch(ctx context.Context, cached []vm.Kernel, patterns []string) ([]vm.Kernel, error) {
+	archs, err := archsOf(patterns...)
+	if err != nil {
+		return nil, err
+	}
+	repo, offers, err := r.offers(ctx, archs)
+	if err != nil && ctx.Err() == nil {
+		r.Notice(fmt.Sprintf("only kernels fetched before can be used: %v", err))
+		repo, offers = nil, offersOf(cached)
+	}
+	var chosen []debian.Offer
+	var errs []error
+	for _, p := range patterns {
+		some, err := debian.Select(offers, []string{p})
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%w; see zombench kernels list", err))
+		}
+		for _, o := range some {
+			if !slices.ContainsFunc(chosen, func(c debian.Offer) bool { return c.Name == o.Name }) {
+				chosen = append(chosen, o)
+			}
+		}
+	}
+	var kernels []vm.Kernel
+	if repo == nil {
+		for _, o := range chosen {
+			kernels = append(kernels, cached[slices.IndexFunc(cached, func(k vm.Kernel) bool { return k.Name == o.Name })])
+		}
+		return kernels, errors.Join(errs...)
+	}
+	for _, o := range chosen {
+		if !fetched(cached, o) {
+			r.Notice(fmt.Sprintf("fetching %s: %s %s, %.0f MB", o.Name, o.Package, o.Version, float64(o.Size)/1e6))
+		}
+	}
+	kernels, err = repo.Fetch(ctx, chosen)
+	return kernels, errors.Join(append(errs, err)...)
+}
+
+// offers lists what Debian has for architectures, by Debian's names.
+func (r *Resolver) offers(ctx context.Context, archs []string) (*debian.Repo, []debian.Offer, error) {
+	repo, err := debian.Open(r.Dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	suites := r.Suites
+	if len(suites) == 0 {
+		suites = repo.Suites()
+		for _, suite := range DefaultSuites() {
+			if !slices.Contains(suites, suite) {
+				suites = append(suites, suite)
+			}
+		}
+	}
+	offers, warnings, err := repo.List(ctx, suites, archs, r.Refresh)
+	for _, w := range warnings {
+		r.Notice(w)
+	}
+	return repo, offers, err
+}
+
+// A Listed kernel can be had.
+type Listed struct {
+	debian.Offer
+	Fetched bool // it is here
+}
+
+// List returns the kernels that patterns name, all if there are none: what
+// Debian offers, or of that only what was fetched before. archs limits it to
+// architectures, by Debian's names; nil means those of the patterns.
+func (r *Resolver) List(ctx context.Context, archs, patterns []string, cachedOnly bool) ([]Listed, error) {
+	cached, err := debian.Cached(r.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if archs == nil && len(patterns) > 0 {
+		if archs, err = archsOf(patterns...); err != nil {
+			return nil, err
+		}
+	}
+	var offers []debian.Offer
+	if cachedOnly {
+		offers = slices.DeleteFunc(offersOf(cached), func(o debian.Offer) bool { return archs != nil && !slices.Contains(archs, o.Arch) })
+	} else if _, offers, err = r.offers(ctx, archs); err != nil {
+		return nil, err
+	}
+	if len(patterns) > 0 {
+		if offers, err = debian.Select(offers, patterns); err != nil {
+			return nil, err
+		}
+	}
+	listed := make([]Listed, 0, len(offers))
+	for _, o := range offers {
+		listed = append(listed, Listed{o, fetched(cached, o)})
+	}
+	return listed, nil
+}
+
+// fetched reports whether what is offered is among the kernels fetched before.
+func fetched(cached []vm.Kernel, o debian.Offer) bool {
+	return slices.ContainsFunc(cached, func(k vm.Kernel) bool { return k.Name == o.Name && k.Version == o.Version })
+}
+
+// A set of kernels has no image twice.
+type set []vm.Kernel
+
+func (s *set) add(kernels ...vm.Kernel) {
+	for _, k := range kernels {
+		if !slices.ContainsFunc(*s, func(have vm.Kernel) bool { return have.Name == k.Name && have.SHA256 == k.SHA256 }) {
+			*s = append(*s, k)
+		}
+	}
+}
+
+// offersOf makes offers of kernels that are here, to select from.
+func offersOf(cached []vm.Kernel) []debian.Offer {
+	var offers []debian.Offer
+	for _, k := range cached {
+		arch, err := vm.LookupArch(k.GOARCH)
+		if err != nil {
+			continue
+		}
+		offers = append(offers, debian.Offer{Name: k.Name, GOARCH: k.GOARCH, Arch: arch.Debian, Release: k.Release, Package: k.Package, Version: k.Version})
+	}
+	return offers
+}
+
+// archsOf returns the architectures, by Debian's names, that patterns may be
+// about.
+func archsOf(patterns ...string) ([]string, error) {
+	var archs []string
+	for _, p := range patterns {
+		if _, err := path.Match(p, ""); err != nil {
+			return nil, fmt.Errorf("kernel %q: %w", p, err)
+		}
+		name, _, _ := strings.Cut(p, "-")
+		known := false
+		for _, a := range vm.Archs() {
+			if ok, _ := path.Match(name, a.Debian); ok {
+				archs = append(archs, a.Debian)
+				known = true
+			}
+		}
+		if !known {
+			_, err := vm.LookupArch(name)
+			return nil, fmt.Errorf("kernel %q: %w; a kernel's file is given by a path with a slash in it", p, err)
+		}
+	}
+	slices.Sort(archs)
+	return slices.Compact(archs), nil
+}
+
+// DebianArchs returns architectures by Debian's names, given these or Go's, or
+// "all".
+func DebianArchs(names []string) ([]string, error) {
+	var archs []string
+	for _, name := range names {
+		if name == "all" {
+			for _, a := range vm.Archs() {
+				archs = append(archs, a.Debian)
+			}
+			continue
+		}
+		a, err := vm.LookupArch(name)
+		if err != nil {
+			return nil, err
+		}
+		archs = append(archs, a.Debian)
+	}
+	slices.Sort(archs)
+	return slices.Compact(archs), nil
+}

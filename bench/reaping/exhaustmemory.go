@@ -1,0 +1,158 @@
+package reaping
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"zombench/bench"
+	"zombench/bench/reaping/parent"
+	"zombench/measure"
+)
+
+// exhaustMemory: the cgroup may have so much memory, and zombies are charged to
+// it. What happens then is for the trial to find out: fork fails, or the OOM
+// killer comes, whose choice it is who dies. Zombies have no memory that it could
+// take.
+func exhaustMemory(t *trial, p plan) error {
+	memcg, ok := t.Memory()
+	if !ok {
+		return fmt.Errorf("the cgroups here account for no memory: %w", measure.ErrNotSupported)
+	}
+	l, err := t.limitTest(p, parent.Options{})
+	if err != nil {
+		return err
+	}
+	// Room for the children that live at the same time, and about count zombies.
+	const living, dead = 2 << 20, 10 << 10
+	if err := limitMemory(memcg, p.parallel*living+p.count*dead); err != nil {
+		return err
+	}
+	killed, err := l.fillMemory(memcg, 20*p.count+p.parallel*1000)
+	if err != nil {
+		return err
+	}
+	return l.freeMemory(killed)
+}
+
+// limitMemory leaves a cgroup so many bytes more than it uses.
+func limitMemory(m measure.Memcg, room int) error {
+	usage, err := m.Usage()
+	if err != nil {
+		return err
+	}
+	file := "memory.max"
+	if m.Version == 1 {
+		file = "memory.limit_in_bytes"
+	} else if err := setLimit(m.Dir, "memory.swap.max", 0); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return setLimit(m.Dir, file, int(usage)+room)
+}
+
+// fillMemory raises count zombies, which do not fit, and records what became of
+// it: whether the OOM killer has killed their parent, and how the bystander
+// fares.
+func (l *limitTest) fillMemory(m measure.Memcg, count int) (killed bool, err error) {
+	l.Doing("raising")
+	r, err := l.parent.Do(l.ctx, parent.Order{Do: parent.Raise, Count: count})
+	if killed = errors.Is(err, parent.ErrEnded); err != nil && !killed {
+		return false, err
+	}
+	kills, err := oomKills(m)
+	if err != nil {
+		return killed, err
+	}
+	bystander, err := l.Lab.FS.Process(l.bystander.PID)
+	bystanderKilled := err != nil || bystander.Zombie()
+	switch {
+	case killed:
+		if err := l.parent.Wait(); err == nil {
+			return killed, bench.Brokenf("the parent has ended by itself")
+		}
+		// Its children came to us, dead and to be collected.
+		zombies, _, err := l.childrenOf(os.Getpid())
+		if err != nil {
+			return killed, err
+		}
+		l.Put(UnitAt+"OOM", float64(zombies))
+		l.Note("the OOM killer has killed the parent of the zombies; bystander killed: %v", bystanderKilled)
+	case r.Error == "":
+		return killed, bench.Brokenf("%d children were started and the limit was not met; %d were killed for it", r.Standing, kills)
+	default:
+		l.Put(UnitAt+r.Error, float64(r.Standing))
+		l.Note("fork fails with %s; killed by the OOM killer: %d; bystander killed: %v", r.Error, kills, bystanderKilled)
+	}
+	l.Put(UnitKilled, float64(kills))
+	refused := bystanderKilled
+	if !refused {
+		// Whether it is refused is a matter of which page is asked for first.
+		try, err := l.bystander.Do(l.ctx, parent.Order{Do: parent.Try})
+		if err != nil && !errors.Is(err, parent.ErrEnded) {
+			return killed, err
+		}
+		refused = err != nil || try.Error != ""
+	}
+	if refused {
+		l.Put(UnitRefused, 1)
+	}
+	return killed, nil
+}
+
+// freeMemory reaps the army, by its parent or, if that was killed, here, and
+// waits until forks work again: the memory comes back after RCU grace periods.
+func (l *limitTest) freeMemory(killed bool) error {
+	l.Doing("reaping")
+	works := func() (bool, error) {
+		try, err := l.parent.Do(l.ctx, parent.Order{Do: parent.Try})
+		return try.Error == "", err
+	}
+	if killed {
+		_ = unix.Kill(l.bystander.PID, syscall.SIGKILL) // an orphan of ours now
+		if _, err := l.Collect(l.ctx); err != nil {
+			return err
+		}
+		works = func() (bool, error) {
+			next, err := l.start(parent.Options{})
+			if errors.Is(err, parent.ErrEnded) {
+				return false, nil // killed as well: not yet
+			}
+			if err == nil {
+				_, err = next.Must(l.ctx, parent.Order{Do: parent.Try})
+			}
+			return true, err
+		}
+	} else if _, err := l.parent.Must(l.ctx, parent.Order{Do: parent.Collect, How: parent.Each}); err != nil {
+		return err
+	}
+	if err := l.Await(l.ctx, "forks work again", 10*time.Millisecond, works); err != nil {
+		return err
+	}
+	l.Put(UnitRecovers, 1)
+	return nil
+}
+
+// oomKills counts the processes of a cgroup that the OOM killer has killed.
+func oomKills(m measure.Memcg) (int, error) {
+	file := "memory.events"
+	if m.Version == 1 {
+		file = "memory.oom_control"
+	}
+	data, err := os.ReadFile(filepath.Join(m.Dir, file))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(data)) {
+		if n, ok := strings.CutPrefix(strings.TrimSpace(line), "oom_kill "); ok {
+			return strconv.Atoi(n)
+		}
+	}
+	return 0, nil // Linux 4.13 has the field
+}

@@ -1,0 +1,43 @@
+// Package tail keeps the end of what a program prints, to quote it when the
+// program has failed.
+package tail
+
+import (
+	"bytes"
+	"io"
+	"sync"
+)
+
+// size is how much is kept, in bytes.
+const size = 4096
+
+// A Log hands on what is written to it and keeps the end. The zero value is
+// ready, and its methods are safe for concurrent use.
+type Log struct {
+	To io.Writer // nil for nobody
+
+	mu  sync.Mutex
+	end []byte
+}
+
+// Write never fails: a log that cannot be written must not end the program.
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.end = append(l.end, p...)
+	if n := len(l.end) - size; n > 0 {
+		l.end = append(l.end[:0], l.end[n:]...)
+	}
+	if l.To != nil {
+		_, _ = l.To.Write(p)
+	}
+	return len(p), nil
+}
+
+// LastLine returns the last line that is not empty, "" if nothing was written.
+func (l *Log) LastLine() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lines := bytes.Split(bytes.TrimSpace(l.end), []byte("\n"))
+	return string(bytes.TrimSpace(lines[len(lines)-1]))
+}

@@ -1,0 +1,73 @@
+package guest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+)
+
+// run starts the program, reaps whatever is left to pid 1 until the program
+// has ended, and ends what remains.
+func run(c Config, stdout, stderr io.Writer) (int, error) {
+	var copies sync.WaitGroup
+	null, err := os.Open("/dev/null")
+	if err != nil {
+		return StatusSetup, err
+	}
+	files := []uintptr{null.Fd()}
+	var ends []*os.File
+	for _, w := range []io.Writer{stdout, stderr} {
+		r, end, err := os.Pipe()
+		if err != nil {
+			return StatusSetup, err
+		}
+		ends = append(ends, end)
+		files = append(files, end.Fd())
+		copies.Go(func() { io.Copy(w, r) })
+	}
+	pid, err := syscall.ForkExec(c.Args[0], c.Args, &syscall.ProcAttr{
+		Dir:   c.Dir,
+		Env:   append([]string{"PATH=/bin:/sbin", "HOME=/tmp", "TERM=dumb"}, c.Env...),
+		Files: files,
+		Sys:   &syscall.SysProcAttr{Setsid: true},
+	})
+	for _, end := range ends {
+		end.Close()
+	}
+	runtime.KeepAlive(null)
+	if err != nil {
+		return StatusSetup, fmt.Errorf("starting %s: %w", c.Args[0], err)
+	}
+	status, err := reap(pid)
+	if err != nil {
+		return StatusSetup, err
+	}
+	// A process that still holds a pipe would keep the copies waiting.
+	if err := syscall.Kill(-1, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return StatusSetup, fmt.Errorf("ending what the program left: %w", err)
+	}
+	copies.Wait()
+	return status, nil
+}
+
+// reap collects children until the one called pid has ended, and returns its
+// exit status as a shell gives it: 128 and more for signals.
+func reap(pid int) (int, error) {
+	for {
+		var ws syscall.WaitStatus
+		got, err := syscall.Wait4(-1, &ws, 0, nil)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+		case err != nil:
+			return 0, fmt.Errorf("waiting for the program: %w", err)
+		case got == pid && ws.Signaled():
+			return 128 + int(ws.Signal()), nil
+		case got == pid && ws.Exited():
+			return ws.ExitStatus(), nil
+		}
+	}
+}

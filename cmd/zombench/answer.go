@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"zombench/results"
+	"zombench/results/report"
+)
+
+// formatFlag adds the flag of a command's format, which means the same for all.
+func formatFlag(flags *pflag.FlagSet, format *string) {
+	flags.StringVar(format, "format", string(report.Text), "`FORMAT` of the answer: "+report.FormatNames())
+}
+
+// completeFormat completes the flag's values in shells.
+func completeFormat(cmd *cobra.Command) {
+	var names []string
+	for _, f := range report.Formats() {
+		names = append(names, string(f))
+	}
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// writeDoc prints the answer of a command.
+func writeDoc(w io.Writer, d report.Doc, format string) error {
+	f, err := report.ParseFormat(format)
+	if err != nil {
+		return usageErrorf("--format: %w", err)
+	}
+	return d.Write(w, f)
+}
+
+// answerFlags say how what was measured is answered.
+type answerFlags struct {
+	query   report.Query
+	format  string
+	plot    plotFlags
+	metrics string
+}
+
+func (a *answerFlags) register(flags *pflag.FlagSet) {
+	formatFlag(flags, &a.format)
+	flags.IntVar(&a.query.Per, "per", 1000, "the number `N` of zombies that the answer speaks of")
+	a.plot.register(flags)
+	flags.StringVar(&a.metrics, "openmetrics", "", "write the answer to this `FILE`, for node_exporter's textfile collector")
+}
+
+// check reports flags that would fail only after the measurement.
+func (a *answerFlags) check() error {
+	if a.query.Per < 1 {
+		return usageErrorf("--per: %d zombies; want 1 or more", a.query.Per)
+	}
+	if _, err := report.ParseFormat(a.format); err != nil {
+		return usageErrorf("--format: %w", err)
+	}
+	if a.metrics != "" {
+		if err := checkDir(a.metrics); err != nil {
+			return err
+		}
+	}
+	return a.plot.check()
+}
+
+// write answers by what a set of results says: prints the document, and writes
+// what else was asked for.
+func (a *answerFlags) write(w io.Writer, set *results.Set) error {
+	r, err := report.New(set, a.query)
+	if err != nil {
+		return queryError(err)
+	}
+	doc := r.Doc()
+	if err := a.plot.draw(doc); err != nil {
+		return err
+	}
+	if a.metrics != "" {
+		if err := writeFile(a.metrics, func(w io.Writer) error { return r.WriteOpenMetrics(w, time.Now()) }); err != nil {
+			return err
+		}
+	}
+	return writeDoc(w, doc, a.format)
+}
+
+// measured reads back what a run has written.
+func measured(written []byte) (*results.Set, []error) {
+	return results.Read(bytes.NewReader(written), "what was measured")
+}

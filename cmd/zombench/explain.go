@@ -1,0 +1,131 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"math/bits"
+
+	"github.com/spf13/cobra"
+
+	"zombench/bench"
+	"zombench/measure"
+	"zombench/measure/btf"
+	"zombench/results"
+	"zombench/results/ledger"
+	"zombench/results/report"
+)
+
+// What zombench explain runs where it is given no file: sizes that are far
+// enough apart for slopes, then a trace of the allocations, and who looks.
+var explained = struct {
+	experiments []string
+	fields      map[string]string
+}{
+	[]string{"memory", "callsites", "watchers"},
+	map[string]string{"count": "500,1000,2000,4000", "parallel": "8"},
+}
+
+func newExplain(all func() []bench.Experiment) *cobra.Command {
+	var f harnessFlags
+	var format string
+	var fields *fieldFlags
+	cmd := &cobra.Command{
+		Use:   "explain [FILE...]",
+		Short: "Break a zombie's memory down by slab cache",
+		Long: `Explain draws up the ledger of one zombie: each slab cache that grows with an
+army, how large its objects are, how they pack into slabs, what the kernel uses
+them for, and which function allocates them. Then it shows how the instruments
+agree: from objects to the charge of the cgroup, from the charge to pages, and
+what is left unexplained of each.
+
+Of result files it explains what they hold. Without a file it measures this
+machine first: armies of several sizes, then a trace of their allocations.
+
+Exit status: 0 the ledger adds up (no more than 0.5 % of the charge and 1.5 % of
+the pages are unexplained), 1 it does not.`,
+		Example: `  zombench explain
+  zombench explain --spawn exec,os-exec
+  zombench explain results/local/mine.txt --format markdown`,
+		RunE: func(cmd *cobra.Command, files []string) error {
+			if _, err := report.ParseFormat(format); err != nil {
+				return usageErrorf("--format: %w", err)
+			}
+			if len(files) > 0 {
+				set, errs := results.Load(files...)
+				return errors.Join(append(errs, explain(cmd.OutOrStdout(), set, format))...)
+			}
+			run, err := explainedExperiments(all())
+			if err != nil {
+				return err
+			}
+			if err := errors.Join(fields.apply(run), f.check(cmd)); err != nil {
+				return err
+			}
+			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), run, func(w io.Writer, set *results.Set) error {
+				return explain(w, set, format)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	formatFlag(flags, &format)
+	f.register(flags)
+	if run, err := explainedExperiments(all()); err == nil {
+		fields = newFieldFlags(flags, run)
+	}
+	completeFormat(cmd)
+	return cmd
+}
+
+// explainedExperiments returns those experiments with the fields that a ledger
+// needs.
+func explainedExperiments(all []bench.Experiment) ([]bench.Experiment, error) {
+	run, err := pick(all, explained.experiments)
+	for _, e := range run[:min(1, len(run))] { // the armies are those of memory
+		for _, field := range e.Fields {
+			if value, ok := explained.fields[field.Name]; ok {
+				err = errors.Join(err, field.Value.Set(value))
+			}
+		}
+	}
+	return run, err
+}
+
+// explain prints the ledgers of a set, and fails if one does not add up.
+func explain(w io.Writer, set *results.Set, format string) error {
+	ledgers, err := ledger.New(set.Records)
+	if err != nil {
+		return err
+	}
+	if err := writeDoc(w, report.Ledger(ledgers), format); err != nil {
+		return err
+	}
+	for _, l := range ledgers {
+		if len(l.Unexplained()) > 0 {
+			return errors.New("the ledger does not add up: more is unexplained than may be")
+		}
+	}
+	return nil
+}
+
+// kernelFacts gathers what a ledger has to know of the running kernel. What
+// cannot be had is left out.
+func kernelFacts(fs measure.FS) (k results.Kernel) {
+	k.PointerBytes = bits.UintSize / 8
+	types, err := btf.Load(fs)
+	if err != nil {
+		return k
+	}
+	for _, name := range ledger.Structs() {
+		if size, err := types.StructSize(name); err == nil {
+			k.Structs = append(k.Structs, results.Counter{Name: name, Value: size})
+		}
+	}
+	if has, err := types.HasMember("task_struct", "thread_info"); err == nil {
+		k.ThreadInfoInTask = results.No
+		if has {
+			k.ThreadInfoInTask = results.Yes
+		}
+	}
+	return k
+}

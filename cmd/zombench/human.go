@@ -1,0 +1,76 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/perf/benchunit"
+)
+
+// humanBytes formats bytes with a binary prefix.
+func humanBytes(n uint64) string {
+	s := benchunit.CommonScale([]float64{float64(n)}, benchunit.Binary)
+	if s.Prefix == "" {
+		return strconv.FormatUint(n, 10) + " B"
+	}
+	return strconv.FormatFloat(float64(n)/s.Factor, 'f', 1, 64) + " " + s.Prefix + "B"
+}
+
+// humanDuration formats a time by its two largest units, rounded down: a limit is
+// not to be met before it is expected. It takes the results of limits.Rate.After.
+func humanDuration(d time.Duration, ok bool) string {
+	const day, year = 24 * time.Hour, 8766 * time.Hour
+	switch {
+	case !ok:
+		return "more than 292 years"
+	case d >= 10*year:
+		return fmt.Sprintf("%d years", d/year)
+	case d >= year:
+		return fmt.Sprintf("%d y %d d", d/year, d%year/day)
+	case d >= day:
+		return fmt.Sprintf("%d d %d h", d/day, d%day/time.Hour)
+	case d >= time.Hour:
+		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
+	case d >= time.Minute:
+		return fmt.Sprintf("%d min %d s", d/time.Minute, d%time.Minute/time.Second)
+	}
+	return fmt.Sprintf("%d s", d/time.Second)
+}
+
+// plural counts things.
+func plural[T int | uint64](n T, thing string) string {
+	switch {
+	case n == 1:
+		return "1 " + thing
+	case strings.HasSuffix(thing, "s"):
+		return fmt.Sprintf("%d %ses", n, thing)
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// clip shortens a text to so many characters.
+func clip(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
+}
+
+// optional formats a number that may not apply.
+func optional[T uint64 | int64](n *T) string {
+	if n == nil {
+		return ""
+	}
+	return fmt.Sprint(*n)
+}
+
+func writeJSON(w io.Writer, value any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(value)
+}

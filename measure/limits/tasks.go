@@ -1,0 +1,93 @@
+package limits
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+
+	"zombench/measure"
+)
+
+// tasks is what is taken of the limits on tasks, counted over all of /proc.
+type tasks struct {
+	seen    uint64
+	of      map[uint64]uint64 // by real uid; a zombie is a task until it is reaped
+	numbers pidSet            // taken: those of tasks, and of groups and sessions that outlive their leaders
+	sawInit bool              // false: /proc hides the processes of others (hidepid)
+}
+
+// countTasks walks /proc. Numbers from pidMax on are left out.
+func countTasks(fs measure.FS, pidMax uint64) (tasks, error) {
+	t := tasks{of: make(map[uint64]uint64), numbers: newPidSet(pidMax)}
+	pids, err := fs.PIDs()
+	if err != nil {
+		return t, fmt.Errorf("counting tasks: %w", err)
+	}
+	for _, pid := range pids {
+		s, err := fs.Status(pid)
+		switch {
+		case errors.Is(err, measure.ErrNotPermitted): // hidepid=1; it is another user's
+			t.seen++
+			t.numbers.add(pid)
+			continue
+		case measure.Gone(err):
+			continue
+		case err != nil:
+			return t, fmt.Errorf("counting tasks: %w", err)
+		}
+		t.sawInit = t.sawInit || pid == 1
+		t.seen += uint64(s.Threads)
+		t.of[s.UID] += uint64(s.Threads)
+		t.numbers.add(pid)
+		t.numbers.add(s.Group)
+		t.numbers.add(s.Session)
+		if s.Threads > 1 {
+			threads, err := fs.Tasks(pid)
+			if err != nil && !measure.Gone(err) && !errors.Is(err, measure.ErrNotPermitted) {
+				return t, fmt.Errorf("counting tasks: %w", err)
+			}
+			for _, tid := range threads {
+				t.numbers.add(tid)
+			}
+		}
+	}
+	return t, nil
+}
+
+// pidSet is a set of process numbers.
+type pidSet struct {
+	words []uint64
+	limit uint64
+}
+
+// newPidSet makes a set of the numbers below limit.
+func newPidSet(limit uint64) pidSet {
+	const most = 1 << 30 // whatever a file says, the kernel has no greater number
+	limit = min(limit, most)
+	return pidSet{words: make([]uint64, (limit+63)/64), limit: limit}
+}
+
+func (s pidSet) add(pid int) {
+	if n := uint64(pid); n < s.limit {
+		s.words[n/64] |= 1 << (n % 64)
+	}
+}
+
+// countFrom returns how many numbers from low up to below high are in the set.
+func (s pidSet) countFrom(low, high uint64) uint64 {
+	var n uint64
+	for i, w := range s.words {
+		first := uint64(i) * 64
+		switch {
+		case first+64 <= low || first >= high:
+			continue
+		case first < low:
+			w &= ^uint64(0) << (low - first)
+		}
+		if first+64 > high {
+			w &= 1<<(high-first) - 1
+		}
+		n += uint64(bits.OnesCount64(w))
+	}
+	return n
+}

@@ -1,0 +1,253 @@
+// Package ledger accounts for every byte of a zombie: the slab caches that grow
+// with an army, what each is for, and how the instruments that read the same
+// memory in different ways agree.
+//
+// A number is understood only when its parts add up to it: objects to the charge
+// of the cgroup, the charge to the pages that were taken, and what is left over is
+// printed beside it. All figures are slopes over armies of several sizes, since a
+// difference takes partly filled slabs for small zombies.
+//
+// In flow records with their raw readings, and what their file says of the kernel;
+// out flow accounts. It does not measure: whoever has the file can draw up the
+// ledger again.
+package ledger
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+
+	"zombench/results"
+	"zombench/results/stats"
+)
+
+// A Role says why a cache grew.
+type Role string
+
+const (
+	// Retained objects belong to the zombies: at least half of one for each.
+	Retained Role = "retained"
+	// Vectors are memcg's: for each slab of accounted objects an array with a
+	// pointer to the obj_cgroup of each of them (mm/slub.c, alloc_slab_obj_exts;
+	// Linux 5.9).
+	Vectors Role = "vectors"
+	// Other is what grew by less than half an object for each zombie.
+	Other Role = "other"
+)
+
+// A Cache is one slab cache that grew with the armies.
+type Cache struct {
+	results.Cache
+	Role        Role
+	Use         []Use          // what it is known to hold for a zombie; empty if nothing is known
+	Objects     stats.Estimate // objects
+	Pages       stats.Estimate // bytes of slabs
+	Order       int            // a slab is 2^Order pages
+	Unaccounted bool           // known not to be charged to the cgroup
+}
+
+// Bytes returns what the objects of one zombie take, padded.
+func (c Cache) Bytes() float64 { return c.Objects.PerZombie * float64(c.Size) }
+
+// packed returns what they take when slabs are full: the slab's rest is lost.
+func (c Cache) packed() float64 {
+	return c.Objects.PerZombie / float64(c.PerSlab) * float64(c.SlabBytes)
+}
+
+// A Flag is what is said against one trial.
+type Flag struct {
+	Trial  string `json:"trial"` // count=500, or control
+	Reason string `json:"reason"`
+}
+
+func newFlag(r *results.Record, reason string) Flag {
+	if r.Control {
+		return Flag{"control", reason}
+	}
+	return Flag{fmt.Sprintf("count=%d", r.N), reason}
+}
+
+// A Ledger is the account of the zombies of one system that were raised in one
+// way.
+type Ledger struct {
+	Labels   []results.Param // of the system, and of the way of raising
+	Counts   []int           // sizes of the armies, ascending
+	Trials   int             // that count
+	Controls int             // that count
+	Broken   []Flag          // trials that do not count
+	Warnings []Flag          // of trials that count
+	Caches   []Cache         // most bytes first
+	Unlisted int             // caches that moved by no more than noise
+	Stack    *Stack          // kernel stack that a zombie keeps; nil if it keeps none
+	Steps    []Step
+	Sites    []results.CallSite // who allocated what, most bytes first; empty if nobody was followed
+	Followed int                // zombies whose allocations the sites are of
+
+	trials, controls []*results.Record
+	page, pointer    uint64           // bytes
+	inTask           results.Tristate // whether thread_info is in the task
+}
+
+// Spawn is the way in which the zombies were raised.
+func (l *Ledger) Spawn() string { return results.Lookup(l.Labels, "spawn") }
+
+// ErrTooLittle means that the trials do not carry a ledger.
+var ErrTooLittle = errors.New("too little was measured for a ledger")
+
+// New draws up the ledgers of all armies among the records, one for each system
+// and way of raising. Those that could not be drawn up are named by the error, which
+// wraps ErrTooLittle.
+func New(records []results.Record) ([]*Ledger, error) {
+	setups := stats.Setups(records)
+	var all []*Ledger
+	var errs []error
+	for _, g := range stats.Groups(setups) {
+		l, err := Of(g, Sites(setups))
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		all = append(all, l)
+	}
+	if len(all)+len(errs) == 0 {
+		return nil, fmt.Errorf("%w: there are no armies", ErrTooLittle)
+	}
+	return all, errors.Join(errs...)
+}
+
+// Of draws up the ledger of one group. Broken trials do not count, and are named.
+// The sites are those of any system and way of raising.
+func Of(g *stats.Group, sites []*results.Record) (*Ledger, error) {
+	l := &Ledger{Labels: g.Labels, trials: stats.Trials(g.Armies...), controls: stats.Trials(g.Controls...)}
+	l.Trials, l.Controls = len(l.trials), len(l.controls)
+	for _, r := range stats.All(slices.Concat(g.Armies, g.Controls)...) {
+		for _, why := range r.Warnings {
+			l.Warnings = append(l.Warnings, newFlag(r, why))
+		}
+		if r.Broken != "" {
+			l.Broken = append(l.Broken, newFlag(r, r.Broken))
+		}
+	}
+	for _, r := range l.trials {
+		if !slices.Contains(l.Counts, r.N) {
+			l.Counts = append(l.Counts, r.N)
+		}
+	}
+	slices.Sort(l.Counts)
+	if err := l.enough(); err != nil {
+		return nil, err
+	}
+	facts := l.trials[0].Facts
+	l.page, _ = strconv.ParseUint(g.Label("page-size"), 10, 64) // 0 if unknown
+	l.pointer, l.inTask = facts.Kernel.PointerBytes, facts.Kernel.ThreadInfoInTask
+	l.addCaches(facts)
+	l.addSites(g, sites)
+	l.reconcile()
+	return l, nil
+}
+
+// enough reports what a ledger lacks.
+func (l *Ledger) enough() error {
+	if len(l.Counts) < 2 {
+		why := ""
+		if len(l.Broken) > 0 {
+			why = fmt.Sprintf("; %d trials are broken, such as %s: %s", len(l.Broken), l.Broken[0].Trial, l.Broken[0].Reason)
+		}
+		return fmt.Errorf("%w of spawn %s: armies of %v count, and a slope needs two sizes%s", ErrTooLittle, l.Spawn(), l.Counts, why)
+	}
+	for _, r := range slices.Concat(l.trials, l.controls) {
+		before, ok1 := r.Reading("before")
+		after, ok2 := r.Reading("after")
+		if !ok1 || !ok2 || len(r.Facts.Caches) == 0 || !r.Control && len(before.Caches)+len(after.Caches) == 0 {
+			return fmt.Errorf("%w: %s has no readings of slab caches; as root, zombench run memory -o FILE makes a file that has", ErrTooLittle, r.File)
+		}
+	}
+	return nil
+}
+
+// Retained returns the names of the caches that hold objects of the zombies.
+func (l *Ledger) Retained() []string {
+	var names []string
+	for _, c := range l.Caches {
+		if c.Role == Retained {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// slope estimates what a zombie adds to the change that a trial shows.
+func (l *Ledger) slope(change func(*results.Record) float64) stats.Estimate {
+	var counts, added, moved []float64
+	for _, r := range l.trials {
+		counts, added = append(counts, float64(r.N)), append(added, change(r))
+	}
+	for _, r := range l.controls {
+		moved = append(moved, change(r))
+	}
+	// It fails on numbers that are none, and differences of counters are some.
+	e, _ := stats.NewEstimate(counts, added, moved)
+	return e
+}
+
+// counter estimates what a zombie adds to a counter, times sign; nil if a trial
+// lacks it.
+func (l *Ledger) counter(name string, sign float64) *stats.Estimate {
+	missing := false
+	e := l.slope(func(r *results.Record) float64 {
+		before, _ := r.Reading("before")
+		after, _ := r.Reading("after")
+		was, ok1 := before.Counter(name)
+		is, ok2 := after.Counter(name)
+		missing = missing || !ok1 || !ok2
+		return sign * difference(was, is)
+	})
+	if missing {
+		return nil
+	}
+	return &e
+}
+
+// difference of two readings of a counter, which may go down.
+func difference(before, after uint64) float64 { return float64(int64(after - before)) }
+
+// grown returns by how many objects and slabs a cache grew in a trial. One that
+// is absent has not moved.
+func grown(r *results.Record, name string) (objects, slabs float64) {
+	before, _ := r.Reading("before")
+	after, _ := r.Reading("after")
+	was, _ := before.Cache(name)
+	is, _ := after.Cache(name)
+	return difference(was.Objects, is.Objects), difference(was.Slabs, is.Slabs)
+}
+
+// addCaches finds the caches that grew, of those that the file describes.
+func (l *Ledger) addCaches(facts *results.Facts) {
+	for _, described := range facts.Caches {
+		c := Cache{Cache: described, Role: Other, Unaccounted: described.Charged == results.No, Use: uses(described, facts)}
+		if len(c.Aliases) == 0 {
+			c.Aliases = []string{c.Name}
+		}
+		c.Objects = l.slope(func(r *results.Record) float64 { objects, _ := grown(r, c.Name); return objects })
+		if !c.Objects.AboveNoise() || c.PerSlab == 0 {
+			l.Unlisted++
+			continue
+		}
+		c.Pages = l.slope(func(r *results.Record) float64 { _, slabs := grown(r, c.Name); return slabs * float64(c.SlabBytes) })
+		if l.page > 0 {
+			c.Order = int(math.Log2(float64(max(c.SlabBytes, l.page) / l.page)))
+		}
+		if c.Objects.PerZombie >= 0.5 {
+			c.Role = Retained
+		}
+		l.Caches = append(l.Caches, c)
+	}
+	slices.SortStableFunc(l.Caches, func(a, b Cache) int {
+		return cmp.Or(cmp.Compare(rank(a.Role), rank(b.Role)), cmp.Compare(b.Bytes(), a.Bytes()))
+	})
+}
+
+func rank(r Role) int { return slices.Index([]Role{Retained, Vectors, Other}, r) }

@@ -1,0 +1,62 @@
+package ledger
+
+import (
+	"cmp"
+	"slices"
+
+	"zombench/results"
+	"zombench/results/stats"
+)
+
+// Sites returns the trials that followed who allocates what zombies keep.
+func Sites(setups []*stats.Setup) []*results.Record {
+	return slices.DeleteFunc(slices.Clone(stats.Trials(setups...)), func(r *results.Record) bool { return len(r.Sites) == 0 })
+}
+
+// addSites takes in the latest sites of the same system and way of raising, and
+// what they tell of caches whose objects are not charged to the cgroup.
+func (l *Ledger) addSites(g *stats.Group, all []*results.Record) {
+	for _, r := range all {
+		if r.Param("spawn") != g.Label("spawn") || stats.KeyOf(r.Config) != stats.KeyOf(l.trials[0].Config) {
+			continue
+		}
+		l.Followed, l.Sites = r.N, narrow(r.Sites, l.Retained())
+	}
+	slices.SortStableFunc(l.Sites, func(a, b results.CallSite) int {
+		return cmp.Compare(b.Allocated*b.Objects, a.Allocated*a.Objects)
+	})
+	for _, name := range unaccounted(l.Sites) {
+		for i := range l.Caches {
+			l.Caches[i].Unaccounted = l.Caches[i].Unaccounted || l.Caches[i].Name == name
+		}
+	}
+}
+
+// narrow rules out caches that a site may be of if others are among those that
+// are known to grow with the zombies.
+func narrow(sites []results.CallSite, grow []string) []results.CallSite {
+	sites = slices.Clone(sites)
+	for i, s := range sites {
+		likely := slices.DeleteFunc(slices.Clone(s.Caches), func(c string) bool { return !slices.Contains(grow, c) })
+		if len(likely) > 0 {
+			sites[i].Caches = likely
+		}
+	}
+	return sites
+}
+
+// unaccounted returns the caches all of whose objects are known not to be
+// charged to the cgroup.
+func unaccounted(sites []results.CallSite) []string {
+	var names []string
+	charged := make(map[string]bool)
+	for _, s := range sites {
+		for _, c := range s.Caches {
+			charged[c] = charged[c] || s.Accounted != results.No
+			if !slices.Contains(names, c) {
+				names = append(names, c)
+			}
+		}
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return charged[name] })
+}

@@ -1,0 +1,576 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/perf/benchfmt"
+	"golang.org/x/perf/benchmath"
+	"golang.org/x/perf/benchproc"
+	"golang.org/x/perf/benchunit"
+
+	"zombench/results"
+	"zombench/results/stats"
+)
+
+// A Comparison is what one unit says under several conditions, side by side: the
+// same numbers as benchstat's, cell by cell.
+type Comparison struct {
+	Unit   string          // tidied, and over as many zombies as the report speaks of
+	Better int             // by the unit's metadata: +1 higher, -1 lower, 0 not said
+	Of     []results.Param // what these trials are of, where there are other tables
+	Rows   []ComparedRow
+	Cols   []string // the first is what the others are compared with
+	Keys   []string // what names a row
+	// Differs lists what else differs between the columns.
+	Differs                []string
+	Trials, Broken, Warned int // trials that count; that do not; among the first, flagged
+	Warnings               []string
+	colParams              [][]results.Param // of each column
+}
+
+// A ComparedRow has a cell for each column, nil where nothing was measured.
+type ComparedRow struct {
+	Key   []string // as Comparison.Keys
+	Cells []*ComparedCell
+}
+
+// A ComparedCell is a cell, and how it differs from the first of its row.
+type ComparedCell struct {
+	stats.Cell
+	Broken int     // trials of it that do not count
+	Change *Change // nil for the first, and without one
+}
+
+// A Change is the test of whether two samples come from one distribution.
+type Change struct {
+	benchmath.Comparison
+	// Ratio is new median over old, NaN or infinite if the old one is zero.
+	Ratio   float64
+	Percent string // as benchstat writes it: ~ if it is not significant
+}
+
+// Significant reports whether the samples differ by more than chance would have
+// it.
+func (c Change) Significant() bool { return c.P <= c.Alpha }
+
+// mixed is what one cell is computed from, and what it mixes.
+type mixed struct {
+	setups []*stats.Setup
+	rest   map[benchproc.Key]bool
+}
+
+type cellKey struct{ table, row, col benchproc.Key }
+
+// compare puts the setups side by side; groupOf finds the controls of an army.
+func (q Query) compare(setups []*stats.Setup, groupOf map[*stats.Setup]*stats.Group, units benchfmt.UnitMetadataMap) ([]Comparison, error) {
+	p, cells, err := q.cells(setups)
+	if err != nil {
+		return nil, err
+	}
+	if q.Table == "" {
+		// No cell may mix benchmarks or configurations unless it was asked for.
+		if q.Table = strings.Join(mixedKeys(p, setups, cells), ","); q.Table != "" {
+			if p, cells, err = q.cells(setups); err != nil {
+				return nil, err
+			}
+		}
+	}
+	tables := make(map[benchproc.Key]bool)
+	for k := range cells {
+		tables[k.table] = true
+	}
+	var all []Comparison
+	for _, table := range sortedKeys(tables) {
+		t := newCompared(table, cells)
+		base := Comparison{Differs: t.differs(), Warnings: t.mixes()}
+		for _, f := range benchproc.NonSingularFields(sortedKeys(tables)) {
+			base.Of = append(base.Of, results.Param{Key: labelKey(f), Value: table.Get(f)})
+		}
+		for _, f := range p.row.FlattenedFields() {
+			base.Keys = append(base.Keys, labelKey(f))
+		}
+		trials := stats.Trials(t.setups...)
+		base.Trials, base.Broken = len(trials), len(stats.Broken(t.setups...))
+		for _, r := range trials {
+			base.Warned += min(1, len(r.Warnings))
+		}
+		for _, unit := range stats.Units(trials) {
+			if q.wanted(unit) {
+				c := base
+				c.Warnings = slices.Clone(base.Warnings)
+				c.fill(q, unit, t, groupOf, units)
+				all = append(all, c)
+			}
+		}
+	}
+	return all, nil
+}
+
+// cells sorts the setups into cells. Controls are not compared.
+func (q Query) cells(setups []*stats.Setup) (projections, map[cellKey]*mixed, error) {
+	everything, err := benchproc.NewFilter("*")
+	if err != nil {
+		return projections{}, nil, err
+	}
+	p, err := q.projections(setups, everything)
+	if err != nil {
+		return projections{}, nil, err
+	}
+	cells := make(map[cellKey]*mixed)
+	for _, s := range setups {
+		if s.First.Control {
+			continue
+		}
+		res := q.view(s.First)
+		at := cellKey{p.table.Project(res), p.row.Project(res), p.col.Project(res)}
+		if cells[at] == nil {
+			cells[at] = &mixed{rest: make(map[benchproc.Key]bool)}
+		}
+		c := cells[at]
+		c.setups = append(c.setups, s)
+		if rest := p.rest.Project(res); len(s.Trials) > 0 {
+			c.rest[rest] = true
+		}
+	}
+	return p, cells, nil
+}
+
+// mixedKeys lists what there must be tables of their own for.
+func mixedKeys(p projections, setups []*stats.Setup, cells map[cellKey]*mixed) []string {
+	var keys []string
+	if slices.ContainsFunc(setups, func(s *stats.Setup) bool { return !s.First.Control && s.First.Bench != setups[0].First.Bench }) {
+		keys = append(keys, ".name")
+	}
+	mixes := make(map[string]bool)
+	for _, c := range cells {
+		for _, f := range benchproc.NonSingularFields(sortedKeys(c.rest)) {
+			mixes[f.Name] = f.Name != ".fullname"
+		}
+	}
+	for _, f := range p.rest.FlattenedFields() {
+		switch {
+		case !mixes[f.Name]:
+		case isPlainKey(f.Name):
+			keys = append(keys, f.Name)
+		default:
+			keys = append(keys, strconv.Quote(f.Name))
+		}
+	}
+	return keys
+}
+
+// compared is the cells of one table.
+type compared struct {
+	table      benchproc.Key
+	rows, cols []benchproc.Key
+	cells      map[cellKey]*mixed
+	setups     []*stats.Setup // by row and column
+}
+
+func newCompared(table benchproc.Key, cells map[cellKey]*mixed) compared {
+	rows, cols := make(map[benchproc.Key]bool), make(map[benchproc.Key]bool)
+	for k := range cells {
+		if k.table == table {
+			rows[k.row], cols[k.col] = true, true
+		}
+	}
+	t := compared{table: table, rows: sortedKeys(rows), cols: sortedKeys(cols), cells: cells}
+	for _, row := range t.rows {
+		for _, col := range t.cols {
+			if c := t.cell(row, col); c != nil {
+				t.setups = append(t.setups, c.setups...)
+			}
+		}
+	}
+	return t
+}
+
+func (t compared) cell(row, col benchproc.Key) *mixed { return t.cells[cellKey{t.table, row, col}] }
+
+// each calls f for every cell there is.
+func (t compared) each(f func(*mixed)) {
+	for k, c := range t.cells {
+		if k.table == t.table {
+			f(c)
+		}
+	}
+}
+
+// differs lists what differs in the table that nobody has asked for.
+func (t compared) differs() (keys []string) {
+	rest := make(map[benchproc.Key]bool)
+	t.each(func(c *mixed) { maps.Copy(rest, c.rest) })
+	for _, f := range benchproc.NonSingularFields(sortedKeys(rest)) {
+		if f.Name != ".fullname" {
+			keys = append(keys, f.Name)
+		}
+	}
+	return keys
+}
+
+// mixes warns of cells that hold trials of several names.
+func (t compared) mixes() []string {
+	names := make(map[string]bool)
+	t.each(func(c *mixed) {
+		var labels [][]results.Param
+		for key := range c.rest {
+			labels = append(labels, nameIn(key))
+		}
+		for _, key := range stats.Varying(labels) {
+			names[key] = true
+		}
+	})
+	if len(names) == 0 {
+		return nil
+	}
+	return []string{"cells mix trials that differ in " + list(slices.Sorted(maps.Keys(names)))}
+}
+
+// nameIn returns what a key says of the benchmark's name; name is what has no
+// key of its own.
+func nameIn(key benchproc.Key) []results.Param {
+	var params []results.Param
+	for _, f := range key.Projection().FlattenedFields() {
+		if f.Name != ".fullname" {
+			continue
+		}
+		base, parts := benchfmt.Name(key.Get(f)).Parts()
+		params = append(params, results.Param{Key: "name", Value: string(base)})
+		for _, part := range parts {
+			k, v, ok := strings.Cut(strings.TrimPrefix(string(part), "/"), "=")
+			if !ok {
+				k, v = "name", string(part)
+			}
+			params = append(params, results.Param{Key: k, Value: v})
+		}
+	}
+	return params
+}
+
+// fill computes the cells of one unit.
+func (c *Comparison) fill(q Query, unit string, t compared, groupOf map[*stats.Setup]*stats.Group, units benchfmt.UnitMetadataMap) {
+	_, tidy := benchunit.Tidy(1, unit)
+	scaled, factor := q.scale(tidy)
+	c.Unit, c.Better = scaled, units.GetBetter(tidy)
+	assume := units.GetAssumption(tidy)
+
+	// A column or row that has nothing in this unit is no part of its table.
+	cells := make([][]*ComparedCell, len(t.rows))
+	samples := make([][]*benchmath.Sample, len(t.rows))
+	some := make([]bool, len(t.cols))
+	for i, row := range t.rows {
+		cells[i], samples[i] = make([]*ComparedCell, len(t.cols)), make([]*benchmath.Sample, len(t.cols))
+		for j, col := range t.cols {
+			m := t.cell(row, col)
+			if m == nil {
+				continue
+			}
+			cell, sample := stats.NewCell(unit, stats.Trials(m.setups...), controlsOf(m.setups, groupOf), assume)
+			if cell.N > 0 {
+				cells[i][j] = &ComparedCell{Cell: cell.Times(factor), Broken: len(stats.Broken(m.setups...))}
+				samples[i][j], some[j] = sample, true
+			}
+		}
+	}
+	first := slices.Index(some, true)
+	for j, col := range t.cols {
+		if some[j] {
+			c.addColumn(col)
+		}
+	}
+	for i, row := range t.rows {
+		r := ComparedRow{}
+		for _, f := range row.Projection().FlattenedFields() {
+			r.Key = append(r.Key, row.Get(f))
+		}
+		empty := true
+		for j, cell := range cells[i] {
+			if some[j] {
+				r.Cells = append(r.Cells, cell)
+			}
+			if cell == nil {
+				continue
+			}
+			empty = false
+			c.warn(cell.Warnings)
+			if base := cells[i][first]; base != nil && j > first {
+				// Before scaling: ties may not come and go with it.
+				change := assume.Compare(samples[i][first], samples[i][j])
+				cell.Change = &Change{change, cell.Center / base.Center, change.FormatDelta(base.Center, cell.Center)}
+				c.warn(change.Warnings)
+			}
+		}
+		if !empty {
+			c.Rows = append(c.Rows, r)
+		}
+	}
+}
+
+// controlsOf returns the controls of the groups that some armies are of.
+func controlsOf(setups []*stats.Setup, groupOf map[*stats.Setup]*stats.Group) (controls []*results.Record) {
+	seen := make(map[*stats.Group]bool)
+	for _, s := range setups {
+		if g := groupOf[s]; g != nil && !seen[g] {
+			seen[g] = true
+			controls = append(controls, stats.Trials(g.Controls...)...)
+		}
+	}
+	return controls
+}
+
+func (c *Comparison) addColumn(col benchproc.Key) {
+	var names []string
+	var params []results.Param
+	for _, f := range col.Projection().FlattenedFields() {
+		names = append(names, cmp.Or(col.Get(f), "none"))
+		params = append(params, results.Param{Key: labelKey(f), Value: col.Get(f)})
+	}
+	c.Cols = append(c.Cols, strings.Join(names, " "))
+	c.colParams = append(c.colParams, params)
+}
+
+// warn keeps each warning once.
+func (c *Comparison) warn(all []error) {
+	for _, text := range texts(all) {
+		if !slices.Contains(c.Warnings, text) {
+			c.Warnings = append(c.Warnings, text)
+		}
+	}
+}
+
+func labelKey(f *benchproc.Field) string {
+	switch f.Name {
+	case ".fullname":
+		return "name"
+	case ".name":
+		return "benchmark"
+	}
+	return strings.TrimPrefix(f.Name, "/")
+}
+
+func sortedKeys[T any](m map[benchproc.Key]T) []benchproc.Key {
+	keys := slices.Collect(maps.Keys(m))
+	benchproc.SortKeys(keys)
+	return keys
+}
+
+// rowParams says what table and row are of.
+func (c Comparison) rowParams(i int) []results.Param {
+	params := slices.Clone(c.Of)
+	for k, key := range c.Keys {
+		params = append(params, results.Param{Key: key, Value: c.Rows[i].Key[k]})
+	}
+	return params
+}
+
+// quantity suits all cells.
+func (c Comparison) quantity() stats.Quantity {
+	var centers []float64
+	for _, r := range c.Rows {
+		for _, cell := range r.Cells {
+			if cell != nil && !cell.BelowNoise {
+				centers = append(centers, cell.Center)
+			}
+		}
+	}
+	return stats.NewQuantity(c.Unit, centers...)
+}
+
+// title is the unit, over what, and which trials.
+func (c Comparison) title() string {
+	title := c.Unit
+	if base, per, ok := results.PerZombies(c.Unit); ok {
+		title = base + " per " + zombies(per)
+	}
+	var of []string
+	for _, p := range c.Of {
+		of = append(of, p.Key+" "+cmp.Or(p.Value, "none"))
+	}
+	if len(of) > 0 {
+		title += " (" + strings.Join(of, ", ") + ")"
+	}
+	return title
+}
+
+// section is the comparison with all that stands beside its medians.
+func (c Comparison) section() Section {
+	t := Table{Columns: c.labelColumns()}
+	for j, col := range c.Cols {
+		t.Columns = append(t.Columns, Column{Name: col, Unit: c.Unit})
+		if j > 0 {
+			t.Columns = append(t.Columns, Column{Name: "vs " + c.Cols[0]}, Column{Name: "p"})
+		}
+		t.Columns = append(t.Columns, Column{Name: "n"})
+	}
+	q := c.quantity()
+	for _, r := range c.Rows {
+		row := c.labelCells(r)
+		for j, cell := range r.Cells {
+			if cell == nil {
+				row = append(row, Words("-"))
+				row = append(row, make([]Cell, 1+2*min(j, 1))...)
+				continue
+			}
+			row = append(row, valueCell(cell.Cell, q))
+			if j > 0 {
+				row = append(row, cell.Change.cells()...)
+			}
+			row = append(row, Number(float64(cell.N), strconv.Itoa(cell.N)))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	s := Section{Heading: c.title(), Tables: []Table{t}}
+	caption := "median ± 95 % interval of n trials"
+	if len(c.Cols) > 1 {
+		caption += "; ~ is no significant change (p of a Mann-Whitney U test is above 0.05)"
+	}
+	s.Notes = append(s.Notes, caption)
+	if len(c.Differs) > 0 && len(c.Cols) > 1 {
+		note := "the columns also differ in " + list(c.Differs)
+		if heading(c.Unit) == "sec" && (slices.Contains(c.Differs, "cpu") || slices.Contains(c.Differs, "vm")) {
+			note += ": times on different machines say nothing about kernels"
+		}
+		s.Notes = append(s.Notes, note)
+	}
+	s.Notes = append(s.Notes, c.flagNotes()...)
+	return s
+}
+
+// cells are a change and how certain it is; p is 0 where the values are exact.
+func (c *Change) cells() []Cell {
+	if c == nil {
+		return []Cell{{}, {}}
+	}
+	p := Cell{}
+	if c.P != 0 {
+		p = Number(c.P, fmt.Sprintf("%.3f", c.P))
+	}
+	return []Cell{Number(c.Ratio-1, c.Percent), p}
+}
+
+// medians is the comparison without all that stands beside them.
+func (c Comparison) medians() Section {
+	t := Table{Columns: c.labelColumns()}
+	for _, col := range c.Cols {
+		t.Columns = append(t.Columns, Column{Name: col, Unit: c.Unit})
+	}
+	q := c.quantity()
+	var all []stats.Cell
+	for _, r := range c.Rows {
+		row := c.labelCells(r)
+		for _, cell := range r.Cells {
+			if cell == nil {
+				row = append(row, Words("-"))
+				continue
+			}
+			all = append(all, cell.Cell)
+			text := q.Format(cell.Center)
+			if cell.BelowNoise {
+				text = "below noise"
+			}
+			if cell.Broken > 0 { // what is left may be no better
+				text += fmt.Sprintf(" (%d of %d)", cell.N, cell.N+cell.Broken)
+			}
+			row = append(row, Interval(cell.Center, cell.Lo, cell.Hi, text))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	s := Section{Heading: c.title(), Tables: []Table{t}, Notes: []string{spread(all)}}
+	if c.Broken > 0 {
+		s.Notes = append(s.Notes, "(k of n): k of n trials count, the others are broken")
+	}
+	s.Notes = append(s.Notes, c.flagNotes()...)
+	return s
+}
+
+// spread says of how many trials medians are, and how wide their intervals.
+func spread(cells []stats.Cell) string {
+	fewest, most, widest := cells[0].N, 0, 0.0
+	for _, c := range cells {
+		fewest, most = min(fewest, c.N), max(most, c.N)
+		if wide := c.Hi - c.Lo; c.Center != 0 || !stats.Finite(wide) {
+			widest = max(widest, wide/2/max(c.Center, -c.Center))
+		}
+	}
+	text := fmt.Sprintf("median of %d to %d trials", fewest, most)
+	if fewest == most {
+		text = fmt.Sprintf("median of %s", plural(fewest, "trial"))
+	}
+	if stats.Finite(widest) {
+		return text + fmt.Sprintf("; the widest 95 %% interval is ± %.2g %%", 100*widest)
+	}
+	return text + "; some have no 95 % interval: too few trials"
+}
+
+// labelColumns are the columns that name the rows; what is said of no row has
+// none.
+func (c Comparison) labelColumns() []Column {
+	var columns []Column
+	for i, key := range c.Keys {
+		if c.labelled(i) {
+			words := slices.ContainsFunc(c.Rows, func(r ComparedRow) bool { return !isNumber(r.Key[i]) })
+			columns = append(columns, Column{Name: key, Left: words})
+		}
+	}
+	return columns
+}
+
+func (c Comparison) labelCells(r ComparedRow) []Cell {
+	var cells []Cell
+	for i, key := range r.Key {
+		if c.labelled(i) {
+			cells = append(cells, Words(key))
+		}
+	}
+	return cells
+}
+
+func (c Comparison) labelled(i int) bool {
+	return slices.ContainsFunc(c.Rows, func(r ComparedRow) bool { return r.Key[i] != "" })
+}
+
+// flagNotes says what is the matter with the trials.
+func (c Comparison) flagNotes() (notes []string) {
+	if f := flags(c.Broken, c.Warned); f != "" {
+		note := "trials: " + f
+		if c.Broken > 0 {
+			note += "; broken ones do not count"
+		}
+		notes = append(notes, note)
+	}
+	return append(notes, c.Warnings...)
+}
+
+// flags says how many trials of a row are broken or flagged.
+func flags(broken, warned int) string {
+	var flags []string
+	if broken > 0 {
+		flags = append(flags, fmt.Sprintf("%d broken", broken))
+	}
+	if warned > 0 {
+		flags = append(flags, fmt.Sprintf("%d with warnings", warned))
+	}
+	return strings.Join(flags, ", ")
+}
+
+// valueCell prints a median with its interval, where there is one.
+func valueCell(c stats.Cell, q stats.Quantity) Cell {
+	text := q.Format(c.Center) + " ± " + c.PctRangeString()
+	switch {
+	case c.BelowNoise:
+		text = "below noise"
+	case c.Method == "exact" && c.Lo == c.Hi:
+		text = strconv.FormatFloat(c.Center, 'g', -1, 64)
+	}
+	return Interval(c.Center, c.Lo, c.Hi, text)
+}
+
+func isNumber(s string) bool {
+	_, err := strconv.ParseFloat(s, 64)
+	return err == nil || s == ""
+}

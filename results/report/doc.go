@@ -1,0 +1,110 @@
+package report
+
+import (
+	"math"
+	"slices"
+
+	"zombench/results/figure"
+)
+
+// A Doc is the answer of a command: facts, tables and pictures, which every
+// format renders in its own way.
+type Doc struct {
+	Title    string   // of a page; text and Markdown, which are read beside others, leave it out
+	Facts    []string // sentences: the answer first, then what it rests on
+	Sections []Section
+	Notes    []string // what else a reader should know
+	// Data is what JSON has instead of all that, where programs want more than
+	// tables say. Nil for the tables themselves.
+	Data any
+}
+
+// A Section is a part of a Doc.
+type Section struct {
+	Heading string
+	Facts   []string // as in a Doc
+	Tables  []Table
+	Figures []figure.Figure // for formats that have pictures
+	Notes   []string        // below the tables: how to read them
+}
+
+// A Table is columns and rows, each with a cell for each column.
+type Table struct {
+	Name    string // "" if the section has no other
+	Columns []Column
+	Rows    [][]Cell
+}
+
+// A Column is what its cells have in common.
+type Column struct {
+	Name string
+	Unit string // of the values; for programs, people read it in the cells
+	Left bool   // words begin on the left, numbers end on the right
+}
+
+// A Cell is text for people, and for programs a number with its interval, if it
+// is one.
+type Cell struct {
+	Text   string
+	Value  *float64
+	Lo, Hi *float64
+}
+
+// Words returns a cell of words.
+func Words(s string) Cell { return Cell{Text: s} }
+
+// Number returns a cell of a number in the base unit, as it is shown to people. What
+// is infinite or no number has no value.
+func Number(v float64, text string) Cell { return Cell{Text: text, Value: finite(v)} }
+
+// Interval returns a cell of a number with its interval.
+func Interval(v, lo, hi float64, text string) Cell {
+	return Cell{Text: text, Value: finite(v), Lo: finite(lo), Hi: finite(hi)}
+}
+
+func finite(v float64) *float64 {
+	if math.IsInf(v, 0) || math.IsNaN(v) {
+		return nil
+	}
+	return &v
+}
+
+// Figures returns the pictures of a Doc that have one of the names, all if there
+// are no names.
+func (d Doc) Figures(names ...string) []figure.Figure {
+	var some []figure.Figure
+	for _, s := range d.Sections {
+		for _, f := range s.Figures {
+			if len(names) == 0 || slices.Contains(names, f.Name) {
+				some = append(some, f)
+			}
+		}
+	}
+	return some
+}
+
+// Append adds what another Doc says, for a command that answers several
+// questions. The title and the data stay.
+func (d *Doc) Append(other Doc) {
+	if len(other.Facts) > 0 {
+		d.Sections = append(d.Sections, Section{Facts: other.Facts})
+	}
+	d.Sections = append(d.Sections, other.Sections...)
+	d.Notes = append(d.Notes, other.Notes...)
+}
+
+// WithoutEmpty returns the table without the columns in which no row says
+// anything.
+func (t Table) WithoutEmpty() Table {
+	keep := Table{Name: t.Name, Rows: make([][]Cell, len(t.Rows))}
+	for i, c := range t.Columns {
+		if !slices.ContainsFunc(t.Rows, func(row []Cell) bool { return row[i].Text != "" }) {
+			continue
+		}
+		keep.Columns = append(keep.Columns, c)
+		for j, row := range t.Rows {
+			keep.Rows[j] = append(keep.Rows[j], row[i])
+		}
+	}
+	return keep
+}

@@ -1,0 +1,56 @@
+package report
+
+import "zombench/results/figure"
+
+// Doc makes the document: the answer, the comparison and the pictures, the
+// tables, and what the answer of each system rests on.
+func (r *Report) Doc() Doc {
+	d := Doc{Title: "What zombies cost", Data: data{r}}
+	var systems []Section
+	switch {
+	case len(r.Summaries) == 1:
+		d.Facts = append([]string{r.Summaries[0].Sentence()}, r.Summaries[0].Facts()...)
+	case len(r.Summaries) > 1:
+		if h := headline(r.Summaries); h != "" {
+			d.Facts = []string{h}
+		}
+		for _, s := range r.Summaries {
+			systems = append(systems, Section{Facts: append([]string{s.Sentence()}, r.evidence(s)...)})
+		}
+	default:
+		d.Title = "Benchmarks"
+		if text := r.overview(); text != "" {
+			d.Facts = []string{text}
+		}
+	}
+	for _, c := range r.Comparisons {
+		if r.Query.Medians {
+			d.Sections = append(d.Sections, c.medians())
+		} else {
+			d.Sections = append(d.Sections, c.section())
+		}
+	}
+	if !r.Query.compares() {
+		d.Sections = append(d.Sections, estimates(r.Query, r.Summaries)...)
+	}
+	if figures := r.figures(); len(figures) > 0 {
+		d.Sections = append(d.Sections, Section{Figures: figures})
+	}
+	for _, t := range r.Tables {
+		d.Sections = append(d.Sections, t.section())
+	}
+	d.Sections = append(d.Sections, systems...)
+	return d
+}
+
+// evidence is what is said below the sentence of one system among others: all of
+// it in a report of everything, and only what is flagged in a comparison.
+func (r *Report) evidence(s Summary) []string {
+	if r.Query.compares() {
+		return s.flagFacts()
+	}
+	return s.Facts()
+}
+
+// Figures draws the pictures of these names, or all for none.
+func (r *Report) Figures(names ...string) []figure.Figure { return r.Doc().Figures(names...) }

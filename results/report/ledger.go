@@ -1,0 +1,285 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"zombench/results"
+	"zombench/results/ledger"
+	"zombench/results/stats"
+)
+
+// Ledger answers what a zombie consists of, by the ledgers of several systems or
+// ways of raising.
+func Ledger(all []*ledger.Ledger) Doc {
+	d := Doc{Title: "What a zombie consists of", Data: ledgerData(all)}
+	for _, l := range all {
+		d.Sections = append(d.Sections, accountSections(l)...)
+	}
+	if len(all) > 1 {
+		d.Sections = append(d.Sections, sideBySide(all))
+	}
+	return d
+}
+
+func accountSections(l *ledger.Ledger) []Section {
+	account := Section{Facts: append([]string{ledgerSentence(l)}, ledgerFacts(l)...), Tables: []Table{cacheTable(l)},
+		Notes: []string{"objects, bytes and pages are what one zombie adds; struct is its size by BTF, and by how much its objects are larger or smaller"}}
+	reconciliation := Section{Tables: []Table{stepTable(l)}}
+	for _, s := range l.Unexplained() {
+		reconciliation.Notes = append(reconciliation.Notes, complaint(s))
+	}
+	sections := []Section{account, reconciliation}
+	if len(l.Sites) == 0 {
+		sections[1].Notes = append(sections[1].Notes, "without call sites: these trials followed no allocations")
+		return sections
+	}
+	return append(sections, Section{
+		Facts:  []string{fmt.Sprintf("What each of %s still held that were followed from clone to reap:", plural(l.Followed, "zombie"))},
+		Tables: []Table{siteTable(l)},
+	})
+}
+
+// ledgerSentence is the ledger in one line.
+func ledgerSentence(l *ledger.Ledger) string {
+	var parts []string
+	for _, s := range l.Steps {
+		if s.BelowNoise() {
+			continue
+		}
+		switch s.Name {
+		case ledger.StepObjects:
+			parts = append(parts, fmt.Sprintf("%.0f B of slab objects", s.Bytes))
+		case ledger.StepStack:
+			parts = append(parts, fmt.Sprintf("%.0f B of kernel stack", s.Bytes))
+		case ledger.StepCharge:
+			parts = append(parts, fmt.Sprintf("%.0f B charged to its cgroup", s.Bytes))
+		case ledger.StepPages:
+			parts = append(parts, fmt.Sprintf("%.0f B of slab pages", s.Bytes))
+		}
+	}
+	return fmt.Sprintf("One zombie on %s, raised by %s: %s.", systemOf(l.Labels), cmp.Or(l.Spawn(), "unknown means"), strings.Join(parts, ", "))
+}
+
+// ledgerFacts say what the ledger rests on.
+func ledgerFacts(l *ledger.Ledger) []string {
+	facts := []string{fmt.Sprintf("Theil-Sen slopes over armies of %s; trials: %d, controls without zombies: %d; caches that moved by no more than noise, not listed: %d",
+		list(l.Counts), l.Trials, l.Controls, l.Unlisted)}
+	for _, line := range tally(l.Broken) {
+		facts = append(facts, "excluded: "+line)
+	}
+	for _, line := range tally(l.Warnings) {
+		facts = append(facts, "warning: "+line)
+	}
+	return facts
+}
+
+// tally puts flags with one reason on one line, with the trials that they are
+// of: "REASON: count=500 (3 times), control".
+func tally(flags []ledger.Flag) []string {
+	var reasons []string
+	trials := make(map[string][]string)
+	times := make(map[ledger.Flag]int)
+	for _, f := range flags {
+		if times[f]++; times[f] > 1 {
+			continue
+		}
+		if trials[f.Reason] == nil {
+			reasons = append(reasons, f.Reason)
+		}
+		trials[f.Reason] = append(trials[f.Reason], f.Trial)
+	}
+	for i, reason := range reasons {
+		for j, trial := range trials[reason] {
+			if n := times[ledger.Flag{Trial: trial, Reason: reason}]; n > 1 {
+				trials[reason][j] = fmt.Sprintf("%s (%d times)", trial, n)
+			}
+		}
+		reasons[i] = reason + ": " + strings.Join(trials[reason], ", ")
+	}
+	return reasons
+}
+
+// cacheTable is the ledger proper: a row for each cache.
+func cacheTable(l *ledger.Ledger) Table {
+	t := Table{Columns: []Column{{Name: "cache", Left: true}, {Name: "role", Left: true}, {Name: "objects"}, {Name: "used", Unit: "B"}, {Name: "padded", Unit: "B"},
+		{Name: "a slab"}, {Name: "order"}, {Name: "bytes", Unit: "B"}, {Name: "pages", Unit: "B"}, {Name: "struct", Left: true}, {Name: "what for", Left: true}}}
+	for _, c := range l.Caches {
+		used := Words("?")
+		if c.Used > 0 {
+			used = whole(c.Used)
+		}
+		t.Rows = append(t.Rows, []Cell{
+			Words(cacheNames(c)), Words(string(c.Role)), perZombie(c.Objects, "%.3f"), used, whole(c.Size), whole(c.PerSlab), whole(uint64(c.Order)),
+			Number(c.Bytes(), fmt.Sprintf("%.0f", c.Bytes())), perZombie(c.Pages, "%.0f"), Words(structs(c)), Words(purpose(c)),
+		})
+	}
+	return t
+}
+
+func whole(n uint64) Cell { return Number(float64(n), strconv.FormatUint(n, 10)) }
+
+func perZombie(e stats.Estimate, format string) Cell {
+	return Interval(e.PerZombie, e.Lo, e.Hi, fmt.Sprintf(format, e.PerZombie))
+}
+
+// cacheNames gives the cache's name, and of a merged one those that say what it
+// holds for a zombie.
+func cacheNames(c ledger.Cache) string {
+	names := []string{c.Name}
+	for _, u := range c.Use {
+		if !slices.Contains(names, u.Cache) {
+			names = append(names, u.Cache)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// structs gives the sizes of the C types in a cache, and by how much its
+// objects are larger.
+func structs(c ledger.Cache) string {
+	var parts []string
+	for _, u := range c.Use {
+		if u.Size == 0 {
+			continue
+		}
+		text := fmt.Sprintf("%s %d", u.Struct, u.Size)
+		// Of a task_struct the end is as long as the processor's registers.
+		if beyond := int64(c.Used) - int64(u.Size); beyond != 0 && c.Used > 0 && len(c.Use) == 1 {
+			text += fmt.Sprintf(" %c %d", "+-"[uint64(beyond)>>63], max(beyond, -beyond))
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// purpose says what a cache holds for a zombie.
+func purpose(c ledger.Cache) string {
+	if c.Role == ledger.Vectors {
+		return "memcg: an array of pointers for each slab"
+	}
+	var parts []string
+	for _, u := range c.Use {
+		if len(c.Use) > 1 {
+			parts = append(parts, u.Cache+": "+u.What)
+		} else {
+			parts = append(parts, u.What)
+		}
+	}
+	if len(parts) == 0 && len(c.Aliases) > 1 {
+		return "merged: " + strings.Join(c.Aliases, ", ")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// stepTable is the steps from objects to pages.
+func stepTable(l *ledger.Ledger) Table {
+	t := Table{Columns: []Column{{Name: "bytes a zombie", Left: true}, {Name: "", Unit: "B"}, {Name: "95 % interval"},
+		{Name: "unexplained", Unit: "B"}, {Name: "intercept", Unit: "B"}, {Name: "from", Left: true}}}
+	for _, s := range l.Steps {
+		name, bytes, interval, rest, intercept := s.Name, Number(s.Bytes, fmt.Sprintf("%.0f", s.Bytes)), "", Cell{}, Cell{}
+		switch s.Kind {
+		case ledger.Part:
+			if len(t.Rows) > 0 {
+				bytes.Text = fmt.Sprintf("%+.0f", s.Bytes)
+			}
+		case ledger.Sum:
+			name = "= " + name
+		case ledger.Measured:
+			e := s.Estimate
+			bytes = perZombie(*e, "%.0f")
+			interval = "too few trials"
+			if stats.Finite(e.Lo, e.Hi) {
+				interval = fmt.Sprintf("%.0f to %.0f", e.Lo, e.Hi)
+			}
+			rest, intercept = Number(s.Rest, unexplained(s)), Number(e.Intercept, fmt.Sprintf("%.0f", e.Intercept))
+		}
+		if s.BelowNoise() {
+			bytes.Text = "-"
+		}
+		t.Rows = append(t.Rows, []Cell{Words(name), bytes, Words(interval), rest, intercept, Words(s.Source)})
+	}
+	return t
+}
+
+// complaint says what is wrong with a step that exceeds its limit.
+func complaint(s ledger.Step) string {
+	if s.BelowNoise() {
+		return s.Name + " did not grow by more than in controls without zombies: nothing can be said; stop what else runs"
+	}
+	return fmt.Sprintf("%s: %s is more than the %.1f %% that may stay unexplained", s.Name, unexplained(s), s.Limit)
+}
+
+func unexplained(s ledger.Step) string {
+	if s.BelowNoise() {
+		return "below the noise floor"
+	}
+	return fmt.Sprintf("%+.0f B, %+.2f %%", s.Rest, s.Percent())
+}
+
+func siteTable(l *ledger.Ledger) Table {
+	t := Table{Columns: []Column{{Name: "allocated by", Left: true}, {Name: "cache", Left: true}, {Name: "requested", Unit: "B"},
+		{Name: "allocated", Unit: "B"}, {Name: "charged", Left: true}, {Name: "objects"}}}
+	for _, s := range l.Sites {
+		each := float64(s.Objects) / float64(l.Followed)
+		t.Rows = append(t.Rows, []Cell{Words(s.Function), Words(strings.Join(s.Caches, " or ")), whole(s.Requested), whole(s.Allocated),
+			Words(string(s.Accounted)), Number(each, fmt.Sprintf("%.2f", each))})
+	}
+	return t
+}
+
+// sideBySide compares ledgers, a row for each cache.
+func sideBySide(all []*ledger.Ledger) Section {
+	t := Table{Columns: []Column{{Name: "cache", Left: true}}}
+	var labels [][]results.Param
+	for _, l := range all {
+		labels = append(labels, l.Labels)
+	}
+	keys := stats.Distinguishing(labels)
+	var names []string
+	for _, l := range all {
+		var parts []string
+		for _, key := range keys {
+			parts = append(parts, results.Lookup(l.Labels, key))
+		}
+		t.Columns = append(t.Columns, Column{Name: strings.Join(parts, " "), Unit: "B"})
+		for _, c := range l.Caches {
+			if !slices.Contains(names, c.Name) {
+				names = append(names, c.Name)
+			}
+		}
+	}
+	row := func(name string, of func(*ledger.Ledger) (float64, bool)) {
+		cells := []Cell{Words(name)}
+		for _, l := range all {
+			if bytes, ok := of(l); ok {
+				cells = append(cells, Number(bytes, fmt.Sprintf("%.0f", bytes)))
+			} else {
+				cells = append(cells, Words("-"))
+			}
+		}
+		t.Rows = append(t.Rows, cells)
+	}
+	for _, name := range names {
+		row(name, func(l *ledger.Ledger) (float64, bool) {
+			i := slices.IndexFunc(l.Caches, func(c ledger.Cache) bool { return c.Name == name })
+			if i < 0 {
+				return 0, false
+			}
+			return l.Caches[i].Bytes(), true
+		})
+	}
+	for _, name := range []string{ledger.StepCharge, ledger.StepPages} {
+		row(name, func(l *ledger.Ledger) (float64, bool) {
+			i := slices.IndexFunc(l.Steps, func(s ledger.Step) bool { return s.Name == name })
+			if i < 0 {
+				return 0, false
+			}
+			return l.Steps[i].Bytes, true
+		})
+	}
+	return Section{Heading: "Side by side, in bytes a zombie", Tables: []Table{t}}
+}

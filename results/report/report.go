@@ -1,0 +1,95 @@
+// Package report says what result files mean, and renders documents.
+//
+// In flow records and a [Query]; the answer is a [Doc]: facts, tables and figures,
+// built once and rendered as text, Markdown, HTML, CSV, JSON or LaTeX by the one
+// set of renderers there is. Every command answers with a Doc. Nothing here knows an
+// experiment's parameters: what a benchmark or a unit means stands in the file; only
+// of memory, the main job, there is a headline. It measures nothing, and reads no
+// files but those it is given.
+package report
+
+import (
+	"fmt"
+	"slices"
+
+	"golang.org/x/perf/benchfmt"
+
+	"zombench/results"
+	"zombench/results/stats"
+)
+
+// A Report is all that is said about a set.
+type Report struct {
+	Query     Query
+	Summaries []Summary // of memory
+	// Either a table for each benchmark, or, if the query compares, a comparison
+	// for each unit.
+	Tables      []BenchTable
+	Comparisons []Comparison
+
+	records []results.Record // that the query is about
+	groups  []*stats.Group   // as Summaries
+	setups  []*stats.Setup
+	units   benchfmt.UnitMetadataMap
+}
+
+// New says what a set means. An error is a [QueryError].
+func New(set *results.Set, q Query) (*Report, error) {
+	r := &Report{Query: q, records: set.Records, units: set.Units}
+	if q.filters() {
+		var err error
+		if r.records, err = q.filter(set.Records); err != nil {
+			return nil, err
+		}
+	}
+	r.setups = stats.Setups(r.records)
+	if err := q.check(r.setups); err != nil {
+		return nil, err
+	}
+	r.groups = stats.Groups(r.setups)
+	r.Summaries = q.summaries(r.groups)
+	groupOf := make(map[*stats.Setup]*stats.Group)
+	for _, g := range r.groups {
+		for _, s := range slices.Concat(g.Armies, g.Controls) {
+			groupOf[s] = g
+		}
+	}
+	if !q.compares() {
+		r.Tables = q.benchTables(r.setups, groupOf, r.units)
+		return r, nil
+	}
+	var err error
+	r.Comparisons, err = q.compare(r.setups, groupOf, r.units)
+	return r, err
+}
+
+// overview says what was measured where there is no headline: how many trials of
+// which benchmarks, and where.
+func (r *Report) overview() string {
+	var benches, systems []string
+	trials, broken := 0, 0
+	for _, s := range r.setups {
+		if s.First.Control {
+			continue
+		}
+		trials, broken = trials+len(s.Trials)+len(s.Broken), broken+len(s.Broken)
+		if !slices.Contains(benches, s.First.Bench) {
+			benches = append(benches, s.First.Bench)
+		}
+		if system := systemOf(s.First.Config); !slices.Contains(systems, system) {
+			systems = append(systems, system)
+		}
+	}
+	if trials == 0 {
+		return ""
+	}
+	where := list(systems)
+	if len(systems) > 3 {
+		where = plural(len(systems), "system")
+	}
+	text := fmt.Sprintf("%s of %s on %s", plural(trials, "trial"), list(benches), where)
+	if broken > 0 {
+		text += fmt.Sprintf(", %d of them broken", broken)
+	}
+	return text + "."
+}

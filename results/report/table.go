@@ -1,0 +1,291 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/perf/benchfmt"
+	"golang.org/x/perf/benchunit"
+
+	"zombench/results"
+	"zombench/results/stats"
+)
+
+// A BenchTable has a row for every setup of one benchmark, and a column for every
+// unit.
+type BenchTable struct {
+	Bench    string
+	Labels   []string        // the columns that name the rows
+	Same     []results.Param // of the name, what all rows share
+	Units    []BenchUnit
+	Rows     []BenchRow
+	Warnings []string // of the statistics, that no cell has room for
+}
+
+// A BenchUnit is a unit of a BenchTable.
+type BenchUnit struct {
+	Name    string // tidied to base units (sec for ns), over as many zombies as the report speaks of
+	Meaning string // "" if no file says it
+}
+
+// A BenchRow is the trials of one name under one configuration.
+type BenchRow struct {
+	Config                 []results.Param // all that the trials share: configuration, then name
+	About                  string          // what is measured, "" if no file says it
+	Control                bool
+	Trials, Broken, Warned int                   // trials that count; that do not; among the first, flagged
+	Cells                  map[string]stats.Cell // by unit
+	order                  int                   // of the configuration
+	setups                 []*stats.Setup
+	params                 []results.Param
+}
+
+// benchTables makes the tables of all benchmarks, in the order of the files. The
+// controls of Zombies, which have no size, are its noise floor and no rows.
+func (q Query) benchTables(setups []*stats.Setup, groupOf map[*stats.Setup]*stats.Group, units benchfmt.UnitMetadataMap) []BenchTable {
+	var names []string
+	byBench := make(map[string][]*stats.Setup)
+	for _, s := range setups {
+		bench := s.First.Bench
+		if bench == results.Control || bench == results.Zombies && s.First.Control {
+			continue
+		}
+		if byBench[bench] == nil {
+			names = append(names, bench)
+		}
+		byBench[bench] = append(byBench[bench], s)
+	}
+	var tables []BenchTable
+	for _, name := range names {
+		t := BenchTable{Bench: name, Rows: benchRows(byBench[name])}
+		t.label()
+		for i := range t.Rows {
+			t.fill(q, &t.Rows[i], groupOf, units)
+		}
+		tables = append(tables, t)
+	}
+	return tables
+}
+
+// benchRows puts together the setups of several files that are alike.
+func benchRows(setups []*stats.Setup) []BenchRow {
+	var rows []BenchRow
+	at := make(map[string]int)
+	configs := make(map[string]int)
+	for _, s := range setups {
+		config := stats.KeyOf(s.First.Config)
+		if _, ok := configs[config]; !ok {
+			configs[config] = len(configs)
+		}
+		key := fmt.Sprint(s.First.Control, config, stats.KeyOf(s.First.Params))
+		i, ok := at[key]
+		if !ok {
+			i = len(rows)
+			at[key] = i
+			rows = append(rows, BenchRow{Config: stats.Labels(s), About: s.First.Facts.AboutBench(s.First.Name()), Control: s.First.Control,
+				Cells: make(map[string]stats.Cell), order: configs[config], params: s.First.Params})
+		}
+		rows[i].setups = append(rows[i].setups, s)
+	}
+	return rows
+}
+
+// label chooses the columns that name the rows, and orders the rows by them:
+// what tells the systems apart, then how the names differ, sizes last.
+func (t *BenchTable) label() {
+	var configs, params [][]results.Param
+	for _, r := range t.Rows {
+		params = append(params, r.Config[len(r.Config)-len(r.params):])
+		configs = append(configs, r.Config[:len(r.Config)-len(r.params)])
+	}
+	t.Labels = stats.Distinguishing(configs)
+	varying := stats.Varying(params)
+	if len(varying) == 0 && len(params[0]) > 0 {
+		varying = []string{params[0][0].Key}
+	}
+	isSize := func(key string) bool { return key == "count" || key == "parallel" }
+	slices.SortStableFunc(varying, func(a, b string) int {
+		switch {
+		case isSize(a) == isSize(b):
+			return 0
+		case isSize(a):
+			return 1
+		}
+		return -1
+	})
+	for _, p := range params[0] {
+		if !slices.Contains(varying, p.Key) {
+			t.Same = append(t.Same, p)
+		}
+	}
+	t.Labels = append(t.Labels, varying...)
+	slices.SortStableFunc(t.Rows, func(a, b BenchRow) int {
+		return cmp.Or(cmp.Compare(a.order, b.order), compareBools(a.Control, b.Control), stats.CompareLabels(t.labels(a), t.labels(b)))
+	})
+}
+
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// labels are what names a row.
+func (t *BenchTable) labels(r BenchRow) []results.Param {
+	var labels []results.Param
+	for _, key := range t.Labels {
+		labels = append(labels, results.Param{Key: key, Value: results.Lookup(r.Config, key)})
+	}
+	return labels
+}
+
+// fill computes the cells of a row.
+func (t *BenchTable) fill(q Query, r *BenchRow, groupOf map[*stats.Setup]*stats.Group, units benchfmt.UnitMetadataMap) {
+	trials := stats.Trials(r.setups...)
+	r.Trials, r.Broken = len(trials), len(stats.Broken(r.setups...))
+	for _, trial := range trials {
+		r.Warned += min(1, len(trial.Warnings))
+	}
+	for _, unit := range stats.Units(trials) {
+		if !q.wanted(unit) {
+			continue
+		}
+		_, tidy := benchunit.Tidy(1, unit)
+		scaled, factor := q.scale(tidy)
+		if !slices.ContainsFunc(t.Units, func(u BenchUnit) bool { return u.Name == scaled }) {
+			t.Units = append(t.Units, BenchUnit{scaled, r.setups[0].First.Facts.MeaningOf(unit)})
+		}
+		cell, _ := stats.NewCell(unit, trials, controlsOf(r.setups, groupOf), units.GetAssumption(tidy))
+		r.Cells[scaled] = cell.Times(factor)
+		for _, w := range texts(cell.Warnings) {
+			if !slices.Contains(t.Warnings, w) {
+				t.Warnings = append(t.Warnings, w)
+			}
+		}
+	}
+}
+
+// about is what a row measures, and whether it is a control.
+func (r BenchRow) about() string {
+	switch {
+	case !r.Control:
+		return r.About
+	case r.About == "":
+		return "control"
+	}
+	return "control: " + r.About
+}
+
+// section is the table as people read it.
+func (t BenchTable) section() Section {
+	s := Section{Heading: t.Bench}
+	words := make([]bool, len(t.Labels)) // columns
+	sameAbout, flagged := true, false
+	for _, r := range t.Rows {
+		sameAbout = sameAbout && r.about() == t.Rows[0].about()
+		flagged = flagged || r.Broken+r.Warned > 0
+		for i, l := range t.labels(r) {
+			words[i] = words[i] || !isNumber(l.Value)
+		}
+	}
+	var table Table
+	for i, key := range t.Labels {
+		table.Columns = append(table.Columns, Column{Name: key, Left: words[i]})
+	}
+	if !sameAbout {
+		table.Columns = append(table.Columns, Column{Name: "what", Left: true})
+	} else if about := t.Rows[0].about(); about != "" {
+		s.Facts = append(s.Facts, about)
+	}
+	table.Columns = append(table.Columns, Column{Name: "n"})
+	quantities := make(map[string]stats.Quantity)
+	for _, u := range t.Units {
+		table.Columns = append(table.Columns, Column{Name: heading(u.Name), Unit: u.Name})
+		quantities[u.Name] = t.quantity(u.Name)
+	}
+	if flagged {
+		table.Columns = append(table.Columns, Column{Name: "flags", Left: true})
+	}
+	for _, r := range t.Rows {
+		var row []Cell
+		for _, l := range t.labels(r) {
+			row = append(row, Words(l.Value))
+		}
+		if !sameAbout {
+			row = append(row, Words(r.about()))
+		}
+		row = append(row, Number(float64(r.Trials), strconv.Itoa(r.Trials)))
+		for _, u := range t.Units {
+			if c, ok := r.Cells[u.Name]; ok {
+				row = append(row, valueCell(c, quantities[u.Name]))
+			} else {
+				row = append(row, Words("-"))
+			}
+		}
+		if flagged {
+			row = append(row, Words(flags(r.Broken, r.Warned)))
+		}
+		table.Rows = append(table.Rows, row)
+	}
+	s.Tables = []Table{table}
+	s.Notes = append([]string{t.caption()}, t.meanings()...)
+	s.Notes = append(s.Notes, t.Warnings...)
+	return s
+}
+
+// quantity suits all cells of a unit.
+func (t BenchTable) quantity(unit string) stats.Quantity {
+	var centers []float64
+	for _, r := range t.Rows {
+		if c, ok := r.Cells[unit]; ok && !c.BelowNoise {
+			centers = append(centers, c.Center)
+		}
+	}
+	return stats.NewQuantity(unit, centers...)
+}
+
+// caption says over how many zombies the columns are, and what all rows share.
+func (t BenchTable) caption() string {
+	var over []float64
+	bases := make(map[float64][]string)
+	for _, u := range t.Units {
+		if base, per, ok := results.PerZombies(u.Name); ok {
+			bases[per] = append(bases[per], base)
+			if !slices.Contains(over, per) {
+				over = append(over, per)
+			}
+		}
+	}
+	slices.SortFunc(over, func(a, b float64) int { return cmp.Compare(b, a) })
+	var parts []string
+	for _, per := range over {
+		parts = append(parts, list(bases[per])+" per "+zombies(per))
+	}
+	parts = append(parts, "median ± 95 % interval of n trials")
+	var same []string
+	for _, p := range t.Same {
+		same = append(same, p.Key+" "+p.Value)
+	}
+	if len(same) > 0 {
+		parts = append(parts, "all with "+strings.Join(same, ", "))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// meanings says what the units mean, a line each.
+func (t BenchTable) meanings() []string {
+	var notes []string
+	for _, u := range t.Units {
+		if u.Meaning != "" {
+			notes = append(notes, heading(u.Name)+": "+u.Meaning)
+		}
+	}
+	return notes
+}

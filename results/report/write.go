@@ -1,0 +1,70 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// A Format is a way to render a Doc.
+type Format string
+
+const (
+	Text     Format = "text"     // for a terminal
+	Markdown Format = "markdown" // GitHub's, to paste
+	HTML     Format = "html"     // one file with tables and pictures
+	CSV      Format = "csv"      // the tables, numbers in base units, for programs
+	JSON     Format = "json"     // everything, for programs
+	LaTeX    Format = "latex"    // sentences and tabulars, for a paper
+)
+
+// Formats are all there are.
+func Formats() []Format { return []Format{Text, Markdown, HTML, CSV, JSON, LaTeX} }
+
+// FormatNames lists them for people: text, markdown, html, csv, json or latex.
+func FormatNames() string {
+	var names []string
+	for _, f := range Formats() {
+		names = append(names, string(f))
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
+}
+
+// ParseFormat finds a format by its name.
+func ParseFormat(name string) (Format, error) {
+	if f := Format(name); slices.Contains(Formats(), f) {
+		return f, nil
+	}
+	return "", fmt.Errorf("unknown format %q: want %s", name, FormatNames())
+}
+
+// Write renders the document, in one call of Write.
+func (d Doc) Write(w io.Writer, f Format) error {
+	var b strings.Builder
+	var err error
+	switch f {
+	case Text:
+		err = terminal.write(&b, d)
+	case Markdown:
+		err = markdown.write(&b, d)
+	case HTML:
+		err = writeHTML(&b, d)
+	case CSV:
+		err = writeCSV(&b, d)
+	case JSON:
+		err = writeJSON(&b, d)
+	case LaTeX:
+		err = writeLaTeX(&b, d)
+	default:
+		_, err = ParseFormat(string(f))
+	}
+	if err == nil {
+		_, err = io.WriteString(w, b.String())
+	}
+	if err != nil {
+		return fmt.Errorf("writing the answer: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package stats
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"zombench/results"
+)
+
+// A Group is the armies that one estimate is made of: everything about them is
+// alike but their size, how many were raised at a time, and the file.
+type Group struct {
+	Labels   []results.Param // configuration, then the benchmark's parameters but count and parallel
+	Armies   []*Setup        // by count and parallel
+	Controls []*Setup
+}
+
+// Label returns what the group's trials share under a key, "" if nothing.
+func (g *Group) Label(key string) string { return results.Lookup(g.Labels, key) }
+
+// Labels returns the configuration and the parameters of a setup but those left
+// out. A parameter without a key goes by the key name.
+func Labels(s *Setup, without ...string) []results.Param {
+	labels := slices.Clone(s.First.Config)
+	for _, p := range s.First.Params {
+		if p.Key == "" {
+			p.Key = "name"
+		}
+		if !slices.Contains(without, p.Key) {
+			labels = append(labels, p)
+		}
+	}
+	return labels
+}
+
+// Groups sorts the setups of the memory benchmarks into groups, in the order in
+// which configurations first appear, and then by the other labels.
+func Groups(setups []*Setup) []*Group {
+	var groups []*Group
+	byLabels := make(map[string]*Group)
+	configs := make(map[string]int)
+	for _, s := range setups {
+		if s.First.Bench != results.Zombies && s.First.Bench != results.Control {
+			continue
+		}
+		config := KeyOf(s.First.Config)
+		if _, ok := configs[config]; !ok {
+			configs[config] = len(configs)
+		}
+		labels := Labels(s, "count", "parallel")
+		key := config + "\n" + KeyOf(labels[len(s.First.Config):])
+		g := byLabels[key]
+		if g == nil {
+			g = &Group{Labels: labels}
+			byLabels[key] = g
+			groups = append(groups, g)
+		}
+		if s.First.Control {
+			g.Controls = append(g.Controls, s)
+		} else {
+			g.Armies = append(g.Armies, s)
+		}
+	}
+	slices.SortStableFunc(groups, func(a, b *Group) int {
+		return cmp.Or(cmp.Compare(configs[KeyOf(a.config())], configs[KeyOf(b.config())]), CompareLabels(a.Labels, b.Labels))
+	})
+	for _, g := range groups {
+		slices.SortStableFunc(g.Armies, func(a, b *Setup) int {
+			return CompareLabels(sizes(a), sizes(b))
+		})
+	}
+	return groups
+}
+
+func sizes(s *Setup) []results.Param {
+	return []results.Param{{Key: "count", Value: s.First.Param("count")}, {Key: "parallel", Value: s.First.Param("parallel")}}
+}
+
+func (g *Group) config() []results.Param {
+	if len(g.Armies) > 0 {
+		return g.Armies[0].First.Config
+	}
+	return g.Controls[0].First.Config
+}
+
+// KeyOf is equal for equal parameters in any order.
+func KeyOf(params []results.Param) string {
+	var parts []string
+	for _, p := range params {
+		parts = append(parts, strconv.Quote(p.Key)+strconv.Quote(p.Value))
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, "")
+}
+
+// CompareLabels orders by the values, numbers by their size.
+func CompareLabels(a, b []results.Param) int {
+	for i := range min(len(a), len(b)) {
+		x, errX := strconv.ParseFloat(a[i].Value, 64)
+		y, errY := strconv.ParseFloat(b[i].Value, 64)
+		c := strings.Compare(a[i].Value, b[i].Value)
+		if errX == nil && errY == nil {
+			c = cmp.Or(cmp.Compare(x, y), c)
+		}
+		if c != 0 {
+			return c
+		}
+	}
+	return len(a) - len(b)
+}
+
+// Varying lists the keys under which sets of labels differ, in the order of first
+// appearance.
+func Varying(all [][]results.Param) []string {
+	var keys []string
+	for _, labels := range all {
+		for _, p := range labels {
+			if slices.Contains(keys, p.Key) {
+				continue
+			}
+			if slices.ContainsFunc(all, func(other []results.Param) bool { return results.Lookup(other, p.Key) != p.Value }) {
+				keys = append(keys, p.Key)
+			}
+		}
+	}
+	return keys
+}
+
+// Distinguishing picks, from the keys under which sets of labels differ, those
+// that a reader needs to tell them apart: machines that differ in their kernel
+// differ in their cpu as well, and one of the two is enough. What names a system is
+// kept all the same.
+func Distinguishing(all [][]results.Param) []string {
+	varying := Varying(all)
+	var picked []string
+	distinct := func(keys []string) int {
+		seen := make(map[string]bool)
+		for _, labels := range all {
+			var values []string
+			for _, key := range keys {
+				values = append(values, strconv.Quote(results.Lookup(labels, key)))
+			}
+			seen[strings.Join(values, " ")] = true
+		}
+		return len(seen)
+	}
+	for _, key := range []string{"goos", "kernel", "goarch", "spawn"} {
+		if slices.Contains(varying, key) {
+			picked = append(picked, key)
+		}
+	}
+	for _, key := range varying {
+		more := append(slices.Clone(picked), key)
+		if distinct(more) > distinct(picked) {
+			picked = more
+		}
+	}
+	return picked
+}
