@@ -100,13 +100,13 @@ func TestAsProc(t *testing.T) {
 	}
 }
 
-func proc(t *testing.T) map[int]measure.Brief {
+func proc(t *testing.T) map[int]measure.Process {
 	t.Helper()
-	all, err := measure.Host().Scan()
+	all, err := measure.Host().Processes()
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := make(map[int]measure.Brief)
+	m := make(map[int]measure.Process)
 	for _, b := range all {
 		m[b.PID] = b
 	}
