@@ -117,6 +117,31 @@ func memberOf(typ btf.Type, name string) (offset uint32, member btf.Type, ok boo
 	return 0, nil, false
 }
 
+// Constant returns the value of an enumerator; ok is false if the kernel has none
+// of that name.
+func (t *Types) Constant(enum, name string) (value uint64, ok bool) {
+	var e *btf.Enum
+	if t.spec.TypeByName(enum, &e) != nil {
+		return 0, false
+	}
+	for _, v := range e.Values {
+		if v.Name == name {
+			return v.Value, true
+		}
+	}
+	return 0, false
+}
+
+// PointerSize returns the size of a pointer in bytes.
+func (t *Types) PointerSize() uint32 {
+	if t.Has("task_struct.group_leader") {
+		if _, size := t.Member("task_struct.group_leader"); size == asm.Word {
+			return 4
+		}
+	}
+	return 8
+}
+
 // StructSize returns the size of a struct in bytes.
 func (t *Types) StructSize(name string) uint32 {
 	var s *btf.Struct

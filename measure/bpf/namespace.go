@@ -8,17 +8,13 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
-	"golang.org/x/sys/unix"
-)
 
-// initialPIDNamespace is the inode of /proc/self/ns/pid in the initial pid
-// namespace: PROC_PID_INIT_INO of include/linux/proc_ns.h.
-const initialPIDNamespace = 0xeffffffc
+	"zombench/measure"
+)
 
 // NamespaceLevel returns how many pid namespaces are above that of this process.
 func (t *Types) NamespaceLevel() (uint32, error) {
-	var st unix.Stat_t
-	if err := unix.Stat("/proc/self/ns/pid", &st); err == nil && st.Ino == initialPIDNamespace {
+	if measure.Host().InitialPIDNamespace() {
 		return 0, nil
 	}
 	// Only the kernel's own struct tells: from inside, the outermost namespace

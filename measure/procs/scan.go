@@ -1,10 +1,11 @@
 // Package procs finds the processes that leave zombies behind, and who would
 // reap the zombies if their parent ended.
 //
-// In flows /proc, which is read once ([Scan]); out flow the parents with what
-// is known of each and a piece of advice. It signals nobody and keeps nothing.
-// It is not for use during a measurement: each process that is looked at costs
-// the kernel a dentry and an inode.
+// In flow the processes of a machine, from a task iterator of BPF ([ByIterator])
+// or from /proc ([ByProc]), and what /proc says of the few that leave zombies; out
+// flow the parents with what is known of each and a piece of advice. It signals
+// nobody and keeps nothing. By /proc it is not for use during a measurement: each
+// process that is looked at costs the kernel a dentry and an inode.
 package procs
 
 import (
@@ -15,14 +16,43 @@ import (
 	"time"
 
 	"zombench/measure"
+	"zombench/measure/taskscan"
 )
 
 // A Result is what a scan found.
 type Result struct {
-	Zombies     int      // of all parents
-	Parents     []Parent // the one with the most zombies first
-	LeaderEnded int      // processes that look like zombies, but only their main thread has ended
-	Hidden      bool     // /proc hides the processes of other users (hidepid)
+	Zombies int      // of all parents
+	Parents []Parent // the one with the most zombies first
+	Leaders []Leader // processes that look like zombies, but only their main thread has ended
+	Hidden  bool     // /proc hides the processes of other users (hidepid)
+}
+
+// A Task is what a scan sees of a process.
+type Task struct {
+	measure.Process
+	Dead          time.Duration // how long ago it ended; -1: unknown
+	CgroupRemoved bool          // its cgroup was removed and stays in memory; by the iterator alone
+}
+
+// A Source calls each for every process of the machine, in no particular order.
+type Source func(each func(Task)) error
+
+// ByProc is the Source that reads /proc.
+func ByProc(fs measure.FS) Source {
+	return func(each func(Task)) error {
+		all, err := fs.Processes()
+		for _, p := range all {
+			each(Task{Process: p, Dead: -1})
+		}
+		return err
+	}
+}
+
+// ByIterator is the Source that leaves no trace, and knows when zombies died.
+func ByIterator(s *taskscan.Scanner) Source {
+	return func(each func(Task)) error {
+		return s.Scan(func(t *taskscan.Task) { each(Task{Process: t.Process(), Dead: t.Dead, CgroupRemoved: t.CgroupRemoved}) })
+	}
 }
 
 // A Parent is a process that leaves zombies: the whole thread group, whichever
@@ -32,10 +62,13 @@ type Parent struct {
 	PID     int                 `json:"pid"` // 0: outside of this pid namespace
 	Command string              `json:"command"`
 	Cgroup  string              `json:"cgroup"`
+	Place                       // what the cgroup's path says
 	State   string              `json:"state"` // as in proc_pid_stat(5)
 	Zombies int                 `json:"zombies"`
-	Oldest  int                 `json:"oldest_pid"`            // of its zombies, the one that was started first
-	Age     time.Duration       `json:"oldest_started_ns_ago"` // of that one
+	Removed int                 `json:"in_removed_cgroups,omitempty"` // of them, those whose cgroup was removed: they keep it in memory
+	Oldest  int                 `json:"oldest_pid"`                   // of its zombies, the one that died first; if that is unknown, the one that was started first
+	Age     time.Duration       `json:"oldest_started_ns_ago"`        // of that one
+	Dead    *time.Duration      `json:"oldest_died_ns_ago,omitempty"` // likewise; nil: unknown
 	SIGCHLD measure.Disposition `json:"sigchld,omitempty"`
 	Reaper  *Reaper             `json:"reaper,omitempty"` // nil: the parent is an init itself, or nothing is known
 	Advice  string              `json:"advice"`           // what would reap the zombies, a sentence
@@ -43,51 +76,73 @@ type Parent struct {
 	started uint64 // the oldest, in clock ticks after boot
 }
 
-// Scan reads every process once, and those that leave zombies again.
-func Scan(fs measure.FS) (*Result, error) {
+// Scan looks at every process once, and by /proc at those that leave zombies.
+func Scan(fs measure.FS, source Source) (*Result, error) {
 	uptime, err := fs.Uptime()
 	if err != nil {
 		return nil, err
 	}
-	all, err := fs.Processes()
+	parents := make(map[int]*Parent)
+	t := tree{fs: fs, parent: make(map[int]int), zombies: make(map[int]int)}
+	var leaders []Leader
+	r := new(Result)
+	err = source(func(k Task) {
+		switch {
+		case k.Zombie():
+			r.Zombies++
+			p := parents[k.PPid]
+			if p == nil {
+				p = &Parent{PID: k.PPid}
+				parents[k.PPid] = p
+			}
+			p.add(k, uptime)
+			return // it is nobody's parent any more
+		case k.LeaderEnded():
+			leaders = append(leaders, Leader{PID: k.PID, Threads: k.Threads - 1})
+		}
+		t.parent[k.PID] = k.PPid
+	})
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Hidden: true}
-	parents := make(map[int]*Parent)
-	t := tree{fs: fs, parent: make(map[int]int, len(all)), zombies: make(map[int]int)}
-	for _, p := range all {
-		r.Hidden = r.Hidden && p.PID != 1
-		t.parent[p.PID] = p.PPid
-		switch {
-		case p.Zombie():
-			r.Zombies++
-			t.zombies[p.PPid]++
-			if parents[p.PPid] == nil {
-				parents[p.PPid] = &Parent{PID: p.PPid}
-			}
-			parents[p.PPid].add(p, uptime)
-		case p.LeaderEnded():
-			r.LeaderEnded++
-		}
+	_, err = fs.Process(1)
+	r.Hidden = err != nil
+	for _, p := range parents {
+		t.zombies[p.PID] = p.Zombies
 	}
 	for _, p := range parents {
 		p.describe(&t)
 		r.Parents = append(r.Parents, *p)
 	}
+	for _, l := range leaders {
+		if l.describe(fs) {
+			r.Leaders = append(r.Leaders, l)
+		}
+	}
 	slices.SortFunc(r.Parents, func(a, b Parent) int {
 		return cmp.Or(cmp.Compare(b.Zombies, a.Zombies), cmp.Compare(a.PID, b.PID))
 	})
+	slices.SortFunc(r.Leaders, func(a, b Leader) int { return cmp.Compare(a.PID, b.PID) })
 	return r, nil
 }
 
 // add counts a zombie.
-func (p *Parent) add(z measure.Process, uptime time.Duration) {
-	if p.Zombies == 0 || z.StartTicks < p.started || z.StartTicks == p.started && z.PID < p.Oldest {
-		p.started, p.Oldest = z.StartTicks, z.PID
-		p.Age = max(0, uptime-z.Started())
+func (p *Parent) add(z Task, uptime time.Duration) {
+	if z.CgroupRemoved {
+		p.Removed++
 	}
-	p.Zombies++
+	older := z.StartTicks < p.started || z.StartTicks == p.started && z.PID < p.Oldest
+	if p.Dead != nil && z.Dead >= 0 {
+		older = z.Dead > *p.Dead
+	}
+	if p.Zombies++; p.Zombies > 1 && !older {
+		return
+	}
+	p.started, p.Oldest = z.StartTicks, z.PID
+	p.Age = max(0, uptime-z.Started())
+	if z.Dead >= 0 {
+		p.Dead = &z.Dead
+	}
 }
 
 // describe finds out who a parent is.
@@ -108,6 +163,7 @@ func (p *Parent) describe(t *tree) {
 		p.Command = "[" + status.Name + "]"
 	}
 	p.Cgroup, _ = t.fs.CgroupPath(p.PID)
+	p.Place = PlaceOf(p.Cgroup)
 	p.State = string(status.State)
 	p.SIGCHLD = status.Disposition(syscall.SIGCHLD)
 	init := p.PID == 1 || status.Init()

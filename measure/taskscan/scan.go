@@ -29,6 +29,11 @@ type Task struct {
 	Start   time.Duration // after boot, with the time suspended
 	Dead    time.Duration // how long ago it ended, if it has, to about a tick of the scheduler; -1: unknown
 	comm    [16]byte
+
+	// CgroupRemoved: its cgroup was removed, which a zombie does not prevent, and
+	// stays in memory until it is reaped. Of the hierarchy of version 2 or of that
+	// with the pids controller.
+	CgroupRemoved bool
 }
 
 // Comm returns the name of the process, at most 15 bytes (proc_pid_comm(5)).
@@ -36,6 +41,11 @@ func (t *Task) Comm() string { return cString(t.comm[:]) }
 
 // Zombie reports whether the process has ended and waits to be reaped.
 func (t *Task) Zombie() bool { return t.State == 'Z' && t.Threads <= 1 }
+
+// Process is the task as /proc/PID/stat would have it.
+func (t *Task) Process() measure.Process {
+	return measure.Process{PID: t.PID, PPid: t.PPid, State: t.State, Threads: t.Threads, StartTicks: uint64(t.Start / measure.ClockTick)}
+}
 
 // A Scanner is loaded once and scans often. It is not for use by several
 // goroutines at once.
@@ -141,14 +151,15 @@ func (s *Scanner) Scan(each func(*Task)) error {
 // A record is what the program writes of a process, in the order of its
 // constants. The first is of the reading thread.
 type record struct {
-	pid, ppid              uint32
-	start                  uint64 // nanoseconds after boot
-	arrived                uint64 // when it was last put on a CPU, by the clock of the scheduler, nanoseconds; 0: unknown
-	ran                    uint64 // how long it has run since then
-	state                  uint64
-	exitState              uint32
-	threads, live, padding uint32
-	comm                   [16]byte
+	pid, ppid     uint32
+	start         uint64 // nanoseconds after boot
+	arrived       uint64 // when it was last put on a CPU, by the clock of the scheduler, nanoseconds; 0: unknown
+	ran           uint64 // how long it has run since then
+	state         uint64
+	exitState     uint32
+	threads, live uint32
+	removed       uint32
+	comm          [16]byte
 }
 
 const (
@@ -161,6 +172,7 @@ const (
 	offExitState = 40
 	offThreads   = 44
 	offLive      = 48
+	offRemoved   = 52
 	offComm      = 56
 	recordSize   = 72
 )
@@ -170,7 +182,7 @@ func decode(b []byte) (r record) {
 	u64 := func(at int) uint64 { return binary.NativeEndian.Uint64(b[at:]) }
 	r = record{
 		pid: u32(offPID), ppid: u32(offPPid), start: u64(offStart), arrived: u64(offArrived), ran: u64(offRan),
-		state: u64(offState), exitState: u32(offExitState), threads: u32(offThreads), live: u32(offLive),
+		state: u64(offState), exitState: u32(offExitState), threads: u32(offThreads), live: u32(offLive), removed: u32(offRemoved),
 	}
 	copy(r.comm[:], b[offComm:recordSize])
 	return r
@@ -179,7 +191,7 @@ func decode(b []byte) (r record) {
 func (r *record) task(t *Task, now uint64) {
 	*t = Task{
 		PID: int(r.pid), PPid: int(r.ppid), State: stateLetter(r.state, r.exitState),
-		Threads: int(r.threads), Live: int(r.live), Start: time.Duration(r.start), Dead: -1, comm: r.comm,
+		Threads: int(r.threads), Live: int(r.live), Start: time.Duration(r.start), Dead: -1, comm: r.comm, CgroupRemoved: r.removed != 0,
 	}
 	if r.exitState != 0 && r.arrived != 0 && now != 0 {
 		t.Dead = time.Duration(max(0, int64(now-r.arrived-r.ran)))
@@ -305,5 +317,50 @@ func scanProgram(types *bpf.Types, level uint32) asm.Instructions {
 		asm.StoreMem(asm.RFP, base+offLive, asm.R1, asm.Word),
 		asm.Mov.Imm(asm.R1, 0).WithSymbol("write"),
 	)
+	p = append(p, removedCgroup(types, task, base+offRemoved)...)
 	return append(p, write("end")...)
+}
+
+// removedCgroup stores 1 at an offset of the stack if a cgroup of the task was
+// removed: its state is no longer online (include/linux/cgroup-defs.h). Kernels
+// without cgroups, or with other structs, store nothing.
+func removedCgroup(types *bpf.Types, task asm.Register, offset int16) asm.Instructions {
+	const removed = "cgroup_removed"
+	online, ok := types.Constant("cgroup_subsys_state_flags", "CSS_ONLINE")
+	if !ok {
+		online = 1 << 1 // since Linux 3.12, in an enum without a name
+	}
+	check := func(load ...asm.Instruction) asm.Instructions { // R8 = the state
+		return append(load,
+			types.LoadMember(asm.R1, asm.R8, "cgroup_subsys_state.flags"),
+			asm.And.Imm(asm.R1, int32(online)),
+			asm.JEq.Imm(asm.R1, 0, removed))
+	}
+	if !types.Has("css_set.dfl_cgrp") || !types.Has("cgroup.self.flags") {
+		return nil
+	}
+	p := asm.Instructions{
+		types.LoadMember(asm.R9, task, "task_struct.cgroups"),
+		asm.JEq.Imm(asm.R9, 0, "cgroup_done"),
+		types.LoadMember(asm.R8, asm.R9, "css_set.dfl_cgrp"),
+		asm.JEq.Imm(asm.R8, 0, "cgroup_pids"),
+		types.LoadMember(asm.R1, asm.R8, "cgroup.self.flags"),
+		asm.And.Imm(asm.R1, int32(online)),
+		asm.JEq.Imm(asm.R1, 0, removed),
+		asm.Mov.Imm(asm.R1, 0).WithSymbol("cgroup_pids"),
+	}
+	if id, ok := types.Constant("cgroup_subsys_id", "pids_cgrp_id"); ok {
+		subsys, _ := types.Member("css_set.subsys")
+		pointer := uint64(types.PointerSize())
+		load := asm.LoadMem(asm.R8, asm.R9, int16(uint64(subsys)+id*pointer), asm.DWord)
+		if pointer == 4 {
+			load = asm.LoadMem(asm.R8, asm.R9, int16(uint64(subsys)+id*pointer), asm.Word)
+		}
+		p = append(p, check(load, asm.JEq.Imm(asm.R8, 0, "cgroup_done"))...)
+	}
+	return append(p,
+		asm.Ja.Label("cgroup_done"),
+		asm.Mov.Imm(asm.R1, 1).WithSymbol(removed),
+		asm.StoreMem(asm.RFP, offset, asm.R1, asm.Word),
+		asm.Mov.Imm(asm.R1, 0).WithSymbol("cgroup_done"))
 }

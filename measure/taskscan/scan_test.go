@@ -327,3 +327,51 @@ func TestStateLetter(t *testing.T) {
 		}
 	}
 }
+
+// A cgroup that is removed while a zombie is in it is told.
+func TestCgroupRemoved(t *testing.T) {
+	s := scanner(t)
+	dir := ""
+	for _, mount := range []string{"/sys/fs/cgroup/pids", "/sys/fs/cgroup"} {
+		d := fmt.Sprintf("%s/zombench-taskscan-%d", mount, os.Getpid())
+		if _, err := os.Stat(mount + "/cgroup.procs"); err == nil && os.Mkdir(d, 0o755) == nil {
+			dir = d
+			break
+		}
+	}
+	if dir == "" {
+		t.Skip("needs a cgroup hierarchy")
+	}
+	defer os.Remove(dir)
+	p := zombietest.Start(t, `my $pid = fork; if (!$pid) { <STDIN>; exit } print "$pid\n"; sleep 1 while 1`)
+	p.Line(t)
+	child := 0
+	for _, k := range scan(t, s) {
+		if k.PPid == p.PID {
+			child = k.PID
+		}
+	}
+	if err := os.WriteFile(dir+"/cgroup.procs", []byte(fmt.Sprint(child)), 0); err != nil {
+		t.Fatal(err)
+	}
+	p.Say(t, "die")
+	for start := time.Now(); ; time.Sleep(time.Millisecond) {
+		if k := scan(t, s)[child]; k.Zombie() {
+			if k.CgroupRemoved {
+				t.Error("its cgroup is there and is taken for removed")
+			}
+			break
+		}
+		if time.Since(start) > 20*time.Second {
+			t.Fatal("no zombie")
+		}
+	}
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	for start := time.Now(); !scan(t, s)[child].CgroupRemoved; time.Sleep(time.Millisecond) {
+		if time.Since(start) > 20*time.Second {
+			t.Fatal("its cgroup was removed, and it is not told")
+		}
+	}
+}
