@@ -459,6 +459,25 @@ func (m *Monitor) Report(now time.Time) (*Report, error) {
 	return r, nil
 }
 
+// Snapshot is a Report of a single scan: of no interval, and without rates.
+func Snapshot(o Options, found *procs.Result, now time.Time) *Report {
+	m := &Monitor{o: o}
+	r := &Report{Time: now, Source: ProcScan, Zombies: found.Zombies, Bytes: uint64(found.Zombies) * o.Pages, Leaders: found.Leaders}
+	for _, p := range found.Parents {
+		name := p.Name
+		if name == "" {
+			name = p.Command
+		}
+		r.Parents = append(r.Parents, Parent{
+			PID: p.PID, Name: name, Command: p.Command, Cgroup: p.Cgroup, Place: p.Place,
+			Zombies: p.Zombies, Bytes: uint64(p.Zombies) * o.Pages, Oldest: p.Dead,
+		})
+		r.Removed += p.Removed
+	}
+	r.Forecasts = m.forecasts(r.Parents)
+	return r
+}
+
 // growth estimates from the ticks since the first in which there was any.
 func (m *Monitor) growth(ticks []int64) Growth {
 	skip := slices.IndexFunc(ticks, func(n int64) bool { return n != 0 })

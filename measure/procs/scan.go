@@ -59,16 +59,18 @@ func ByIterator(s *taskscan.Scanner) Source {
 // of its threads has started them. What cannot be read is empty: it may have
 // ended meanwhile.
 type Parent struct {
-	PID     int                 `json:"pid"` // 0: outside of this pid namespace
+	PID     int                 `json:"pid"`  // 0: outside of this pid namespace
+	Name    string              `json:"name"` // of at most 15 bytes
 	Command string              `json:"command"`
 	Cgroup  string              `json:"cgroup"`
 	Place                       // what the cgroup's path says
 	State   string              `json:"state"` // as in proc_pid_stat(5)
 	Zombies int                 `json:"zombies"`
-	Removed int                 `json:"in_removed_cgroups,omitempty"` // of them, those whose cgroup was removed: they keep it in memory
-	Oldest  int                 `json:"oldest_pid"`                   // of its zombies, the one that died first; if that is unknown, the one that was started first
-	Age     time.Duration       `json:"oldest_started_ns_ago"`        // of that one
-	Dead    *time.Duration      `json:"oldest_died_ns_ago,omitempty"` // likewise; nil: unknown
+	Removed int                 `json:"in_removed_cgroups,omitempty"`  // of them, those whose cgroup was removed: they keep it in memory
+	Oldest  int                 `json:"oldest_pid"`                    // of its zombies, the one that died first; if that is unknown, the one that was started first
+	Age     time.Duration       `json:"oldest_started_ns_ago"`         // of that one
+	Dead    *time.Duration      `json:"oldest_died_ns_ago,omitempty"`  // likewise; nil: unknown
+	Recent  *int                `json:"died_in_last_minute,omitempty"` // of its zombies; nil: unknown
 	SIGCHLD measure.Disposition `json:"sigchld,omitempty"`
 	Reaper  *Reaper             `json:"reaper,omitempty"` // nil: the parent is an init itself, or nothing is known
 	Advice  string              `json:"advice"`           // what would reap the zombies, a sentence
@@ -131,6 +133,14 @@ func (p *Parent) add(z Task, uptime time.Duration) {
 	if z.CgroupRemoved {
 		p.Removed++
 	}
+	if z.Dead >= 0 {
+		if p.Recent == nil {
+			p.Recent = new(int)
+		}
+		if z.Dead < time.Minute {
+			*p.Recent++
+		}
+	}
 	older := z.StartTicks < p.started || z.StartTicks == p.started && z.PID < p.Oldest
 	if p.Dead != nil && z.Dead >= 0 {
 		older = z.Dead > *p.Dead
@@ -158,6 +168,7 @@ func (p *Parent) describe(t *tree) {
 		p.Advice = "look again: it has ended, and another process has inherited its zombies"
 		return
 	}
+	p.Name = status.Name
 	p.Command, _ = t.fs.Command(p.PID)
 	if p.Command == "" {
 		p.Command = "[" + status.Name + "]"
