@@ -87,7 +87,7 @@ func needCgroup(h *Host) error {
 func NeedProgram(name, remedy string) Need {
 	return Need{name, func(*Host) error {
 		if _, err := exec.LookPath(name); err != nil {
-			return fmt.Errorf("%s is not on PATH; %s: %w", name, remedy, measure.ErrNotSupported)
+			return fmt.Errorf("%s is not on PATH; %s", name, remedy)
 		}
 		return nil
 	}}

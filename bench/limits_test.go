@@ -31,16 +31,16 @@ func TestFits(t *testing.T) {
 }
 
 func TestBytesEachTakesTheWorst(t *testing.T) {
-	trial := goodTrial() // 100 zombies: 9600 B charged each, 11 000 B of pages
-	if got := lab().bytesEach(trial); got != 11_000 {
+	sample := func(kmem, slab uint64) Sample { return Sample{Kmem: &kmem, Mem: &measure.Meminfo{Slab: slab}} }
+	before, after := sample(1_000_000, 5_000_000), sample(1_960_000, 6_100_000) // 100 zombies: 9600 B charged each, 11 000 B of pages
+	if got := bytesEach(before, after, 100); got != 11_000 {
 		t.Errorf("%d B each, want the pages' 11000", got)
 	}
-	*trial.After.Kmem = 1_000_000 + 100*20_000
-	if got := lab().bytesEach(trial); got != 22_000 {
+	if got := bytesEach(before, sample(3_000_000, 6_100_000), 100); got != 22_000 {
 		t.Errorf("%d B each, want the charge's 20000 and a tenth", got)
 	}
-	trial.After.Kmem, trial.After.Mem.Slab = nil, 4_000_000
-	if got := lab().bytesEach(trial); got != 1 {
+	after = Sample{Mem: &measure.Meminfo{Slab: 4_000_000}}
+	if got := bytesEach(before, after, 100); got != 1 {
 		t.Errorf("%d B each of an army that freed memory, want the least there can be", got)
 	}
 }

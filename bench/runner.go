@@ -247,11 +247,12 @@ func (r *Runner) header(lab *Lab, setups []planned, trials int, notices []string
 	}
 	h.Comments = append(h.Comments, notices...)
 	h.Kernel = r.Kernel
+	h.Kernel.PossibleCPUs = uint64(m.Possible)
 	seen := make(map[string]bool)
 	for _, s := range setups {
 		if s.About != "" && !seen[s.Name()] {
 			seen[s.Name()] = true
-			h.About = append(h.About, results.Meaning{Name: s.Name(), Text: s.About})
+			h.About = append(h.About, results.Explanation{Name: s.Name(), Text: s.About})
 		}
 		for _, u := range s.experiment.Units {
 			if !seen["unit "+u.Name] && !(lab.emulated && isTime(u.Name)) {

@@ -15,6 +15,10 @@ type Sample struct {
 	Slab *measure.Slabinfo // objects and slabs, the whole system
 	Pids *uint64           // tasks charged to the trial's cgroup, zombies among them
 	Kmem *uint64           // bytes of kernel memory charged to the trial's cgroup
+
+	// Read only where ReadCgroups was called.
+	Above *uint64 // bytes of kernel memory charged to the cgroup above the trial's, its own among them
+	Dying *uint64 // cgroups that were removed and are still there; see cgroup.Cgroup.Dying
 }
 
 // A sampler takes samples of one trial.
@@ -23,6 +27,7 @@ type sampler struct {
 	release     measure.Release
 	instruments Instruments
 	cgroup      *cgroup.Cgroup // nil without cgroups
+	cgroups     bool           // read what is around the trial's cgroup, and below it
 }
 
 // sample reads every instrument once. Its cost does not depend on how many
@@ -53,10 +58,31 @@ func (s sampler) sample() (Sample, error) {
 	}
 	var err error
 	sample.Kmem, err = s.kmem()
-	if err != nil {
+	if err != nil || !s.cgroups || s.cgroup == nil {
 		return sample, err
 	}
-	return sample, nil
+	if sample.Above, err = s.above(); err != nil {
+		return sample, err
+	}
+	dying, err := s.cgroup.Dying(s.fs)
+	if err == nil {
+		sample.Dying = &dying
+	}
+	return sample, err
+}
+
+// above reads the kernel memory of the cgroup above the trial's, nil where that
+// is the whole system's or cannot be measured.
+func (s sampler) above() (*uint64, error) {
+	memcg, ok := s.cgroup.Above()
+	if !ok || !s.instruments.has(kmem) || s.instruments.lazy {
+		return nil, nil
+	}
+	kernel, err := memcg.KernelMemory()
+	if err != nil {
+		return nil, err
+	}
+	return &kernel.Bytes, nil
 }
 
 // kmem reads the kernel memory of the trial's cgroup, nil where that cannot be
@@ -105,6 +131,18 @@ func (s Sample) counters() []results.Counter {
 		put("kernelstack-B", m.KernelStack)
 		put("pagetables-B", m.PageTables)
 		put("memfree-B", m.MemFree)
+		if m.Percpu != nil {
+			put("percpu-B", *m.Percpu)
+		}
+		if m.VmallocUsed != nil {
+			put("vmalloc-B", *m.VmallocUsed)
+		}
+	}
+	if s.Above != nil {
+		put("above-kmem-B", *s.Above)
+	}
+	if s.Dying != nil {
+		put("dying-cgroups", *s.Dying)
 	}
 	return all
 }

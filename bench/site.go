@@ -77,6 +77,13 @@ var errSystemWide = errors.New("tells of the whole system")
 // lab can.
 func (s *Site) ReadSystem() { s.sampler.instruments = s.Lab.Instruments }
 
+// ReadCgroups makes the site read the kernel memory of the cgroup above the
+// trial's too, and which cgroups are dying.
+func (s *Site) ReadCgroups() { s.sampler.cgroups = true }
+
+// Dying counts the cgroups that were removed and are still there.
+func (s *Site) Dying() (uint64, error) { return s.cgroup.Dying(s.Lab.FS) }
+
 // Doing says what the trial is at.
 func (s *Site) Doing(what string) { s.watch.Doing(what) }
 
@@ -105,6 +112,18 @@ func (s *Site) Fault(format string, args ...any) {
 // Cleanup has f called when the trial is over, however it ended, before the
 // cgroup is removed; what was registered last comes first.
 func (s *Site) Cleanup(f func(context.Context) error) { s.cleanup = append(s.cleanup, f) }
+
+// Join makes the cgroup in a further hierarchy, for programs that are started
+// from then on, and returns its directory there.
+func (s *Site) Join(h measure.Hierarchy) (string, error) {
+	if s.cgroup == nil {
+		return "", errors.New("there is no cgroup that could join a hierarchy")
+	}
+	if err := s.Lab.lock.RecordParent(cgroup.Parent{Dir: h.Dir(), Version: h.Version}); err != nil {
+		return "", err
+	}
+	return s.cgroup.Join(h)
+}
 
 // Start starts a program in the cgroup, from its first instruction.
 func (s *Site) Start(cmd *exec.Cmd) error {

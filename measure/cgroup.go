@@ -10,12 +10,9 @@ import (
 	"strings"
 )
 
-// Membership says where in the cgroup hierarchies a process stands
-// (cgroups(7)), as far as this process can see them.
-type Membership struct {
-	PID         int
-	hierarchies []hierarchy
-}
+// Membership says which cgroups a process is in (cgroups(7)), as far as this
+// process can see them.
+type Membership struct{ hierarchies []hierarchy }
 
 // hierarchy is one mounted hierarchy with the process's place in it.
 type hierarchy struct {
@@ -52,11 +49,11 @@ func (h Hierarchy) Ancestors() []string {
 // Cgroups reads /proc/PID/cgroup and the mounts of the reading process. A pid
 // of 0 means the reading process.
 func (fs FS) Cgroups(pid int) (Membership, error) {
-	m := Membership{PID: pid}
+	var m Membership
 	path := filepath.Join(fs.PIDDir(pid), "cgroup")
 	data, err := readFile(path)
 	if err != nil {
-		return m, fmt.Errorf("cgroups of a process: %w", err)
+		return m, fmt.Errorf("reading the cgroups of process %d: %w", pid, err)
 	}
 	lines, err := parseCgroup(data)
 	if err != nil {
@@ -65,7 +62,7 @@ func (fs FS) Cgroups(pid int) (Membership, error) {
 	// Our own mounts: what another process sees need not be reachable for us.
 	path = fs.proc("self", "mountinfo")
 	if data, err = readFile(path); err != nil {
-		return m, fmt.Errorf("cgroup mounts: %w", err)
+		return m, fmt.Errorf("reading the cgroup mounts: %w", err)
 	}
 	mounts, err := parseMountinfo(data)
 	if err != nil {
@@ -91,7 +88,7 @@ func (h *hierarchy) listControllers() error {
 	}
 	listed, err := readFile(filepath.Join(h.mount, "cgroup.controllers"))
 	if err != nil {
-		return fmt.Errorf("controllers of cgroup v2: %w", err)
+		return fmt.Errorf("reading the controllers of cgroup v2: %w", err)
 	}
 	h.controllers = strings.Fields(string(listed))
 	return nil
@@ -108,6 +105,18 @@ func (m Membership) Controller(name string) (Hierarchy, error) {
 		}
 	}
 	return Hierarchy{}, fmt.Errorf("%w: no mounted cgroup hierarchy with the %s controller shows this process", ErrNotSupported, name)
+}
+
+// Unified returns the process's place in the hierarchy of version 2, whichever
+// controllers it carries: beside version 1 it has none, and still cgroup.kill and
+// cgroup.freeze. ErrNotSupported if none is mounted where it can be seen.
+func (m Membership) Unified() (Hierarchy, error) {
+	for _, h := range m.hierarchies {
+		if h.version == 2 {
+			return Hierarchy{Version: 2, Mount: h.mount, Path: h.path}, nil
+		}
+	}
+	return Hierarchy{}, fmt.Errorf("%w: no mounted cgroup hierarchy of version 2 shows this process", ErrNotSupported)
 }
 
 // place finds the mount that shows the cgroup of a line. Later mounts cover

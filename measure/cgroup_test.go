@@ -159,6 +159,9 @@ func TestCgroupsOfKernels(t *testing.T) {
 		if err != nil || h.Version != 2 || h.Path != "/army" {
 			t.Errorf("%s: %+v, %v", kernel, h, err)
 		}
+		if u, err := m.Unified(); err != nil || u.Dir() != h.Dir() {
+			t.Errorf("%s: %+v, %v", kernel, u, err)
+		}
 	}
 }
 

@@ -17,7 +17,7 @@ func (fs FS) CgroupAt(path string) (Membership, error) {
 	mountinfo := fs.proc("self", "mountinfo")
 	data, err := readFile(mountinfo)
 	if err != nil {
-		return m, fmt.Errorf("cgroup mounts: %w", err)
+		return m, fmt.Errorf("reading the cgroup mounts: %w", err)
 	}
 	mounts, err := parseMountinfo(data)
 	if err != nil {
@@ -51,13 +51,13 @@ func (fs FS) CgroupAt(path string) (Membership, error) {
 		m.hierarchies = append(m.hierarchies, h)
 	}
 	if len(m.hierarchies) == 0 {
-		return m, fmt.Errorf("%s is no cgroup: no mounted cgroup hierarchy has it", path)
+		return m, fmt.Errorf("%s is not a cgroup of any mounted hierarchy", path)
 	}
 	return m, nil
 }
 
-// notController tells whether an option of a v1 superblock is none of the
-// controllers (or the name) of its hierarchy.
+// notController reports whether an option of a v1 superblock is not a controller
+// (or the name) of its hierarchy.
 func notController(option string) bool {
 	switch option {
 	case "rw", "ro", "noprefix", "clone_children", "cpuset_v2_mode", "xattr", "favordynmods":

@@ -35,7 +35,7 @@ func TestCgroupAt(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/nowhere", mount + "/pids/nowhere", os.TempDir()} {
-		if m, err := fs.CgroupAt(path); err == nil || !strings.Contains(err.Error(), "is no cgroup") {
+		if m, err := fs.CgroupAt(path); err == nil || !strings.Contains(err.Error(), "is not a cgroup") {
 			t.Errorf("%q: %+v, %v", path, m, err)
 		}
 	}

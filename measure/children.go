@@ -13,11 +13,11 @@ import (
 // CONFIG_CHECKPOINT_RESTORE). It costs a dentry for each thread of the
 // process but none for a child. The list is exact only while the children
 // stand still.
-func (f FS) Children(pid int) ([]int, error) {
-	dir := filepath.Join(f.PIDDir(pid), "task")
+func (fs FS) Children(pid int) ([]int, error) {
+	dir := filepath.Join(fs.PIDDir(pid), "task")
 	tasks, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("children of %d: %w", pid, classify(err))
+		return nil, fmt.Errorf("listing the children of %d: %w", pid, classify(err))
 	}
 	var children []int
 	for _, t := range tasks {
@@ -28,7 +28,7 @@ func (f FS) Children(pid int) ([]int, error) {
 			if Gone(err) {
 				continue // a thread that ended meanwhile
 			}
-			return nil, fmt.Errorf("children of %d (CONFIG_PROC_CHILDREN): %w", pid, err)
+			return nil, fmt.Errorf("listing the children of %d (CONFIG_PROC_CHILDREN): %w", pid, err)
 		}
 		for field := range bytes.FieldsSeq(data) {
 			child, err := strconv.Atoi(string(field))

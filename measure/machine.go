@@ -17,6 +17,7 @@ type Machine struct {
 	CPU      string // model name, or what comes closest to one
 	PageSize int    // bytes
 	CPUs     int    // online
+	Possible int    // CPUs that may come online: what is kept for each CPU is kept for these
 }
 
 // Machine reads what describes the machine. Page size and architecture are
@@ -35,14 +36,34 @@ func (fs FS) Machine() (Machine, error) {
 	if m.CPU = cpuModel(data); m.CPU == "" {
 		m.CPU = m.GOARCH
 	}
-	path := filepath.Join(fs.Sys, "devices", "system", "cpu", "online")
-	if data, err = readFile(path); err != nil {
+	online, err := fs.OnlineCPUs()
+	if err != nil {
 		return m, err
 	}
-	if m.CPUs, err = countCPUs(string(bytes.TrimSpace(data))); err != nil {
-		return m, fmt.Errorf("%s: %w", path, err)
+	possible, err := fs.PossibleCPUs()
+	m.CPUs, m.Possible = len(online), len(possible)
+	return m, err
+}
+
+// OnlineCPUs returns the numbers of the CPUs that run, from
+// /sys/devices/system/cpu/online.
+func (fs FS) OnlineCPUs() ([]int, error) { return fs.cpus("online") }
+
+// PossibleCPUs returns the numbers of the CPUs that may ever be there: percpu
+// memory is allocated for each of them.
+func (fs FS) PossibleCPUs() ([]int, error) { return fs.cpus("possible") }
+
+func (fs FS) cpus(file string) ([]int, error) {
+	path := filepath.Join(fs.Sys, "devices", "system", "cpu", file)
+	data, err := readFile(path)
+	if err != nil {
+		return nil, err
 	}
-	return m, nil
+	cpus, err := parseCPUs(string(bytes.TrimSpace(data)))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return cpus, nil
 }
 
 // BootID returns the identity of this run of the kernel: random, another one
@@ -75,9 +96,9 @@ func cpuModel(cpuinfo []byte) string {
 	return strings.Join(parts, " ")
 }
 
-// countCPUs counts a list such as "0-3,5".
-func countCPUs(list string) (int, error) {
-	n := 0
+// parseCPUs parses a list such as "0-3,5".
+func parseCPUs(list string) ([]int, error) {
+	var cpus []int
 	for part := range strings.SplitSeq(list, ",") {
 		from, to, isRange := strings.Cut(part, "-")
 		if !isRange {
@@ -86,9 +107,11 @@ func countCPUs(list string) (int, error) {
 		a, errA := strconv.ParseUint(from, 10, 16)
 		b, errB := strconv.ParseUint(to, 10, 16)
 		if errA != nil || errB != nil || b < a {
-			return 0, fmt.Errorf("%w: want a list of cpus, got %q", ErrMalformed, clip(list))
+			return nil, fmt.Errorf("%w: want a list of cpus, got %q", ErrMalformed, clip(list))
 		}
-		n += int(b-a) + 1
+		for cpu := a; cpu <= b; cpu++ {
+			cpus = append(cpus, int(cpu))
+		}
 	}
-	return n, nil
+	return cpus, nil
 }

@@ -2,10 +2,13 @@ package measure
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"zombench/measure/measuretest"
 )
 
 func TestCPUModelOfKernels(t *testing.T) {
@@ -26,16 +29,33 @@ func TestCPUModelOfKernels(t *testing.T) {
 	}
 }
 
-func TestCountCPUs(t *testing.T) {
-	for list, want := range map[string]int{"0": 1, "0-1": 2, "0-3,8,10-11": 7} {
-		if n, err := countCPUs(list); n != want || err != nil {
-			t.Errorf("%q: %d, %v", list, n, err)
+func TestParseCPUs(t *testing.T) {
+	for list, want := range map[string]string{"0": "[0]", "0-1": "[0 1]", "0-3,8,10-11": "[0 1 2 3 8 10 11]"} {
+		if cpus, err := parseCPUs(list); fmt.Sprint(cpus) != want || err != nil {
+			t.Errorf("%q: %v, %v", list, cpus, err)
 		}
 	}
 	for _, list := range []string{"", "x", "3-1", "0-", "-1", "0,,1", "0-99999999"} {
-		if n, err := countCPUs(list); !errors.Is(err, ErrMalformed) {
-			t.Errorf("%q: %d, %v; want ErrMalformed", list, n, err)
+		if n, err := parseCPUs(list); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%q: %v, %v; want ErrMalformed", list, n, err)
 		}
+	}
+}
+
+func TestOnlineCPUs(t *testing.T) {
+	fs := FS{Sys: t.TempDir()}
+	put := func(text string) {
+		measuretest.Put(t, fs.Sys, map[string]string{"devices/system/cpu/online": text})
+	}
+	for text, want := range map[string]int{"0\n": 1, "0-3,5\n": 5, "1-2": 2} {
+		put(text)
+		if got, err := fs.OnlineCPUs(); err != nil || len(got) != want {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+	put("3-1")
+	if _, err := fs.OnlineCPUs(); !errors.Is(err, ErrMalformed) {
+		t.Errorf("nonsense: %v", err)
 	}
 }
 
@@ -51,8 +71,15 @@ func TestMachine(t *testing.T) {
 	if want := unix.ByteSliceToString(u.Release[:]); m.Kernel != want || m.GOARCH != runtime.GOARCH {
 		t.Errorf("%+v, want kernel %s", m, want)
 	}
-	if m.CPU == "" || m.CPUs < 1 || m.PageSize < 4096 {
+	if m.CPU == "" || m.CPUs < 1 || m.Possible < m.CPUs || m.PageSize < 4096 {
 		t.Errorf("%+v", m)
+	}
+	online, err := Host().OnlineCPUs()
+	if err != nil || len(online) != m.CPUs {
+		t.Errorf("online %v, %v; want %d", online, err, m.CPUs)
+	}
+	if possible, err := Host().PossibleCPUs(); err != nil || len(possible) < len(online) {
+		t.Errorf("possible %v, %v; want %v and perhaps more", possible, err, online)
 	}
 	if id, err := Host().BootID(); len(id) != 36 || err != nil {
 		t.Errorf("boot id %q, %v", id, err)

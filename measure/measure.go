@@ -1,26 +1,27 @@
-// Package measure reads what the Linux kernel tells about memory, tasks and
-// limits: /proc, /sys/kernel/slab and the files of control groups.
+// Package measure reads the kernel's files about memory and tasks: /proc,
+// /sys/kernel/slab and those of control groups. Each has one reader here, and
+// one parser.
 //
-// It believes that a number is worth nothing without its source, so every
-// exported value says its unit and the file (and the kernel version) it comes
-// from, and that a missing number must never look like zero: what a kernel
-// lacks is [ErrNotSupported], what this user may not read is
-// [ErrNotPermitted], what does not look as it should is [ErrMalformed].
+// A number is worth nothing without its source, so every exported value says
+// its unit and the file (and the kernel version) it comes from. A missing number
+// never looks like zero: what a kernel lacks is [ErrNotSupported], what this
+// user may not read is [ErrNotPermitted], what does not look as it should is
+// [ErrMalformed].
 //
-// It is not for drawing conclusions. It knows nothing of experiments, trials
-// or output formats, and it keeps no state: each call reads the kernel anew.
+// It draws no conclusions: which limit is met first says package limits, who
+// leaves zombies package procs. It knows nothing of experiments, trials or
+// output formats, and it keeps no state: each call reads the kernel anew.
 //
 // Observing changes what is observed: each directory of /proc that is looked
 // at costs the kernel a dentry and an inode (about 1.3 kB, reclaimable).
 // [FS.Meminfo], [FS.Slabinfo], [Pids] and [Memcg] read single files and are
-// fit for use during a measurement; [FS.Limits] walks all of /proc and is not.
+// fit for use during a measurement; [FS.Processes] walks all of /proc and is not.
 package measure
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -38,7 +39,7 @@ var (
 	ErrMalformed = errors.New("malformed")
 )
 
-// FS says where the kernel's files are rooted, so that a directory of fixtures
+// FS says where the kernel's files are, so that a directory of fixtures
 // can stand in for a kernel.
 type FS struct {
 	Proc string // mount point of proc, "/proc"
@@ -70,15 +71,15 @@ func (fs FS) PIDDir(pid int) string {
 // between opening and reading (ESRCH) is fs.ErrNotExist too. The error names
 // the path.
 func classify(err error) error {
-	var pe *fs.PathError
+	var pe *os.PathError
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, syscall.ESRCH):
-		return fmt.Errorf("%w: %w", fs.ErrNotExist, err)
-	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: %w", os.ErrNotExist, err)
+	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("%w: %w", ErrNotPermitted, err)
-	case errors.Is(err, fs.ErrNotExist) && errors.As(err, &pe):
+	case errors.Is(err, os.ErrNotExist) && errors.As(err, &pe):
 		if _, statErr := os.Stat(filepath.Dir(pe.Path)); statErr == nil {
 			return fmt.Errorf("%w: %w", ErrNotSupported, err)
 		}
@@ -89,7 +90,7 @@ func classify(err error) error {
 // Gone reports whether an error of this package means that the process, thread
 // or cgroup is no longer there.
 func Gone(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrNotSupported)
+	return errors.Is(err, os.ErrNotExist) && !errors.Is(err, ErrNotSupported)
 }
 
 // readFile reads a kernel file whole.

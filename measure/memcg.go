@@ -2,6 +2,7 @@ package measure
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -82,7 +83,7 @@ func (m Memcg) kernelMemory() (KernelMemory, error) {
 	return k, nil
 }
 
-// nokmem tells whether kernel memory accounting was switched off at boot.
+// nokmem reports whether kernel memory accounting was switched off at boot.
 func (m Memcg) nokmem() bool {
 	proc := m.Proc
 	if proc == "" {
@@ -140,6 +141,21 @@ func (m Memcg) KernelLimit() (limit uint64, unlimited bool, err error) {
 		return 0, false, fmt.Errorf("limit on kernel memory of cgroup version %d: %w", m.Version, ErrNotSupported)
 	}
 	return readLimitV1(filepath.Join(m.Dir, "memory.kmem.limit_in_bytes"))
+}
+
+// EventsMax returns how often a charge met a limit of this very cgroup, whether
+// memory could be reclaimed for it or not: max of memory.events.local (Linux
+// 5.2); on v1 memory.failcnt and memory.kmem.failcnt.
+func (m Memcg) EventsMax() (uint64, error) {
+	if m.Version == 1 {
+		n, err := readUint(filepath.Join(m.Dir, "memory.failcnt"))
+		kernel, kernelErr := readUint(filepath.Join(m.Dir, "memory.kmem.failcnt"))
+		if errors.Is(kernelErr, ErrNotSupported) {
+			kernelErr = nil
+		}
+		return n + kernel, errors.Join(err, kernelErr)
+	}
+	return eventsMax(filepath.Join(m.Dir, "memory.events.local"))
 }
 
 // readLimitV1 reads a limit of a v1 memory cgroup, where "none" is written as
@@ -241,16 +257,16 @@ func (m Memcg) Busy() (uint64, error) {
 // has no such delay, the error is ErrNotSupported.
 func (m Memcg) Flush(release Release) error {
 	if m.Version != 2 {
-		return fmt.Errorf("flush memory.stat of cgroup version %d: %w", m.Version, ErrNotSupported)
+		return fmt.Errorf("flushing memory.stat of cgroup version %d: %w", m.Version, ErrNotSupported)
 	}
 	if release.AtLeast(6, 16) {
-		return fmt.Errorf("flush memory.stat by cpu.stat on Linux %s: %w", release, ErrNotSupported)
+		return fmt.Errorf("flushing memory.stat by cpu.stat on Linux %s: %w", release, ErrNotSupported)
 	}
 	_, err := readFile(filepath.Join(m.Dir, "cpu.stat"))
 	return err
 }
 
-// Batched tells whether memory.stat of version 2 is known only up to 32 pages
+// Batched reports whether memory.stat of version 2 is known only up to 32 pages
 // for each CPU and counter: so much change each CPU keeps to itself, and nothing
 // but more change brings it out (MEMCG_CHARGE_BATCH and __mod_memcg_state in
 // mm/memcontrol.c). Linux 5.13 gathers what the CPUs hold instead.

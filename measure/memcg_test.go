@@ -106,6 +106,30 @@ func TestMemcgLimit(t *testing.T) {
 	}
 }
 
+func TestMemcgEventsMax(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		version int
+		files   map[string]string
+		want    uint64
+		err     error
+	}{
+		{"v2", 2, map[string]string{"memory.events.local": "low 1\nhigh 2\nmax 3\noom 4\n", "memory.events": "max 30\n"}, 3, nil},
+		{"v2 before 5.2", 2, map[string]string{"memory.events": "max 30\n"}, 0, ErrNotSupported},
+		{"v2, no field", 2, map[string]string{"memory.events.local": "low 1\n"}, 0, ErrMalformed},
+		{"v1", 1, map[string]string{"memory.failcnt": "5\n", "memory.kmem.failcnt": "2\n"}, 7, nil},
+		{"v1 without kmem", 1, map[string]string{"memory.failcnt": "5\n"}, 5, nil},
+		{"v1, the root", 1, nil, 0, ErrNotSupported},
+	} {
+		dir := t.TempDir()
+		measuretest.Put(t, dir, tt.files)
+		n, err := Memcg{Dir: dir, Version: tt.version}.EventsMax()
+		if !errors.Is(err, tt.err) || err == nil && n != tt.want {
+			t.Errorf("%s: %d, %v; want %d, %v", tt.name, n, err, tt.want, tt.err)
+		}
+	}
+}
+
 func TestMemcgStat(t *testing.T) {
 	stat, err := Memcg{Dir: army("amd64-7.3", "after"), Version: 2}.Stat()
 	if err != nil {

@@ -3,7 +3,7 @@ package measure
 import (
 	"errors"
 	"fmt"
-	"io/fs"
+	"os"
 	"syscall"
 
 	"github.com/prometheus/procfs"
@@ -25,9 +25,9 @@ type Meminfo struct {
 }
 
 // Meminfo reads /proc/meminfo.
-func (f FS) Meminfo() (Meminfo, error) {
-	path := f.proc("meminfo")
-	p, err := procfs.NewFS(f.Proc)
+func (fs FS) Meminfo() (Meminfo, error) {
+	path := fs.proc("meminfo")
+	p, err := procfs.NewFS(fs.Proc)
 	if err != nil {
 		return Meminfo{}, classify(err)
 	}
@@ -61,7 +61,7 @@ func (f FS) Meminfo() (Meminfo, error) {
 // parseFailure gives an error of procfs its kind: those of the system keep
 // theirs, the rest are about the contents of a file.
 func parseFailure(err error) error {
-	var path *fs.PathError
+	var path *os.PathError
 	var errno syscall.Errno
 	if errors.As(err, &path) || errors.As(err, &errno) {
 		return classify(err)

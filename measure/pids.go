@@ -31,7 +31,11 @@ func (p Pids) Peak() (uint64, error) {
 // this cgroup or of one below it since Linux 6.11; before, and on v1, one
 // that stopped a task of this very cgroup.
 func (p Pids) EventsMax() (uint64, error) {
-	path := filepath.Join(p.Dir, "pids.events")
+	return eventsMax(filepath.Join(p.Dir, "pids.events"))
+}
+
+// eventsMax reads the field max of a file of events.
+func eventsMax(path string) (uint64, error) {
 	data, err := readFile(path)
 	if err != nil {
 		return 0, err

@@ -3,7 +3,6 @@ package measure
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -100,11 +99,11 @@ func (fs FS) ShrinkSlab(name string) error {
 	}
 	f, err := os.OpenFile(filepath.Join(fs.slabDir(), id, "shrink"), os.O_WRONLY, 0)
 	if err != nil {
-		return fmt.Errorf("shrink slab cache %s: %w", name, classify(err))
+		return fmt.Errorf("shrinking slab cache %s: %w", name, classify(err))
 	}
 	defer f.Close()
 	if _, err := f.WriteString("1\n"); err != nil {
-		return fmt.Errorf("shrink slab cache %s: %w", name, classify(err))
+		return fmt.Errorf("shrinking slab cache %s: %w", name, classify(err))
 	}
 	return nil
 }
@@ -131,19 +130,19 @@ func (fs FS) slabID(name string) (string, error) {
 }
 
 // slabNames returns every name of every directory of /sys/kernel/slab.
-func (f FS) slabNames() (map[string][]string, error) {
-	entries, err := os.ReadDir(f.slabDir())
+func (fs FS) slabNames() (map[string][]string, error) {
+	entries, err := os.ReadDir(fs.slabDir())
 	if err != nil {
 		return nil, classify(err)
 	}
 	links := make(map[string]string)
 	for _, e := range entries {
-		if e.Type()&fs.ModeSymlink == 0 {
+		if e.Type()&os.ModeSymlink == 0 {
 			links[e.Name()] = e.Name()
 			continue
 		}
-		target, err := os.Readlink(filepath.Join(f.slabDir(), e.Name()))
-		if errors.Is(err, fs.ErrNotExist) {
+		target, err := os.Readlink(filepath.Join(fs.slabDir(), e.Name()))
+		if errors.Is(err, os.ErrNotExist) {
 			continue // its module was unloaded meanwhile
 		}
 		if err != nil {

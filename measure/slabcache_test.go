@@ -179,7 +179,7 @@ func FuzzGroupAliases(f *testing.F) {
 			}
 			// Whichever of them slabinfo lists is found, and nothing else.
 			last := aliases[len(aliases)-1]
-			if got, err := listedAs(slabs(objs(id+"?", 1, 1), objs(last, 1, 1)), aliases); err != nil ||
+			if got, err := listedAs(Slabinfo{Caches: []SlabLine{{Name: id + "?"}, {Name: last}}}, aliases); err != nil ||
 				got != last && !slices.Contains(aliases, got) {
 				t.Fatalf("listed as %q, %v", got, err)
 			}

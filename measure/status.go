@@ -43,7 +43,7 @@ const (
 )
 
 // Disposition returns what the process does about a signal. Whether
-// SA_NOCLDWAIT is set, nothing tells.
+// SA_NOCLDWAIT is set cannot be seen.
 func (s Status) Disposition(sig syscall.Signal) Disposition {
 	bit := uint64(1) << (sig - 1)
 	switch {
@@ -152,7 +152,7 @@ func (fs FS) Command(pid int) (string, error) {
 	return strings.TrimSpace(strings.ReplaceAll(string(data), "\x00", " ")), nil
 }
 
-// CgroupPath returns where a process stands as /proc/PID/cgroup gives it: in
+// CgroupPath returns the cgroup of a process as /proc/PID/cgroup gives it: in
 // the hierarchy of the pids controller if version 1 has it, in that of version
 // 2 otherwise; "" if in neither.
 func (fs FS) CgroupPath(pid int) (string, error) {

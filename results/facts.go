@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 )
@@ -25,14 +24,14 @@ type Header struct {
 // it without knowing the benchmarks, or the machine.
 type Facts struct {
 	Kernel   Kernel
-	Caches   []Cache   // those that the trials mention
-	About    []Meaning // what benchmarks measure
-	Meanings []Meaning // what units mean; of a header to be written, Units say it
+	Caches   []Cache       // those that the trials mention
+	About    []Explanation // what benchmarks measure
+	Meanings []Explanation // what units mean; of a header to be written, Units say it
 }
 
-// A Meaning says in a phrase what a name stands for. The name of a benchmark
+// An Explanation says in a phrase what a name stands for. The name of a benchmark
 // may be the beginning of a full one, such as Reap/method=wait.
-type Meaning struct{ Name, Text string }
+type Explanation struct{ Name, Text string }
 
 // A Kernel is what an analysis has to know of the kernel, in a file
 //
@@ -105,183 +104,90 @@ func (f *Facts) MeaningOf(unit string) string {
 	return ""
 }
 
-func (m Meaning) check() error {
+func (m Explanation) check() error {
 	if m.Name == "" || strings.ContainsFunc(m.Name, unicode.IsSpace) || oneLine(m.Text) == "" {
 		return fmt.Errorf("meaning %q of %q: want a text, of one word", m.Text, m.Name)
 	}
 	return nil
 }
 
-func (m Meaning) text() string { return m.Name + ": " + oneLine(m.Text) }
+func (m Explanation) text() string { return m.Name + ": " + oneLine(m.Text) }
 
-func parseMeaning(text string) (Meaning, bool) {
+// readMeaning reads what text writes; anything else is free text.
+func readMeaning(text string) (Explanation, bool) {
 	name, meaning, _ := strings.Cut(text, ": ")
-	m := Meaning{name, oneLine(meaning)}
+	m := Explanation{renamed(name), oneLine(meaning)}
 	return m, m.check() == nil
 }
 
-func (k Kernel) check() error {
-	if k.ThreadInfoInTask != "" && !k.ThreadInfoInTask.valid() {
-		return fmt.Errorf("thread-info-in-task is %q", k.ThreadInfoInTask)
-	}
-	for _, s := range k.Structs {
-		if s.Name == "" {
-			return fmt.Errorf("struct without a name")
-		}
+func (c *Cache) form() (*string, []field) {
+	return &c.Name, []field{count("size", &c.Size), count("used", &c.Used), count("per-slab", &c.PerSlab), count("slab-B", &c.SlabBytes),
+		flag("reclaimable", &c.Reclaimable), tristate("charged", &c.Charged, "1", "0", "?"), names("aliases", &c.Aliases)}
+}
+
+func (c *Cache) check() error {
+	if c.Name == "" || slices.Contains(c.Aliases, "") || c.Charged != "" && !c.Charged.valid() {
+		return fmt.Errorf("want names, and charged as yes, no or unknown, not %+v", *c)
 	}
 	return nil
 }
 
-func (k Kernel) text() string {
-	var b strings.Builder
-	put := func(key string, n uint64) {
-		if n > 0 {
-			fmt.Fprintf(&b, " %s=%d", key, n)
-		}
+func (k *Kernel) check() error {
+	if k.ThreadInfoInTask != "" && !k.ThreadInfoInTask.valid() {
+		return fmt.Errorf("kernel: thread-info-in-task is %q", k.ThreadInfoInTask)
 	}
-	put("pointer-B", k.PointerBytes)
-	if k.ThreadInfoInTask == Yes || k.ThreadInfoInTask == No {
-		fmt.Fprintf(&b, " thread-info-in-task=%s", k.ThreadInfoInTask.digit())
+	if slices.ContainsFunc(k.Structs, func(s Counter) bool { return s.Name == "" }) {
+		return fmt.Errorf("kernel: struct without a name")
 	}
-	put("possible-cpus", k.PossibleCPUs)
-	for _, s := range k.Structs {
-		fmt.Fprintf(&b, " struct.%s=%d", escape(s.Name), s.Value)
-	}
-	return strings.TrimPrefix(b.String(), " ")
+	return nil
 }
 
-func parseKernel(text string) (k Kernel, ok bool, err error) {
-	_, p, ok := cutFields("kernel: " + text)
-	if !ok {
+const structPrefix = "struct."
+
+func (k *Kernel) fields() []field {
+	fields := []field{count("pointer-B", &k.PointerBytes), tristate("thread-info-in-task", &k.ThreadInfoInTask, "1", "0", "?"), count("possible-cpus", &k.PossibleCPUs)}
+	for i, s := range k.Structs {
+		fields = append(fields, count(structPrefix+escape(s.Name), &k.Structs[i].Value))
+	}
+	return fields
+}
+
+// known reports whether anything is.
+func (k *Kernel) known() bool {
+	return k.PointerBytes+k.PossibleCPUs > 0 || len(k.Structs) > 0 || k.ThreadInfoInTask == Yes || k.ThreadInfoInTask == No
+}
+
+// readKernel reads what fields write, of which some may be absent; ok is false, and
+// there is no error, of free text.
+func readKernel(text string) (k Kernel, ok bool, err error) {
+	if !isField(text) {
 		return Kernel{}, false, nil
 	}
-	for _, f := range p {
-		name, isStruct := strings.CutPrefix(f[0], "struct.")
-		switch {
-		case f[0] == "pointer-B":
-			err = into(&k.PointerBytes)(f[1])
-		case f[0] == "possible-cpus":
-			err = into(&k.PossibleCPUs)(f[1])
-		case f[0] == "thread-info-in-task":
-			k.ThreadInfoInTask, err = parseDigit(f[1])
-		case isStruct:
-			s := Counter{}
-			if s.Name, err = url.PathUnescape(name); err == nil {
-				err = into(&s.Value)(f[1])
+	present := make(map[string]bool)
+	for pair := range strings.FieldsSeq(text) {
+		key, _, _ := strings.Cut(pair, "=")
+		present[key] = true
+		if escaped, ok := strings.CutPrefix(key, structPrefix); ok {
+			name, err := url.PathUnescape(escaped)
+			if err != nil {
+				return Kernel{}, false, fmt.Errorf("kernel: field %s: %w", key, err)
 			}
-			k.Structs = append(k.Structs, s)
-		default:
-			err = fmt.Errorf("unknown field")
+			k.Structs = append(k.Structs, Counter{Name: name})
 		}
-		if err != nil {
-			return Kernel{}, false, fmt.Errorf("kernel: field %s: %w", f[0], err)
-		}
+	}
+	fields := slices.DeleteFunc(k.fields(), func(f field) bool { return !present[f.key] })
+	if err := readFields(text, fields); err != nil {
+		return Kernel{}, false, fmt.Errorf("kernel: %w", err)
 	}
 	err = k.check()
 	return k, err == nil, err
 }
 
-func (c Cache) check() error {
-	if c.Name == "" || slices.Contains(c.Aliases, "") || c.Charged != "" && !c.Charged.valid() {
-		return fmt.Errorf("slab cache %+v: want names, and charged as yes, no or unknown", c)
-	}
-	return nil
-}
-
-func (c Cache) text() string {
-	reclaimable := 0
-	if c.Reclaimable {
-		reclaimable = 1
-	}
-	return fmt.Sprintf("%s: size=%d used=%d per-slab=%d slab-B=%d reclaimable=%d charged=%s aliases=%s",
-		escape(c.Name), c.Size, c.Used, c.PerSlab, c.SlabBytes, reclaimable, c.Charged.digit(), escapeList(c.Aliases))
-}
-
-func parseCache(text string) (c Cache, ok bool, err error) {
-	name, p, ok := cutFields(text)
-	if !ok {
-		return Cache{}, false, nil
-	}
-	err = p.parse(map[string]func(string) error{
-		"size":        into(&c.Size),
-		"used":        into(&c.Used),
-		"per-slab":    into(&c.PerSlab),
-		"slab-B":      into(&c.SlabBytes),
-		"reclaimable": func(v string) (err error) { c.Reclaimable, err = strconv.ParseBool(v); return err },
-		"charged":     func(v string) (err error) { c.Charged, err = parseDigit(v); return err },
-		"aliases":     func(v string) (err error) { c.Aliases, err = unescapeList(v); return err },
-	})
-	if err == nil {
-		c.Name, err = url.PathUnescape(name)
-	}
-	if err != nil {
-		return Cache{}, false, fmt.Errorf("cache %s: %w", name, err)
-	}
-	err = c.check()
-	return c, err == nil, err
-}
-
-// digit is how a fact of the kernel is written.
-func (t Tristate) digit() string {
-	switch t {
-	case Yes:
-		return "1"
-	case No:
-		return "0"
-	}
-	return "?"
-}
-
-func parseDigit(v string) (Tristate, error) {
-	for _, t := range []Tristate{Yes, No, Unknown} {
-		if t.digit() == v {
-			return t, nil
-		}
-	}
-	return "", fmt.Errorf("%q is not 1, 0 or ?", v)
-}
-
-// with returns the facts with one more. Those that were there before are shared
-// by the records that were read: they are added to, and a copy is made where the
-// new one contradicts them, as in a file that is several put together.
-func (f *Facts) withKernel(k Kernel) *Facts {
-	if old := f.Kernel.text(); old != "" && old != k.text() {
-		f = f.clone()
-	}
-	f.Kernel = k
-	return f
-}
-
-func (f *Facts) withCache(c Cache) *Facts {
-	i := slices.IndexFunc(f.Caches, func(old Cache) bool { return old.Name == c.Name })
-	switch {
-	case i < 0:
-		f.Caches = append(f.Caches, c)
-	case f.Caches[i].text() != c.text():
-		f = f.clone()
+// describe adds a cache, or what is newly said of one.
+func (f *Facts) describe(c Cache) {
+	if i := slices.IndexFunc(f.Caches, func(old Cache) bool { return old.Name == c.Name }); i >= 0 {
 		f.Caches[i] = c
+		return
 	}
-	return f
-}
-
-func (f *Facts) withMeaning(m Meaning, unit bool) *Facts {
-	list := func() *[]Meaning {
-		if unit {
-			return &f.Meanings
-		}
-		return &f.About
-	}
-	i := slices.IndexFunc(*list(), func(old Meaning) bool { return old.Name == m.Name })
-	switch {
-	case i < 0:
-		*list() = append(*list(), m)
-	case (*list())[i] != m:
-		f = f.clone()
-		(*list())[i] = m
-	}
-	return f
-}
-
-func (f *Facts) clone() *Facts {
-	return &Facts{f.Kernel, slices.Clone(f.Caches), slices.Clone(f.About), slices.Clone(f.Meanings)}
+	f.Caches = append(f.Caches, c)
 }

@@ -3,6 +3,7 @@ package results
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -49,7 +50,15 @@ type lines struct {
 	pending  note   // comments that wait for their trial
 	notes    []note // by ascending line, until taken
 	facts    *Facts
+	inHeader bool              // no result since the header began
+	forms    []mark            // of comments
 	interned map[string]string // names in readings, of which there are few
+}
+
+func newLines(src *bufio.Reader, interned map[string]string) *lines {
+	l := &lines{src: src, facts: new(Facts), inHeader: true, interned: interned}
+	l.forms = l.allForms()
+	return l
 }
 
 func (l *lines) Read(p []byte) (int, error) {
@@ -124,6 +133,7 @@ func (l *lines) attach(n note) {
 		l.notes = append(l.notes, n)
 	}
 	l.pending = note{}
+	l.inHeader = false
 }
 
 // wait remembers where what waits for its trial began.
@@ -144,6 +154,9 @@ func (l *lines) rewrite(body []byte) []byte {
 		return l.comment(body)
 	}
 	l.orphan()
+	if len(body) > 0 {
+		l.header()
+	}
 	if rest, ok := bytes.CutPrefix(body, []byte("Unit ")); ok {
 		name, _, _ := bytes.Cut(rest, []byte(" "))
 		if now := renamed(string(name)); now != string(name) {
@@ -193,77 +206,106 @@ func (l *lines) broken(rest string) []byte {
 
 // keep keeps what a comment says of the next trial, or of the file.
 func (l *lines) keep(body []byte) error {
-	text := func(mark string) (string, bool) {
-		rest, ok := bytes.CutPrefix(body, []byte(mark))
-		return string(rest), ok
-	}
-	if s, ok := text(noisyMark); ok {
-		n := l.wait()
-		n.warnings = append(n.warnings, oneReason(s))
-		return nil
-	}
-	if s, ok := text(endsMark); ok {
-		ends, err := parseEnds(s)
-		if err == nil && l.pending.ends.Known {
-			err = fmt.Errorf("second ends of one trial")
+	for _, f := range l.forms {
+		if text, ok := bytes.CutPrefix(body, []byte(f.mark)); ok {
+			return f.keep(string(text))
 		}
-		if err == nil {
-			l.wait().ends = ends
-		}
-		return err
-	}
-	if s, ok := text(siteMark); ok {
-		site, ok, err := parseSite(s)
-		if ok {
-			n := l.wait()
-			n.sites = append(n.sites, site)
-		}
-		return err
-	}
-	if s, ok := text(watcherMark); ok {
-		watcher, ok, err := parseWatcher(s)
-		if ok {
-			n := l.wait()
-			n.watchers = append(n.watchers, watcher)
-		}
-		return err
-	}
-	if s, ok := text(kernelMark); ok {
-		k, ok, err := parseKernel(s)
-		if ok {
-			l.facts = l.facts.withKernel(k)
-		}
-		return err
-	}
-	if s, ok := text(cacheMark); ok {
-		c, ok, err := parseCache(s)
-		if ok {
-			l.facts = l.facts.withCache(c)
-		}
-		return err
-	}
-	if s, ok := text(aboutMark); ok {
-		if m, ok := parseMeaning(s); ok {
-			l.facts = l.facts.withMeaning(m, false)
-		}
-		return nil
-	}
-	if s, ok := text(unitMark); ok {
-		if m, ok := parseMeaning(s); ok {
-			m.Name = renamed(m.Name)
-			l.facts = l.facts.withMeaning(m, true)
-		}
-		return nil
-	}
-	if s, ok := text("# "); ok {
-		r, ok, err := parseReading(s, l.intern)
-		if ok {
-			n := l.wait()
-			n.readings = append(n.readings, r)
-		}
-		return err
 	}
 	return nil
+}
+
+// A mark is what a comment of a fixed form begins with, and what is done with the
+// rest of it.
+type mark struct {
+	mark string
+	keep func(text string) error
+}
+
+// forms are all there are; readings, which have no mark of their own, come last.
+func (l *lines) allForms() []mark {
+	return []mark{
+		{noisyMark, func(text string) error {
+			n := l.wait()
+			n.warnings = append(n.warnings, oneReason(text))
+			return nil
+		}},
+		{endsMark, l.keepEnds},
+		{siteMark, func(text string) error {
+			return kept(l, text, "site", func(n *note, s CallSite) { n.sites = append(n.sites, s) })
+		}},
+		{watcherMark, func(text string) error {
+			return kept(l, text, "watcher", func(n *note, w Watcher) { n.watchers = append(n.watchers, w) })
+		}},
+		{cacheMark, func(text string) error {
+			c, ok, err := readForm[Cache]("cache", text)
+			if ok {
+				l.facts.describe(c)
+			}
+			return err
+		}},
+		{kernelMark, func(text string) error {
+			k, ok, err := readKernel(text)
+			if ok {
+				l.header().Kernel = k
+			}
+			return err
+		}},
+		{aboutMark, func(text string) error {
+			if m, ok := readMeaning(text); ok {
+				f := l.header()
+				f.About = append(f.About, m)
+			}
+			return nil
+		}},
+		{unitMark, func(text string) error {
+			if m, ok := readMeaning(text); ok {
+				f := l.header()
+				f.Meanings = append(f.Meanings, m)
+			}
+			return nil
+		}},
+		{"# ", func(text string) error {
+			r, ok, err := parseReading(text, l.intern)
+			if ok {
+				n := l.wait()
+				n.readings = append(n.readings, r)
+			}
+			return err
+		}},
+	}
+}
+
+// kept reads a form, and adds it to what waits for its trial.
+func kept[T any, F interface {
+	*T
+	form
+}](l *lines, text, what string, add func(*note, T)) error {
+	v, ok, err := readForm[T, F](what, text)
+	if ok {
+		add(l.wait(), v)
+	}
+	return err
+}
+
+func (l *lines) keepEnds(text string) error {
+	e := Ends{Known: true}
+	if err := readFields(text, e.fields()); err != nil {
+		return fmt.Errorf("ends: %w", err)
+	}
+	if l.pending.ends.Known {
+		return errors.New("second ends of one trial")
+	}
+	l.wait().ends = e
+	return nil
+}
+
+// header returns the facts that a line of a header adds to. A header behind
+// results begins a part of the file of which other facts hold.
+func (l *lines) header() *Facts {
+	if !l.inHeader {
+		l.facts, l.inHeader = new(Facts), true
+	}
+	return l.facts
 }
 
 func (l *lines) intern(s string) string {
@@ -273,20 +315,4 @@ func (l *lines) intern(s string) string {
 	s = strings.Clone(s)
 	l.interned[s] = s
 	return s
-}
-
-// parseEnds parses `signals=0 exited=500 killed=0 dumped=0`.
-func parseEnds(s string) (Ends, error) {
-	e := Ends{Known: true}
-	var p pairs
-	for f := range strings.FieldsSeq(s) {
-		key, value, _ := strings.Cut(f, "=")
-		p = append(p, [2]string{key, value})
-	}
-	err := p.parse(map[string]func(string) error{
-		"signals": into(&e.Signals), "exited": into(&e.Exited), "killed": into(&e.Killed), "dumped": into(&e.Dumped)})
-	if err != nil {
-		return Ends{}, fmt.Errorf("ends: %w", err)
-	}
-	return e, nil
 }

@@ -71,7 +71,7 @@ func (r *Reader) Reset(src io.Reader, name string) {
 		r.src = bufio.NewReaderSize(nil, bufio.MaxScanTokenSize)
 	}
 	r.src.Reset(src)
-	r.lines = &lines{src: r.src, interned: interned, facts: new(Facts)}
+	r.lines = newLines(r.src, interned)
 	r.bench.Reset(r.lines, name)
 }
 
@@ -195,10 +195,6 @@ func (r *Reader) nameOf(name benchfmt.Name) nameInfo {
 	r.names[string(name)] = info
 	return info
 }
-
-// controlOf is the parameter by which older files name the benchmark that a
-// control belongs to: BenchmarkControl/of=Reap/... is a control of Reap.
-const controlOf = "of"
 
 func newNameInfo(name benchfmt.Name) (info nameInfo) {
 	first, parts := name.Parts()

@@ -22,7 +22,6 @@ import (
 	"unicode"
 
 	"golang.org/x/perf/benchfmt"
-	"golang.org/x/perf/benchunit"
 )
 
 // The benchmarks of memory, without the word Benchmark.
@@ -30,6 +29,10 @@ const (
 	Zombies = "Zombies" // an army was raised
 	Control = "Control" // the control of Zombies: the same trial with no zombie in it
 )
+
+// controlOf is the parameter by which older files name the benchmark that a
+// control belongs to: BenchmarkControl/of=Reap/... is a control of Reap.
+const controlOf = "of"
 
 // A Param is one /key=value of a benchmark name, or one `key: value` of a
 // file's configuration. In a name an empty key makes it a bare /value.
@@ -68,6 +71,10 @@ type Trial struct {
 type Ends struct {
 	Known                           bool // false: nobody counted
 	Signals, Exited, Killed, Dumped uint64
+}
+
+func (e *Ends) fields() []field {
+	return []field{count("signals", &e.Signals), count("exited", &e.Exited), count("killed", &e.Killed), count("dumped", &e.Dumped)}
 }
 
 // Param returns the value of a parameter of the benchmark name, "" if it has
@@ -136,14 +143,14 @@ func (t Trial) check() error {
 			return fmt.Errorf("%s: %w", t.Name(), err)
 		}
 	}
-	for _, s := range t.Sites {
-		if err := s.check(); err != nil {
-			return fmt.Errorf("%s: %w", t.Name(), err)
+	for i := range t.Sites {
+		if err := t.Sites[i].check(); err != nil {
+			return fmt.Errorf("%s: call site: %w", t.Name(), err)
 		}
 	}
-	for _, w := range t.Watchers {
-		if err := w.check(); err != nil {
-			return fmt.Errorf("%s: %w", t.Name(), err)
+	for i := range t.Watchers {
+		if err := t.Watchers[i].check(); err != nil {
+			return fmt.Errorf("%s: watcher: %w", t.Name(), err)
 		}
 	}
 	return checkValues(t.Values)
@@ -185,29 +192,4 @@ func checkValues(values []Value) error {
 		}
 	}
 	return nil
-}
-
-// A Record is a trial as it was read.
-type Record struct {
-	Trial
-	Config []Param // the file's configuration at that line; shared between records
-	Facts  *Facts  // what the file says about itself; shared between records, never nil
-	File   string
-	Line   int
-}
-
-// Result gives the record as benchproc takes it, values tidied to base units,
-// the file's name under .file. Comments have no place in it.
-func (r Record) Result() *benchfmt.Result {
-	res := &benchfmt.Result{Name: benchfmt.Name(r.Name()), Iters: r.N}
-	res.Config = append(res.Config, benchfmt.Config{Key: ".file", Value: []byte(r.File)})
-	for _, p := range r.Config {
-		// File: a key without it counts as internal, and is never shown.
-		res.Config = append(res.Config, benchfmt.Config{Key: p.Key, Value: []byte(p.Value), File: true})
-	}
-	for _, v := range r.Values {
-		tidy, unit := benchunit.Tidy(v.Value, v.Unit)
-		res.Values = append(res.Values, benchfmt.Value{Value: tidy, Unit: unit, OrigValue: v.Value, OrigUnit: v.Unit})
-	}
-	return res
 }

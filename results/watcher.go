@@ -2,7 +2,6 @@ package results
 
 import (
 	"fmt"
-	"net/url"
 	"time"
 )
 
@@ -20,34 +19,14 @@ type Watcher struct {
 	Bytes     uint64        // of these
 }
 
-func (w Watcher) check() error {
+func (w *Watcher) form() (*string, []field) {
+	return &w.Command, []field{count("pid", &w.PID), count("processes", &w.Processes), count("looks", &w.Looks),
+		nanoseconds("every-ns", &w.Every), count("objects", &w.Objects), count("bytes", &w.Bytes)}
+}
+
+func (w *Watcher) check() error {
 	if w.Command == "" || w.Looks == 0 || w.Every < 0 {
-		return fmt.Errorf("watcher %+v: want a command and how often it looked", w)
+		return fmt.Errorf("want a command and how often it looked, not %+v", *w)
 	}
 	return nil
-}
-
-func (w Watcher) text() string {
-	return fmt.Sprintf("%s: pid=%d processes=%d looks=%d every-ns=%d objects=%d bytes=%d",
-		escape(w.Command), w.PID, w.Processes, w.Looks, w.Every.Nanoseconds(), w.Objects, w.Bytes)
-}
-
-func parseWatcher(text string) (w Watcher, ok bool, err error) {
-	name, pairs, ok := cutFields(text)
-	if !ok {
-		return Watcher{}, false, nil
-	}
-	var every uint64
-	err = pairs.parse(map[string]func(string) error{
-		"pid": into(&w.PID), "processes": into(&w.Processes), "looks": into(&w.Looks),
-		"every-ns": into(&every), "objects": into(&w.Objects), "bytes": into(&w.Bytes),
-	})
-	if err == nil {
-		w.Command, err = url.PathUnescape(name)
-	}
-	w.Every = time.Duration(every)
-	if err == nil {
-		err = w.check()
-	}
-	return w, err == nil, err
 }

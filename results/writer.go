@@ -13,25 +13,6 @@ import (
 	"golang.org/x/perf/benchfmt"
 )
 
-// The fixed forms of comments that Reader understands, besides readings.
-const (
-	controlMark = "# control "
-	brokenMark  = "# broken: "
-	noisyMark   = "# noisy: "
-	endsMark    = "# ends: "
-	siteMark    = "# site "
-	watcherMark = "# watcher "
-	cacheMark   = "# cache "
-	kernelMark  = "# kernel: "
-	aboutMark   = "# about "
-	unitMark    = "# unit "
-)
-
-// reserved reports whether a word begins comments that are no readings.
-func reserved(word string) bool {
-	return slices.Contains([]string{"broken", "noisy", "ends", "kernel"}, word)
-}
-
 // maxLine is the longest line that bufio.Scanner, and so every reader of the
 // benchmark format, takes.
 const maxLine = bufio.MaxScanTokenSize - 1
@@ -96,42 +77,40 @@ func (w *Writer) facts(f Facts) error {
 	if err := f.Kernel.check(); err != nil {
 		return err
 	}
-	if text := f.Kernel.text(); text != "" {
-		fmt.Fprintf(&w.buf, "%s%s\n", kernelMark, text)
+	if f.Kernel.known() {
+		fmt.Fprintf(&w.buf, "%s%s\n", kernelMark, fieldsText(f.Kernel.fields()))
 	}
-	for _, c := range f.Caches {
-		if err := c.check(); err != nil {
+	for i := range f.Caches {
+		if err := f.Caches[i].check(); err != nil {
 			return err
 		}
 	}
 	w.caches = slices.Clone(f.Caches)
 	for _, m := range f.About {
-		if err := m.check(); err != nil {
+		if err := w.meaning(aboutMark, m); err != nil {
 			return err
 		}
-		fmt.Fprintf(&w.buf, "%s%s\n", aboutMark, m.text())
 	}
 	return nil
 }
 
+func (w *Writer) meaning(mark string, m Explanation) error {
+	fmt.Fprintf(&w.buf, "%s%s\n", mark, m.text())
+	return m.check()
+}
+
 func (w *Writer) unit(u Unit) error {
-	if u.Name == "" || strings.ContainsFunc(u.Name+u.Meta, unicode.IsSpace) {
-		return fmt.Errorf("unit %q %q: want single words", u.Name, u.Meta)
+	key, _, ok := strings.Cut(u.Meta, "=")
+	if u.Name == "" || strings.ContainsFunc(u.Name+u.Meta, unicode.IsSpace) || u.Meta != "" && (!ok || key == "") {
+		return fmt.Errorf("unit %q, metadata %q: want a word, and KEY=VALUE", u.Name, u.Meta)
 	}
 	if u.Meta != "" {
-		if key, _, ok := strings.Cut(u.Meta, "="); !ok || key == "" {
-			return fmt.Errorf("unit %s: metadata %q: want KEY=VALUE", u.Name, u.Meta)
-		}
 		fmt.Fprintf(&w.buf, "Unit %s %s\n", u.Name, u.Meta)
 	}
-	if u.Meaning != "" {
-		m := Meaning{u.Name, u.Meaning}
-		if err := m.check(); err != nil {
-			return err
-		}
-		fmt.Fprintf(&w.buf, "%s%s\n", unitMark, m.text())
+	if u.Meaning == "" {
+		return nil
 	}
-	return nil
+	return w.meaning(unitMark, Explanation{u.Name, u.Meaning})
 }
 
 // WriteTrial writes one trial and its comments. Reasons are put on one line. A
@@ -147,8 +126,8 @@ func (w *Writer) WriteTrial(t Trial) error {
 	}
 	w.buf.Reset()
 	mentioned := w.mentioned(t)
-	for _, c := range mentioned {
-		fmt.Fprintf(&w.buf, "%s%s\n", cacheMark, c.text())
+	for i := range mentioned {
+		w.form(cacheMark, &mentioned[i])
 	}
 	for _, text := range t.Notes {
 		w.comment(text)
@@ -156,17 +135,17 @@ func (w *Writer) WriteTrial(t Trial) error {
 	for _, r := range t.Readings {
 		fmt.Fprintf(&w.buf, "# %s\n", r.text())
 	}
-	for _, s := range t.Sites {
-		fmt.Fprintf(&w.buf, "%s%s\n", siteMark, s.text())
+	for i := range t.Sites {
+		w.form(siteMark, &t.Sites[i])
 	}
-	for _, watcher := range t.Watchers {
-		fmt.Fprintf(&w.buf, "%s%s\n", watcherMark, watcher.text())
+	for i := range t.Watchers {
+		w.form(watcherMark, &t.Watchers[i])
 	}
 	for _, reason := range t.Warnings {
 		fmt.Fprintf(&w.buf, "%s%s\n", noisyMark, oneReason(reason))
 	}
 	if e := t.Ends; e.Known {
-		fmt.Fprintf(&w.buf, "%ssignals=%d exited=%d killed=%d dumped=%d\n", endsMark, e.Signals, e.Exited, e.Killed, e.Dumped)
+		fmt.Fprintf(&w.buf, "%s%s\n", endsMark, fieldsText(e.fields()))
 	}
 	switch {
 	case t.Broken != "":
@@ -195,6 +174,8 @@ func (w *Writer) WriteTrial(t Trial) error {
 	return nil
 }
 
+func (w *Writer) form(mark string, f form) { fmt.Fprintf(&w.buf, "%s%s\n", mark, formText(f)) }
+
 // mentioned returns those slab caches that the trial is the first to mention.
 func (w *Writer) mentioned(t Trial) (caches []Cache) {
 	for _, c := range w.caches {
@@ -221,10 +202,8 @@ func (w *Writer) comment(text string) {
 
 // hasForm reports whether Reader may see more in a comment than free text.
 func hasForm(line string) bool {
-	for _, mark := range []string{controlMark, brokenMark, noisyMark, endsMark, siteMark, watcherMark, cacheMark, kernelMark, aboutMark, unitMark} {
-		if strings.HasPrefix(line+" ", mark) {
-			return true
-		}
+	if slices.ContainsFunc(marks(), func(mark string) bool { return strings.HasPrefix(line+" ", mark) }) {
+		return true
 	}
 	_, ok, err := parseReading(line[len("# "):], func(s string) string { return s })
 	return ok || err != nil
@@ -254,18 +233,6 @@ func isConfigKey(key string) bool {
 	}
 	res, ok := r.Result().(*benchfmt.Result)
 	return ok && len(res.Config) == 1 && res.Config[0].Key == key
-}
-
-// oneLine puts text on one line, runs of white space as one space.
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
-
-// oneReason is oneLine for what must not become empty: an empty reason would
-// turn a broken trial into a good one.
-func oneReason(text string) string {
-	if text = oneLine(text); text == "" {
-		return "no reason given"
-	}
-	return text
 }
 
 // ErrNoResults is wrapped, with the file's name, when a file holds no result line.

@@ -328,7 +328,8 @@ func (m *Monitor) scan(now time.Time) error {
 		oldest  time.Duration
 	}
 	byParent := make(map[int]*found)
-	zombies, removed := 0, 0
+	zombies := 0
+	removed := make(map[string]bool)
 	var leaders []int
 	start := time.Now()
 	err := source(func(t procs.Task) {
@@ -342,8 +343,8 @@ func (m *Monitor) scan(now time.Time) error {
 			f.zombies++
 			f.oldest = max(f.oldest, t.Dead)
 			zombies++
-			if t.CgroupRemoved {
-				removed++
+			if t.Removed != "" {
+				removed[t.Removed] = true
 			}
 		case t.LeaderEnded():
 			leaders = append(leaders, t.PID)
@@ -353,7 +354,7 @@ func (m *Monitor) scan(now time.Time) error {
 		return fmt.Errorf("looking for zombies: %w", err)
 	}
 	m.scanTook, m.scanned = time.Since(start), now
-	m.zombies, m.grown, m.removed = zombies, 0, removed
+	m.zombies, m.grown, m.removed = zombies, 0, len(removed)
 	m.leaders = m.leaders[:0]
 	for _, pid := range leaders {
 		if l, ok := procs.Describe(m.o.FS, pid); ok {

@@ -21,7 +21,7 @@ type Report struct {
 	Born    *uint64 `json:"born,omitempty"`   // processes that were started in the interval
 	Growth  Growth  `json:"growth"`
 	Latency *Waits  `json:"latency,omitempty"` // of those reaped in the interval
-	Removed int     `json:"in_removed_cgroups"`
+	Removed int     `json:"removed_cgroups"`   // that zombies keep in memory
 
 	Parents   []Parent       `json:"parents"` // who leaks first, then who has most zombies, then who has most deaths
 	Commands  []Command      `json:"commands,omitempty"`

@@ -75,12 +75,12 @@ func procs(dir string) ([]int, error) {
 // Remove removes the cgroup from every hierarchy, even if one of them fails. As
 // long as somebody lives in it the kernel refuses (EBUSY), and Remove tries
 // again until ctx ends; it tries at least once. Zombies are no hindrance. What
-// is gone already counts as removed.
+// is gone already counts as removed, and what was made below it goes with it.
 func (c *Cgroup) Remove(ctx context.Context) error {
 	var errs []error
 	for _, d := range c.dirs {
-		if err := rmdir(ctx, d.path); err != nil {
-			errs = append(errs, fmt.Errorf("remove the cgroup: %w", err))
+		if err := walk(d.path, func(path string) error { return rmdir(ctx, path) }); err != nil {
+			errs = append(errs, fmt.Errorf("removing the cgroup: %w", err))
 		}
 	}
 	return errors.Join(append(errs, c.unlock())...)

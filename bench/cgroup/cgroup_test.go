@@ -437,3 +437,50 @@ func TestProcsMalformed(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A cgroup that joins further hierarchies has programs there too that are started
+// later, and is removed from them with the rest.
+func TestJoin(t *testing.T) {
+	p := realPlace(t)
+	c := fresh(t, p)
+	groups, err := measure.Host().Cgroups(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dirs []string
+	join := func(h measure.Hierarchy, err error) {
+		if err != nil {
+			t.Log(err)
+			return
+		}
+		dir, err := c.Join(h)
+		if err != nil || !exists(dir) {
+			t.Fatalf("joining %s: %s, %v", h.Dir(), dir, err)
+		}
+		if again, err := c.Join(h); err != nil || again != dir {
+			t.Errorf("joining %s again: %s, %v", h.Dir(), again, err)
+		}
+		dirs = append(dirs, dir)
+	}
+	join(groups.Unified())
+	join(groups.Controller("freezer"))
+	join(groups.Controller(pids))
+	if pids := c.Pids().Dir; dirs[len(dirs)-1] != pids {
+		t.Errorf("the hierarchy of pids was joined already: %s, want %s", dirs[len(dirs)-1], pids)
+	}
+	a := play(t, c.Start, "member")
+	for _, dir := range dirs {
+		if live, err := procs(dir); err != nil || !slices.Equal(live, []int{a.Process.Pid}) {
+			t.Errorf("in %s live %v, %v; want %d", dir, live, err, a.Process.Pid)
+		}
+	}
+	a.stop()
+	if err := c.Remove(expired()); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range dirs {
+		if exists(dir) {
+			t.Errorf("%s is still there", dir)
+		}
+	}
+}

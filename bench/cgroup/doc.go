@@ -1,9 +1,9 @@
 // Package cgroup makes fresh control groups and starts programs inside them.
 //
-// It believes that a charge belongs to the cgroup in which it was made: a
-// program is born inside its cgroup and never attached late, and a cgroup is
-// used once. It finds out where pids and memory are carried - in hierarchies
-// of version 1, in the one of version 2, or one in each - and assumes nothing.
+// A charge belongs to the cgroup in which it was made, so a program is started
+// inside its cgroup and never attached late, and a cgroup is used once. Where
+// pids and memory are carried - in hierarchies of version 1, in the one of
+// version 2, or one in each - is found out and not assumed.
 //
 // It is not a library for managing cgroups: it sets no limits, delegates
 // nothing to others and reads no statistics (package measure does).

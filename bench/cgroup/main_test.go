@@ -15,36 +15,27 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"zombench/bench/labtest/machine"
+	"zombench/bench/reexec"
 	"zombench/measure"
 )
 
-// The test binary plays other processes too, when its first argument names one
-// of these parts. Each returns what went wrong.
-var parts = map[string]func() error{
-	"member":  member,
-	"crasher": crasher,
-	"tenant":  tenant,
+// Orphans of our crashed children come to us; each test collects its own.
+func TestMain(m *testing.M) {
+	reexec.Dispatch(part("member", member), part("crasher", crasher), part("tenant", tenant))
+	os.Exit(machine.Run(m))
 }
 
-func TestMain(m *testing.M) {
-	if len(os.Args) == 2 {
-		if part, ok := parts[os.Args[1]]; ok {
-			if err := part(); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				os.Exit(1)
-			}
-			os.Exit(0)
+// part is another process that the test binary plays; play returns what went
+// wrong.
+func part(name string, play func() error) reexec.Program {
+	return reexec.Program{Name: name, Main: func([]string) int {
+		if err := play(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
 		}
-	}
-	// Orphans of our crashed children come to us, not to a pid 1 that may not
-	// reap; each test collects its own.
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		fmt.Fprintln(os.Stderr, "prctl:", err)
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
+		return 0
+	}}
 }
 
 // member tells that it lives, and lives until its stdin ends.
@@ -74,7 +65,7 @@ func crasher() error {
 	if err != nil {
 		return err
 	}
-	child := exec.Command("/proc/self/exe", "member")
+	child := reexec.Command("member")
 	in, err := child.StdinPipe()
 	if err != nil {
 		return err
@@ -180,8 +171,7 @@ type actor struct {
 // play starts a part by the given function and waits for what it tells.
 func play(t *testing.T, start func(*exec.Cmd) error, part string, change ...func(*exec.Cmd)) *actor {
 	t.Helper()
-	a := &actor{Cmd: exec.Command("/proc/self/exe", part)}
-	a.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0") // the race detector's second at every exit
+	a := &actor{Cmd: reexec.Command(part)}
 	a.Stderr = os.Stderr
 	for _, c := range change {
 		c(a.Cmd)
@@ -243,7 +233,7 @@ func tasksIn(t *testing.T, name string) []string {
 	return in
 }
 
-// exists tells whether a directory is there.
+// exists reports whether a directory is there.
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil

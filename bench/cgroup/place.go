@@ -70,20 +70,20 @@ func Find(fs measure.FS) (*Place, error) { return Search{FS: fs}.Find() }
 func (s Search) Find() (*Place, error) {
 	m, err := s.FS.Cgroups(0)
 	if err != nil {
-		return nil, fmt.Errorf("find own cgroup: %w", err)
+		return nil, fmt.Errorf("finding the own cgroup: %w", err)
 	}
 	ph, err := m.Controller(pids)
 	if err != nil {
 		if errors.Is(err, measure.ErrNotSupported) {
 			return nil, notSupported(fmt.Errorf("no mounted cgroup hierarchy carries the pids controller (%w); as root: mkdir -p /sys/fs/cgroup/pids && mount -t cgroup -o pids pids /sys/fs/cgroup/pids, or boot with systemd.unified_cgroup_hierarchy=1", err))
 		}
-		return nil, fmt.Errorf("find the pids hierarchy: %w", err)
+		return nil, fmt.Errorf("finding the pids hierarchy: %w", err)
 	}
 	p := &Place{proc: s.FS.Proc}
 	mh, err := m.Controller(memory)
 	switch {
 	case err != nil:
-		p.noMemory = fmt.Errorf("find the memory hierarchy: %w", err)
+		p.noMemory = fmt.Errorf("finding the memory hierarchy: %w", err)
 		err = s.add(p, ph, pids)
 	case mh.Mount == ph.Mount && mh.Path == ph.Path:
 		// One hierarchy for both: rather pids alone than nothing.
@@ -134,14 +134,14 @@ func (s Search) record(p Parent) error {
 	return s.Record(p)
 }
 
-// probe tells whether a cgroup can be made in dir, by making one.
+// probe reports whether a cgroup can be made in dir, by making one.
 func probe(dir string, version int) error {
 	d := filepath.Join(dir, ourName("probe"))
 	if err := os.Mkdir(d, 0o755); err != nil {
-		return denied(version, fmt.Errorf("make a cgroup: %w", err))
+		return denied(version, fmt.Errorf("making a cgroup: %w", err))
 	}
 	if err := os.Remove(d); err != nil {
-		return fmt.Errorf("remove a cgroup: %w", err)
+		return fmt.Errorf("removing a cgroup: %w", err)
 	}
 	if version == 2 {
 		// Moving a process needs the right to write here too, as the common
@@ -149,7 +149,7 @@ func probe(dir string, version int) error {
 		// "Delegation Containment").
 		procs := filepath.Join(dir, "cgroup.procs")
 		if err := unix.Faccessat(unix.AT_FDCWD, procs, unix.W_OK, unix.AT_EACCESS); err != nil {
-			return denied(version, fmt.Errorf("move processes below %s: %w", dir, &fs.PathError{Op: "access", Path: procs, Err: err}))
+			return denied(version, fmt.Errorf("moving processes below %s: %w", dir, &fs.PathError{Op: "access", Path: procs, Err: err}))
 		}
 	}
 	return nil
@@ -235,22 +235,14 @@ func ourName(name string) string { return fmt.Sprintf("%s%d-%s", Prefix, os.Getp
 // never used twice.
 func (p *Place) Fresh(name string) (*Cgroup, error) {
 	if name == "" || strings.ContainsRune(name, '/') {
-		return nil, fmt.Errorf("make a cgroup: %q is no name for one", name)
+		return nil, fmt.Errorf("making a cgroup: %q is no name for one", name)
 	}
 	c := &Cgroup{}
 	for i, parent := range p.parents {
 		d := dir{path: filepath.Join(parent.Dir, ourName(name)), own: p.own[i], version: parent.Version}
-		err := os.Mkdir(d.path, 0o755)
-		if err == nil {
-			d.lock, err = lock(d.path, unix.LOCK_EX)
-			if err != nil {
-				err = errors.Join(err, os.Remove(d.path))
-			}
+		if err := c.add(d); err != nil {
+			return nil, errors.Join(err, c.abandon())
 		}
-		if err != nil {
-			return nil, errors.Join(denied(parent.Version, fmt.Errorf("make a cgroup: %w", err)), c.abandon())
-		}
-		c.dirs = append(c.dirs, d)
 		if slices.Contains(parent.Controllers, pids) {
 			c.pids = measure.Pids{Dir: d.path}
 		}
@@ -259,6 +251,38 @@ func (p *Place) Fresh(name string) (*Cgroup, error) {
 		}
 	}
 	return c, nil
+}
+
+// add makes one more directory of a cgroup.
+func (c *Cgroup) add(d dir) error {
+	err := os.Mkdir(d.path, 0o755)
+	if err == nil {
+		d.lock, err = lock(d.path, unix.LOCK_EX)
+		if err != nil {
+			err = errors.Join(err, os.Remove(d.path))
+		}
+	}
+	if err != nil {
+		return denied(d.version, fmt.Errorf("making a cgroup: %w", err))
+	}
+	c.dirs = append(c.dirs, d)
+	return nil
+}
+
+// Join makes the cgroup in a further hierarchy, below the place of this process
+// there, and returns its directory: that which it has already if it is there.
+// Programs belong to it that are started from then on.
+func (c *Cgroup) Join(h measure.Hierarchy) (string, error) {
+	for _, d := range c.dirs {
+		if d.version == 2 && h.Version == 2 || filepath.Dir(d.path) == h.Dir() {
+			return d.path, nil
+		}
+	}
+	d := dir{path: filepath.Join(h.Dir(), filepath.Base(c.dirs[0].path)), version: h.Version}
+	if h.Version == 1 {
+		d.own = h.Dir()
+	}
+	return d.path, c.add(d)
 }
 
 // lock opens a cgroup's directory and locks it as flock(2) does, until the

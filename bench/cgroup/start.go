@@ -23,7 +23,7 @@ import (
 func (c *Cgroup) Start(cmd *exec.Cmd) error {
 	for _, d := range c.dirs {
 		if d.lock == nil {
-			return fmt.Errorf("start %s: the cgroup %s is removed", cmd.Path, d.path)
+			return fmt.Errorf("starting %s: the cgroup %s is removed", cmd.Path, d.path)
 		}
 		if d.version == 2 {
 			attr := syscall.SysProcAttr{}
@@ -82,7 +82,7 @@ func (c *Cgroup) enter() error {
 			continue
 		}
 		if err := write(filepath.Join(d.path, "tasks"), "0"); err != nil {
-			return denied(1, fmt.Errorf("enter the cgroup: %w", err))
+			return denied(1, fmt.Errorf("entering the cgroup: %w", err))
 		}
 	}
 	return nil
@@ -96,7 +96,7 @@ func (c *Cgroup) leave() error {
 			continue
 		}
 		if err := write(filepath.Join(d.own, "tasks"), "0"); err != nil {
-			errs = append(errs, fmt.Errorf("leave the cgroup: %w", err))
+			errs = append(errs, fmt.Errorf("leaving the cgroup: %w", err))
 		}
 	}
 	return errors.Join(errs...)
@@ -107,9 +107,9 @@ func startError(cmd *exec.Cmd, err error) error {
 	into := cmd.SysProcAttr != nil && cmd.SysProcAttr.UseCgroupFD
 	switch {
 	case into && (errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.E2BIG)):
-		return notSupported(fmt.Errorf("start %s inside a cgroup: %w: needs clone3 with CLONE_INTO_CGROUP, Linux 5.7, and no seccomp filter in its way", cmd.Path, err))
+		return notSupported(fmt.Errorf("starting %s inside a cgroup: %w: needs clone3 with CLONE_INTO_CGROUP, Linux 5.7, and no seccomp filter in its way", cmd.Path, err))
 	case into && errors.Is(err, unix.EBUSY):
-		return fmt.Errorf("start %s inside a cgroup: %w: it hands down controllers to children of its own", cmd.Path, err)
+		return fmt.Errorf("starting %s inside a cgroup: %w: it hands down controllers to children of its own", cmd.Path, err)
 	}
 	return err
 }

@@ -37,7 +37,7 @@ func made(dirs []string, makers []int) ([]string, error) {
 	for _, dir := range dirs {
 		entries, err := os.ReadDir(dir)
 		if err != nil && !gone(err) {
-			errs = append(errs, fmt.Errorf("look for cgroups of earlier runs: %w", err))
+			errs = append(errs, fmt.Errorf("looking for cgroups of earlier runs: %w", err))
 		}
 		for _, e := range entries {
 			maker, ok := makerOf(e.Name())
@@ -49,7 +49,7 @@ func made(dirs []string, makers []int) ([]string, error) {
 	return found, errors.Join(errs...)
 }
 
-// makerOf tells which process a cgroup is named after.
+// makerOf returns the process that a cgroup is named after.
 func makerOf(name string) (pid int, ok bool) {
 	name, ok = strings.CutPrefix(name, Prefix)
 	if !ok {
@@ -60,7 +60,7 @@ func makerOf(name string) (pid int, ok bool) {
 	return pid, ok && err == nil && pid > 0
 }
 
-// inUse tells whether the process that made a cgroup lives.
+// inUse reports whether the process that made a cgroup lives.
 func inUse(path string) bool {
 	f, err := lock(path, unix.LOCK_SH|unix.LOCK_NB)
 	if err != nil {
@@ -128,7 +128,7 @@ func Sweep(ctx context.Context, dirs []string, makers ...int) (removed []string,
 	errs := []error{err}
 	for _, path := range left {
 		if err := sweep(ctx, path); err != nil {
-			errs = append(errs, fmt.Errorf("clear up %s: %w", path, err))
+			errs = append(errs, fmt.Errorf("clearing up %s: %w", path, err))
 			continue
 		}
 		removed = append(removed, path)
@@ -207,7 +207,7 @@ func kill(path string) error {
 	var errs []error
 	for _, pid := range pids {
 		if err := killIn(path, pid); err != nil && !errors.Is(err, unix.ESRCH) {
-			errs = append(errs, fmt.Errorf("kill %d: %w", pid, err))
+			errs = append(errs, fmt.Errorf("killing %d: %w", pid, err))
 		}
 	}
 	return errors.Join(errs...)

@@ -30,7 +30,7 @@ func (s Search) findV2(h measure.Hierarchy, want []string) (Parent, *os.File, er
 
 	have, err := words(filepath.Join(own, "cgroup.controllers"))
 	if err != nil {
-		return Parent{}, nil, fmt.Errorf("read the controllers of the own cgroup: %w", err)
+		return Parent{}, nil, fmt.Errorf("reading the controllers of the own cgroup: %w", err)
 	}
 	var why error
 	if lacks := missing(have, want); len(lacks) > 0 {
@@ -81,7 +81,7 @@ func aloneRemedy(own string) string {
 func (s Search) settle(parent *Parent) (*os.File, error) {
 	enabled, err := words(filepath.Join(parent.Dir, "cgroup.subtree_control"))
 	if err != nil {
-		return nil, fmt.Errorf("read what the own cgroup hands down: %w", err)
+		return nil, fmt.Errorf("reading what the own cgroup hands down: %w", err)
 	}
 	todo := missing(enabled, parent.Controllers)
 	if err := probe(parent.Dir, 2); err != nil {
@@ -124,16 +124,16 @@ func (s Search) alter(parent Parent) (leaf *os.File, err error) {
 	if parent.Leaf {
 		dir := filepath.Join(parent.Dir, leafName)
 		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, denied(2, fmt.Errorf("make a leaf to move into: %w", err))
+			return nil, denied(2, fmt.Errorf("making a leaf to move into: %w", err))
 		}
 		if leaf, err = lock(dir, unix.LOCK_EX|unix.LOCK_NB); err != nil {
-			return nil, fmt.Errorf("take the leaf to move into: %w", err)
+			return nil, fmt.Errorf("taking the leaf to move into: %w", err)
 		}
 		// The others first: they may end at any moment, which is no fault.
 		for _, pid := range append(slices.Clone(s.With), os.Getpid()) {
 			err := write(filepath.Join(dir, "cgroup.procs"), strconv.Itoa(pid))
 			if err != nil && !(errors.Is(err, unix.ESRCH) && pid != os.Getpid()) {
-				return leaf, denied(2, fmt.Errorf("move into a leaf: %w", err))
+				return leaf, denied(2, fmt.Errorf("moving into a leaf: %w", err))
 			}
 		}
 	}
@@ -145,7 +145,7 @@ func (s Search) alter(parent Parent) (leaf *os.File, err error) {
 	case errors.Is(err, unix.EOPNOTSUPP):
 		return leaf, notSupported(fmt.Errorf("cgroup %s is threaded and can't hand down memory: %w", parent.Dir, err))
 	case err != nil:
-		return leaf, denied(2, fmt.Errorf("hand down controllers: %w", err))
+		return leaf, denied(2, fmt.Errorf("handing down controllers: %w", err))
 	}
 	return leaf, nil
 }
@@ -170,12 +170,12 @@ func (p Parent) Restore() error {
 	if len(p.Enabled) > 0 {
 		err := write(filepath.Join(p.Dir, "cgroup.subtree_control"), "-"+strings.Join(p.Enabled, " -"))
 		if err != nil && !gone(err) {
-			errs = append(errs, fmt.Errorf("take back controllers: %w", err))
+			errs = append(errs, fmt.Errorf("taking back controllers: %w", err))
 		}
 	}
 	if p.Leaf {
 		if err := p.dissolveLeaf(); err != nil {
-			errs = append(errs, fmt.Errorf("dissolve the leaf: %w", err))
+			errs = append(errs, fmt.Errorf("dissolving the leaf: %w", err))
 		}
 	}
 	return errors.Join(errs...)
@@ -207,7 +207,7 @@ func (p Parent) dissolveLeaf() error {
 	return &fs.PathError{Op: "rmdir", Path: leaf, Err: unix.EBUSY}
 }
 
-// gone tells whether an error says that a cgroup is not there (any more):
+// gone reports whether an error says that a cgroup is not there (any more):
 // ENODEV comes from a file of a cgroup that was removed after it was opened.
 func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV)

@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -25,13 +24,12 @@ import (
 
 // Options say how zombied is started.
 type Options struct {
-	Binary   string    // path of zombied
-	Count    int       // zombies in the army
-	Parallel int       // spawner threads
-	Spawn    string    // way of spawning, by zombied's name for it
-	Args     []string  // further arguments of zombied start
-	PidNS    int       // nested pid namespaces to start it in, with an init in each
-	Log      io.Writer // zombied's own log; nil discards it
+	Binary   string   // path of zombied
+	Count    int      // zombies in the army
+	Parallel int      // spawner threads
+	Spawn    string   // way of spawning, by zombied's name for it
+	Args     []string // further arguments of zombied start
+	PidNS    int      // nested pid namespaces to start it in, with an init in each
 }
 
 // A Starter starts a command, for instance inside a cgroup. *exec.Cmd's own
@@ -94,7 +92,7 @@ func Start(ctx context.Context, start Starter, o Options) (*Daemon, error) {
 	d := &Daemon{
 		socket:   sock,
 		lifeline: write,
-		log:      &tail.Log{To: o.Log},
+		log:      new(tail.Log),
 		exited:   make(chan struct{}),
 	}
 	const lifelineFD = 3 // the first of ExtraFiles
@@ -244,7 +242,7 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	case <-ctx.Done():
 		d.cmd.Process.Kill() // an init takes its namespace with it
 		<-d.exited
-		return fmt.Errorf("zombied (pid %d) did not heed SIGTERM and was killed", d.Pid())
+		return fmt.Errorf("zombied (pid %d) did not end on SIGTERM and was killed", d.Pid())
 	}
 	if d.exitErr != nil {
 		return d.exitError()

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"zombench/bench/labtest/machine"
 )
 
 // The test binary plays zombied when it is told to by this variable.
@@ -23,7 +25,7 @@ func TestMain(m *testing.M) {
 	if act := os.Getenv(actAs); act != "" {
 		os.Exit(play(act))
 	}
-	os.Exit(m.Run())
+	os.Exit(machine.Run(m))
 }
 
 // play is a zombied without an army, good or bad.
@@ -240,8 +242,8 @@ func TestCollectOrphans(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Close()
-	brood := func() bool { return syscall.Kill(-parent.Process.Pid, 0) == nil }
-	if !brood() {
+	alive := func() bool { return syscall.Kill(-parent.Process.Pid, 0) == nil }
+	if !alive() {
 		t.Fatal("the shell left no children")
 	}
 	w.Close()
@@ -250,7 +252,7 @@ func TestCollectOrphans(t *testing.T) {
 	go func() { waited <- own.Wait() }()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	n, err := CollectOrphans(ctx, map[int]bool{own.Process.Pid: true}, brood)
+	n, err := CollectOrphans(ctx, map[int]bool{own.Process.Pid: true}, alive)
 	if err != nil || n != 4 {
 		t.Errorf("%d orphans collected, error %v; want 4", n, err)
 	}

@@ -5,6 +5,8 @@ package experiments
 import (
 	"zombench/bench"
 	"zombench/bench/callsites"
+	"zombench/bench/drag"
+	"zombench/bench/dress"
 	"zombench/bench/foreign"
 	"zombench/bench/inits"
 	"zombench/bench/memory"
@@ -20,9 +22,11 @@ func All() []bench.Experiment {
 		memory.Experiment(),
 		reaping.Experiment(),
 		spawning.Experiment(),
+		drag.Experiment(),
 		inits.Experiment(),
 		foreign.Experiment(),
 		callsites.Experiment(),
+		dress.Experiment(),
 		watchers.Experiment(),
 	}
 }

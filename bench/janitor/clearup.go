@@ -23,7 +23,7 @@ type Cleared struct {
 	Sysctls []string // "name = value", as it was put back
 }
 
-// Empty tells whether there was nothing.
+// Empty reports whether there was nothing.
 func (c Cleared) Empty() bool { return len(c.Cgroups) == 0 && len(c.Sysctls) == 0 }
 
 // String tells it in one line, for people.

@@ -10,6 +10,6 @@
 // When the janitor is killed, the run clears up at its end; when both are, the
 // next run does, from the journal.
 //
-// It believes that nothing but the kernel can be relied on in a crash: locks
-// and pipes are released whatever happens, pid files and signal handlers are not.
+// Nothing but the kernel can be relied on in a crash: locks and pipes are
+// released whatever happens, pid files and signal handlers are not.
 package janitor

@@ -106,10 +106,6 @@ func start(lock *Lock, grace time.Duration, more ...string) (_ *Janitor, err err
 // Pid returns the janitor's process ID.
 func (j *Janitor) Pid() int { return j.cmd.Process.Pid }
 
-// Done is closed when the janitor has ended, which before Finish it does only
-// if somebody kills it.
-func (j *Janitor) Done() <-chan struct{} { return j.done }
-
 // Finish ends the janitor and waits for it. It is to be called at the end of a
 // run, after its cgroups were removed. Whatever the journal still holds is
 // undone by the janitor or, if that one was killed or failed, here.
@@ -169,8 +165,9 @@ func inherit(args []string) (*Lock, time.Duration, error) {
 	if err := flags.Parse(args); err != nil {
 		return nil, 0, err
 	}
-	for _, fd := range []int{lockFD, lifelineFD, readyFD} {
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
+	for fd, kind := range map[int]uint32{lockFD: unix.S_IFREG, lifelineFD: unix.S_IFIFO, readyFD: unix.S_IFIFO} {
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != kind {
 			return nil, 0, errors.New("is started by a run, not by hand")
 		}
 	}

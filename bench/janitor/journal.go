@@ -57,13 +57,13 @@ func (l *Lock) save() error {
 	}
 	var b bytes.Buffer
 	if err := json.NewEncoder(&b).Encode(j); err != nil {
-		return fmt.Errorf("write the journal: %w", err)
+		return fmt.Errorf("writing the journal: %w", err)
 	}
 	if _, err := l.file.WriteAt(b.Bytes(), 0); err != nil {
-		return fmt.Errorf("write the journal: %w", err)
+		return fmt.Errorf("writing the journal: %w", err)
 	}
 	if err := l.file.Truncate(int64(b.Len())); err != nil {
-		return fmt.Errorf("write the journal: %w", err)
+		return fmt.Errorf("writing the journal: %w", err)
 	}
 	return nil
 }

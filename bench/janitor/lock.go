@@ -76,7 +76,7 @@ func Acquire(ctx context.Context, path string, fs measure.FS) (*Lock, error) {
 		if errors.As(err, &held) {
 			return nil, err
 		}
-		return nil, fmt.Errorf("lock %s: %w", path, err)
+		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}
 	return l, nil
 }
@@ -164,7 +164,7 @@ func flock(f *os.File) error {
 	}
 }
 
-// same tells whether path still names the file that was locked.
+// same reports whether path still names the file that was locked.
 func same(f *os.File, path string) bool {
 	a, aerr := f.Stat()
 	b, berr := os.Lstat(path)
@@ -184,7 +184,7 @@ func (l *Lock) holder(f *os.File) *HeldError {
 	}
 }
 
-// alive tells whether a process runs: a zombie does not.
+// alive reports whether a process runs: a zombie does not.
 func (l *Lock) alive(pid int) bool {
 	if pid <= 0 {
 		return false

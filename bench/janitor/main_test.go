@@ -16,31 +16,35 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zombench/bench/cgroup"
+	"zombench/bench/labtest/machine"
 	"zombench/bench/reexec"
 	"zombench/measure"
 )
 
-// The test binary plays the other processes too.
+// The other processes that the test binary plays, by their argument zero.
+const (
+	runPart    = "zombench-test-run"
+	daemonPart = "zombench-test-daemon"
+)
+
+// Orphans of the runs that we kill come to us; each test collects its own.
 func TestMain(m *testing.M) {
-	reexec.Dispatch(Program())
-	var err error
-	switch part := append(os.Args, "")[1]; part {
-	case "run":
-		err = playRun(os.Args[2:])
-	case "daemon":
-		_, err = io.Copy(io.Discard, os.Stdin)
-	default:
-		// Orphans of the runs that we kill come to us, not to a pid 1 that may not
-		// reap; each test collects its own.
-		if err = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err == nil {
-			os.Exit(m.Run())
-		}
-	}
+	reexec.Dispatch(Program(),
+		reexec.Program{Name: runPart, Main: func(args []string) int { return status(playRun(args)) }},
+		reexec.Program{Name: daemonPart, Main: func([]string) int {
+			_, err := io.Copy(io.Discard, os.Stdin)
+			return status(err)
+		}})
+	os.Exit(machine.Run(m))
+}
+
+// status is the exit status of a part that has ended with an error, or not.
+func status(err error) int {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return 1
 	}
-	os.Exit(0)
+	return 0
 }
 
 // story is what a run tells of itself.
@@ -75,7 +79,7 @@ func playRun(args []string) error {
 	if err != nil {
 		return err
 	}
-	daemon := exec.Command("/proc/self/exe", "daemon")
+	daemon := reexec.Command(daemonPart)
 	lifeline, err := daemon.StdinPipe()
 	if err != nil {
 		return err
@@ -141,8 +145,7 @@ func launch(t *testing.T, manner string, grace time.Duration) *run {
 	})
 
 	r := &run{lock: filepath.Join(t.TempDir(), "lock"), proc: fakeProc(t)}
-	r.Cmd = exec.Command("/proc/self/exe", "run", r.lock, r.proc, manner, grace.String())
-	r.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0") // the race detector's second at every exit
+	r.Cmd = reexec.Command(runPart, r.lock, r.proc, manner, grace.String())
 	r.Stderr = os.Stderr
 	in, err := r.StdinPipe()
 	if err != nil {

@@ -24,14 +24,17 @@ import (
 
 // A Fleet is the guests of one run, and what they have in common.
 type Fleet struct {
-	Fields  map[string]string // of the experiment memory, as in job.Job; without count it depends on the kernel
-	Samples int               // trials of each setup
-	Seed    uint64            // of the order of the trials
-	Version string            // of this program, for the head of the result files
+	Experiment string            // "" is memory
+	Fields     map[string]string // of the experiment, as in job.Job; memory without count depends on the kernel
+	Samples    int               // trials of each setup
+	Seed       uint64            // of the order of the trials
+	Version    string            // of this program, for the head of the result files
 
 	Jobs    int           // guests at a time
 	Accel   vm.Accel      // "": KVM where a probe says that it works, else TCG
 	CPU     string        // QEMU's CPU model; "" is that of the architecture
+	CPUs    int           // online; 0 is 1
+	MaxCPUs int           // possible; 0 is as many as are online
 	Memory  int           // MiB; 0 is that of the architecture
 	Append  []string      // further kernel parameters
 	Timeout time.Duration // for one kernel
@@ -47,7 +50,7 @@ type Fleet struct {
 type NameError struct{ A, B vm.Kernel }
 
 func (e *NameError) Error() string {
-	return fmt.Sprintf("%s and %s are both called %s, and so would their results be; run one after the other, with another -o",
+	return fmt.Sprintf("%s and %s are both called %s, and so would their results be; run one after the other, into another directory",
 		e.A.Path, e.B.Path, e.A.Name)
 }
 
@@ -80,7 +83,8 @@ func (f *Fleet) Run(ctx context.Context, kernels []vm.Kernel) ([]string, error) 
 		kvm:      sync.OnceValue(func() bool { return vm.ProbeKVM(ctx, runtime.GOARCH) }),
 	}
 	if slices.ContainsFunc(kernels, r.mayUseKVM) {
-		go r.kvm() // it may take seconds, and so do the builds
+		go r.kvm()    // it may take seconds, and so do the builds
+		defer r.kvm() // its QEMU must not be left behind
 	}
 	err = each(ctx, kernels, f.Jobs, r.measure)
 	slices.Sort(r.files)
@@ -105,6 +109,12 @@ func (r *fleetRun) measure(ctx context.Context, k vm.Kernel) error {
 	name := k.Name
 	if r.CPU != "" {
 		name += "-" + fileWord(r.CPU)
+	}
+	if r.Experiment != "" {
+		name += "-" + r.Experiment
+	}
+	if n := max(r.CPUs, r.MaxCPUs); n > 1 {
+		name += fmt.Sprintf("-%dcpus", n)
 	}
 	start := time.Now()
 	note := ", failed"
@@ -135,13 +145,13 @@ func (r *fleetRun) boot(ctx context.Context, k vm.Kernel, name string) (*vm.Resu
 		accel = vm.KVM
 	}
 	files, err := r.programs.files(arch, job.Job{
-		Fields: r.fields(k), Samples: r.Samples, Seed: r.Seed, Version: r.Version, VM: string(accel),
+		Experiment: r.Experiment, Fields: r.fields(k), Samples: r.Samples, Seed: r.Seed, Version: r.Version, VM: string(accel),
 		Comments: provenance(k, qemuVersion(ctx, qemu), cmp.Or(r.CPU, arch.CPU), r.Append),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	c := vm.Config{Kernel: k, Files: files, Accel: accel, CPU: r.CPU, Memory: r.Memory, Append: r.Append, Timeout: r.Timeout}
+	c := vm.Config{Kernel: k, Files: files, Accel: accel, CPU: r.CPU, CPUs: r.CPUs, MaxCPUs: r.MaxCPUs, Memory: r.Memory, Append: r.Append, Timeout: r.Timeout}
 	if r.Console != "" {
 		f, err := os.Create(filepath.Join(r.Console, name+".console"))
 		if err != nil {
@@ -171,6 +181,9 @@ const spawn = "clone"
 
 // fields returns what is measured under a kernel.
 func (f *Fleet) fields(k vm.Kernel) map[string]string {
+	if f.Experiment != "" {
+		return f.Fields
+	}
 	fields := map[string]string{"spawn": spawn}
 	maps.Copy(fields, f.Fields)
 	switch {

@@ -28,6 +28,9 @@ func TestFields(t *testing.T) {
 			t.Errorf("one kernel's fields became those of the fleet: %v", f.Fields)
 		}
 	}
+	if got := (&Fleet{Experiment: "dress", Fields: map[string]string{"count": "9"}}).fields(vm.Kernel{}); len(got) != 1 || got["count"] != "9" {
+		t.Errorf("fields of another experiment: %v", got)
+	}
 	if got := (&Fleet{}).fields(vm.Kernel{}); got["count"] == "" {
 		t.Errorf("without fields: %v", got)
 	}

@@ -71,7 +71,7 @@ func build(ctx context.Context, arch vm.Arch, source, dir string) error {
 		return errors.New("building the guests' programs needs the go command; https://go.dev/dl")
 	case err != nil:
 		complaint, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-		return fmt.Errorf("building the guests' programs for %s in %s (--source names zombench's source): %w: %s",
+		return fmt.Errorf("building the guests' programs for %s in %s, which has to be a directory in zombench's source: %w: %s",
 			arch.GOARCH, source, err, complaint)
 	}
 	return nil

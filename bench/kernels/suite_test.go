@@ -25,7 +25,7 @@ var suites = []struct {
 }{
 	{"bench/cgroup", []string{"TestStart", "TestStartChargesFirstAllocations", "TestFindInACgroupOfOnesOwn", "TestFindAsAUserWithADelegatedCgroup", "TestRemoveHoldingAZombie", "TestSweep"}},
 	{"bench", []string{"TestArmyOnThisKernel", "TestControlOnThisKernel", "TestInterruptedTrialLeavesNothing"}},
-	{"measure", []string{"TestLivePidsMax", "TestLivePidMax"}},
+	{"measure/limits", []string{"TestLivePidsMax", "TestLivePidMax"}},
 	{"bench/janitor", []string{"TestRunKilled", "TestJanitorKilled", "TestBothKilled"}},
 }
 

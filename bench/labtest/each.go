@@ -1,16 +1,11 @@
 package labtest
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"zombench/bench"
-	"zombench/bench/cgroup"
-	"zombench/measure"
 	"zombench/results"
 )
 
@@ -58,30 +53,4 @@ func Value(t testing.TB, r results.Trial, unit string) float64 {
 		t.Errorf("%s: no %s among %v", r.Name(), unit, r.Values)
 	}
 	return v
-}
-
-// NothingLeft checks that runs that have ended left no child of this process and
-// no cgroup of its making.
-func NothingLeft(t testing.TB) {
-	t.Helper()
-	fs := measure.Host()
-	if children, err := fs.Children(os.Getpid()); err != nil || len(children) > 0 {
-		t.Errorf("children %v remain (%v)", children, err)
-	}
-	host, err := bench.Survey(fs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, dir := range host.CgroupParents() {
-		left, err := filepath.Glob(filepath.Join(dir, fmt.Sprintf("%s%d-*", cgroup.Prefix, os.Getpid())))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, path := range left {
-			t.Errorf("%s remains", path)
-		}
-	}
-	if err := host.Close(); err != nil {
-		t.Error(err)
-	}
 }

@@ -89,6 +89,54 @@ func TestControlOnThisKernel(t *testing.T) {
 	}
 }
 
+// What the cgroup is charged is what the objects in /proc/slabinfo add up to.
+// That file counts the whole system, of which nobody has the army alone. But how
+// many objects a zombie has is a whole number, and they come with the army and go
+// with it: of what others do, so much in one cache, both ways, is none of.
+func TestChargeIsTheSumOfTheObjects(t *testing.T) {
+	const count = 4000 // others would have to have half as many objects
+	e := labtest.Set(t, Experiment(), map[string]string{"count": "4000", "parallel": "1", "spawn": "clone"})
+	r, rec := labtest.Runner(t, e)
+	r.Match = "Zombies"
+	if _, err := r.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	army := one(t, rec.Trials, "Zombies/count=4000/parallel=1/spawn=clone")
+	charged, ok1 := moved(t, army, "kmem-B", "before", "after")
+	predicted, ok2 := army.Value(results.UnitPredicted)
+	if !ok1 || !ok2 {
+		t.Skip("needs the cgroup's kernel memory and /proc/slabinfo")
+	}
+	var whole, plain float64 // bytes of the army
+	for _, c := range rec.Caches {
+		came, went := grown(army, c.Name, "before", "after"), -grown(army, c.Name, "after", "reaped")
+		each := float64(c.Size + 8) // memcg keeps a pointer for each object
+		switch {
+		case c.Charged == results.No:
+			continue
+		case came >= count/2:
+			plain += came * each
+		}
+		whole += count * math.Round(max(0, min(came, went)/count)) * each
+	}
+	if math.Abs(charged/whole-1) > 0.005 {
+		t.Errorf("%.0f B are charged, and the objects add up to %.0f B; %+v", charged, whole, army.Readings)
+	}
+	// The prediction itself can be made from the record alone.
+	if math.Abs(predicted*count/1000/plain-1) > 1e-9 {
+		t.Errorf("predicted are %v B, and by the readings %v B; %+v", predicted*count/1000, plain, army.Readings)
+	}
+}
+
+// grown returns how many objects a slab cache gained between two readings.
+func grown(trial results.Trial, cache, from, to string) float64 {
+	before, _ := trial.Reading(from)
+	after, _ := trial.Reading(to)
+	was, _ := before.Cache(cache)
+	is, _ := after.Cache(cache)
+	return bench.Delta(was.Objects, is.Objects)
+}
+
 // An army within a container's container is one like any other, and the inits
 // of its namespaces are not counted.
 func TestArmyInPidNamespaces(t *testing.T) {

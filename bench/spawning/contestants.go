@@ -50,6 +50,10 @@ type program struct {
 func (p *program) name() string { return "c-" + p.source }
 
 func (p *program) army(ctx context.Context, s *bench.Site, cpu, count int) (timing, error) {
+	return p.armyBy(ctx, pinned(cpu, s.Start), count)
+}
+
+func (p *program) armyBy(ctx context.Context, start daemon.Starter, count int) (timing, error) {
 	if p.file == nil {
 		var err error
 		if p.file, err = compile(ctx, p.source); err != nil {
@@ -57,7 +61,7 @@ func (p *program) army(ctx context.Context, s *bench.Site, cpu, count int) (timi
 		}
 	}
 	path := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), p.file.Fd())
-	out, err := output(ctx, pinned(cpu, s.Start), path, strconv.Itoa(count))
+	out, err := output(ctx, start, path, strconv.Itoa(count))
 	if err != nil {
 		return timing{}, err
 	}
@@ -108,17 +112,22 @@ type stressNG struct{}
 
 func (stressNG) name() string { return "stress-ng" }
 
-// The line of metrics: stressor, operations, then the real time in seconds.
-var stressTiming = regexp.MustCompile(`\bzombie +(\d+) +(\d+\.\d+) `)
-
-func (stressNG) army(ctx context.Context, s *bench.Site, cpu, count int) (t timing, err error) {
+func (stressNG) army(ctx context.Context, s *bench.Site, cpu, count int) (timing, error) {
 	n := strconv.Itoa(count)
 	out, err := output(ctx, pinned(cpu, s.Start), "stress-ng", "--zombie", "1", "--zombie-ops", n, "--zombie-max", n, "--metrics")
 	if err != nil {
-		return t, err
+		return timing{}, err
 	}
+	return parseMetrics(out, count)
+}
+
+// The line of metrics: stressor, operations, then the real time in seconds.
+var stressTiming = regexp.MustCompile(`\bzombie +(\d+) +(\d+\.\d+) `)
+
+// parseMetrics reads what stress-ng has printed of an army of count.
+func parseMetrics(out []byte, count int) (t timing, err error) {
 	m := stressTiming.FindSubmatch(out)
-	if m == nil || string(m[1]) != n {
+	if m == nil || string(m[1]) != strconv.Itoa(count) {
 		return t, fmt.Errorf("stress-ng printed no metrics of %d zombies", count)
 	}
 	seconds, err := strconv.ParseFloat(string(m[2]), 64)

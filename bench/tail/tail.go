@@ -4,32 +4,26 @@ package tail
 
 import (
 	"bytes"
-	"io"
 	"sync"
 )
 
 // size is how much is kept, in bytes.
 const size = 4096
 
-// A Log hands on what is written to it and keeps the end. The zero value is
-// ready, and its methods are safe for concurrent use.
+// A Log keeps the end of what is written to it. The zero value is ready, and its
+// methods are safe for concurrent use.
 type Log struct {
-	To io.Writer // nil for nobody
-
 	mu  sync.Mutex
 	end []byte
 }
 
-// Write never fails: a log that cannot be written must not end the program.
+// Write never fails.
 func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.end = append(l.end, p...)
 	if n := len(l.end) - size; n > 0 {
 		l.end = append(l.end[:0], l.end[n:]...)
-	}
-	if l.To != nil {
-		_, _ = l.To.Write(p)
 	}
 	return len(p), nil
 }

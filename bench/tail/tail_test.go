@@ -2,16 +2,12 @@ package tail
 
 import (
 	"bufio"
-	"bytes"
-	"errors"
 	"fmt"
-	"strings"
 	"testing"
 )
 
 func TestLog(t *testing.T) {
-	var all bytes.Buffer
-	log := &Log{To: &all}
+	log := new(Log)
 	w := bufio.NewWriter(log)
 	for i := range 2000 {
 		fmt.Fprintln(w, "line", i)
@@ -22,9 +18,6 @@ func TestLog(t *testing.T) {
 	}
 	if len(log.end) > size {
 		t.Errorf("%d bytes kept, want at most %d", len(log.end), size)
-	}
-	if !strings.HasPrefix(all.String(), "line 0\n") || !strings.HasSuffix(all.String(), "line 1999\n") {
-		t.Error("the log was not handed on")
 	}
 }
 
@@ -40,17 +33,5 @@ func TestLastLine(t *testing.T) {
 		if got := log.LastLine(); got != want {
 			t.Errorf("%q: last line %q, want %q", text, got, want)
 		}
-	}
-}
-
-type full struct{}
-
-func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
-
-// Whoever prints does not see that its log cannot be written.
-func TestFullDisk(t *testing.T) {
-	log := &Log{To: full{}}
-	if n, err := fmt.Fprint(log, "out of luck"); err != nil || n != len("out of luck") || log.LastLine() != "out of luck" {
-		t.Errorf("%d, %v, %q", n, err, log.LastLine())
 	}
 }

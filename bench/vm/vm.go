@@ -37,6 +37,8 @@ type Config struct {
 
 	Accel   Accel         // "" is TCG
 	CPU     string        // QEMU's CPU model; "" is that of the architecture
+	CPUs    int           // online; 0 is 1
+	MaxCPUs int           // possible: what the kernel keeps for each CPU it keeps for these; 0 is as many as are online
 	Memory  int           // MiB; 0 is that of the architecture
 	Append  []string      // further kernel parameters
 	Timeout time.Duration // from QEMU's start to the end marker; 0 is DefaultTimeout
@@ -162,6 +164,7 @@ func (a Arch) args(c Config) []string {
 	if accel == "" {
 		accel = TCG
 	}
+	cpus := max(c.CPUs, 1)
 	params := []string{
 		"console=" + a.Console,
 		"panic=-1",      // reset at once, and -no-reboot makes that an exit
@@ -172,7 +175,7 @@ func (a Arch) args(c Config) []string {
 		params = append(params, a.Params)
 	}
 	args := []string{
-		"-accel", string(accel), "-smp", "1", "-m", strconv.Itoa(memory),
+		"-accel", string(accel), "-smp", fmt.Sprintf("cpus=%d,maxcpus=%d", cpus, max(cpus, c.MaxCPUs)), "-m", strconv.Itoa(memory),
 		"-nodefaults", "-no-user-config", "-no-reboot",
 		"-display", "none", "-monitor", "none", "-serial", "stdio",
 		"-append", strings.Join(append(params, c.Append...), " "),

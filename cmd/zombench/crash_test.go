@@ -16,6 +16,7 @@ import (
 
 	"zombench/bench/cgroup"
 	"zombench/bench/daemon"
+	"zombench/bench/labtest"
 	"zombench/measure"
 )
 
@@ -47,7 +48,7 @@ func startHarness(t *testing.T) *harness {
 	if err := place.Close(); err != nil {
 		t.Fatal(err)
 	}
-	h.cmd = exec.Command("zombench", "run", "--zombied", buildZombied(t), "--lock", filepath.Join(t.TempDir(), "lock"),
+	h.cmd = exec.Command("zombench", "run", "--zombied", labtest.Zombied(t), "--lock", filepath.Join(t.TempDir(), "lock"),
 		"--count", "400", "--parallel", "2", "--samples", "20", "-o", h.out)
 	h.cmd.Stderr = &h.stderr
 	if err := h.cmd.Start(); err != nil {

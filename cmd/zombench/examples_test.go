@@ -19,6 +19,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"zombench/bench/daemon"
+	"zombench/bench/experiments"
+	"zombench/bench/labtest"
 )
 
 // An example is a command that some text shows, with what it prints if the text
@@ -90,7 +92,8 @@ var notRun = []struct{ prefix, why string }{
 	{"zombench kernels", "it boots machines and downloads kernels"},
 	{"zombench limits --pid 4711", "who that is, nobody knows"},
 	{"zombench limits --rate 26/5m --cgroup", "that cgroup need not be here"},
-	{"zombench reapers", "its contestants need not be here"},
+	{"zombench run inits", "its candidates need not be here"},
+	{"zombench run --daemon", "that program is an example"},
 }
 
 // bounds make examples small that would measure for minutes: flags taken away,
@@ -100,17 +103,17 @@ var bounds = []struct {
 	without *regexp.Regexp
 	with    string
 }{
-	{regexp.MustCompile(`zombench run\b`), regexp.MustCompile(` --(count|parallel|samples) \S+`), "$ARMIES --samples 1"},
-	{regexp.MustCompile(`zombench explain\b`), regexp.MustCompile(` --(count|samples) \S+`), "--count 100,200 --samples 1"},
-	{regexp.MustCompile(`zombench speed\b`), regexp.MustCompile(` --((count|sizes|rounds) \S+|raise-limits)`), "--count 100 --sizes 100 --rounds 1"},
-	{regexp.MustCompile(`zombench ends\b`), regexp.MustCompile(` --(count|samples|children|step|stand) \S+`),
-		"$ENDS --count 20 --samples 1 --children 3 --step 10ms --stand 100ms"},
+	{regexp.MustCompile(`zombench run reaping\b`), regexp.MustCompile(` --(count|samples|children|step|stand) \S+`),
+		"$REAPING --count 20 --samples 1 --children 3 --step 10ms --stand 100ms"},
+	{regexp.MustCompile(`zombench run spawning\b`), regexp.MustCompile(` --((count|sizes|samples) \S+|raise-limits)`), "--count 100 --sizes 100 --samples 1"},
+	{regexp.MustCompile(`zombench run( -| memory|$)`), regexp.MustCompile(` --(count|parallel|samples) \S+`), "$ARMIES --samples 1"},
+	{regexp.MustCompile(`zombench explain( --|$)`), regexp.MustCompile(` --(count|samples) \S+`), "--count 100,200 --samples 1"},
 }
 
 func bounded(command string) string {
-	armies, ends := "--count 50,100 --parallel 2", "--bench Reap/method=wait"
+	armies, reaping := "--count 50,100 --parallel 2", "--bench Reap/method=wait"
 	if strings.Contains(command, "--bench ") {
-		armies, ends = "", "" // what matches was asked for
+		armies, reaping = "", "" // what matches was asked for
 	}
 	for _, b := range bounds {
 		if !b.command.MatchString(command) {
@@ -119,7 +122,7 @@ func bounded(command string) string {
 		if b.without != nil {
 			command = b.without.ReplaceAllString(command, "")
 		}
-		command = b.command.ReplaceAllString(command, "${0} "+strings.NewReplacer("$ARMIES", armies, "$ENDS", ends, "$", "$$").Replace(b.with))
+		return command + " " + strings.NewReplacer("$ARMIES", armies, "$REAPING", reaping).Replace(b.with)
 	}
 	return command
 }
@@ -129,7 +132,7 @@ func bounded(command string) string {
 var mayFail = regexp.MustCompile(`zombench explain\b`)
 
 // live are the commands whose output depends on the machine and the moment.
-var live = regexp.MustCompile(`^(sudo )?(make (bench|bench-quick|report)\b|zombied|zombench (run|doctor|limits|ps|explain|ends|speed)\b)`)
+var live = regexp.MustCompile(`^(sudo )?(make (bench|bench-quick|report)\b|zombied|zombench (run|doctor|list|limits|ps|explain)\b)`)
 
 // A stage is a directory in which examples run as they would in the root of the
 // source: with both programs in bin/ and result files.
@@ -167,7 +170,7 @@ func newStage(t *testing.T) *stage {
 			t.Fatal(err)
 		}
 	}
-	zombied := buildZombied(t)
+	zombied := labtest.Zombied(t)
 	// The program itself: what the test binary starts of itself is a test binary.
 	zombench := filepath.Join(filepath.Dir(zombied), "zombench")
 	if out, err := exec.Command("go", "build", "-o", zombench, "zombench/cmd/zombench").CombinedOutput(); err != nil {
@@ -176,10 +179,10 @@ func newStage(t *testing.T) *stage {
 	// A lock of its own, and a daemon with a pid file here.
 	write("bin/zombench", fmt.Sprintf(`#!/bin/sh
 case "$1" in
-run|explain|ends|speed|reapers) word="$1"; shift; set -- "$word" --lock %q "$@" ;;
+run|explain) word="$1"; shift; set -- "$word" --lock %q "$@" ;;
 esac
 case "$1" in
-run|explain|ends|speed|doctor) word="$1"; shift; set -- "$word" --zombied %q "$@" ;;
+run|explain|doctor) word="$1"; shift; set -- "$word" --zombied %q "$@" ;;
 esac
 exec %q "$@"
 `, filepath.Join(s.dir, "lock"), zombied, zombench), 0o777)
@@ -373,7 +376,7 @@ func parses(command string) error {
 	if i < 0 {
 		return nil
 	}
-	cmd, rest, err := newRoot().Find(words[i+1:])
+	cmd, rest, err := newRoot(experiments.All).Find(words[i+1:])
 	if err != nil {
 		return err
 	}
@@ -425,7 +428,7 @@ func TestExamples(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	help := helpExamples(newRoot())
+	help := helpExamples(newRoot(experiments.All))
 	if len(help) < 5 {
 		t.Errorf("only %d examples in the help: they are not found", len(help))
 	}
@@ -447,7 +450,7 @@ func TestExamplesCanFail(t *testing.T) {
 	s := newStage(t)
 	const right = "```console\n$ zombench check old.txt new.txt\n" +
 		"note: pids/zombie is not judged: its metadata does not say which side is better\n" +
-		"nothing is significantly worse by more than 3 % (12 comparisons)\n```\n"
+		"Nothing is significantly worse by more than 3 % (12 comparisons).\n```\n"
 	for _, tt := range []struct {
 		name, text string
 		wrong      bool
@@ -455,7 +458,7 @@ func TestExamplesCanFail(t *testing.T) {
 		{"right", right, false},
 		{"elided", strings.Replace(right, "note: pids/zombie is not judged: its metadata does not say which side is better", "...", 1), false},
 		{"a number", strings.Replace(right, "12", "13", 1), true},
-		{"a line more", strings.Replace(right, "nothing", "something\nnothing", 1), true},
+		{"a line more", strings.Replace(right, "Nothing", "something\nNothing", 1), true},
 		{"a line less", strings.Replace(right, "note: pids/zombie is not judged: its metadata does not say which side is better\n", "", 1), true},
 		{"fails", "```console\n$ zombench check old.txt nowhere.txt\n```\n", true},
 		{"fails in sh", "```sh\nzombench report nowhere.txt # a comment\n```\n", true},

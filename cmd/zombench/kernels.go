@@ -126,9 +126,9 @@ of them have been downloaded.
 	flags := cmd.Flags()
 	source.register(flags)
 	flags.StringSliceVar(&archs, "arch", []string{"amd64", "arm64"}, "`architectures`; a list, or all")
+	flags.BoolVar(&cachedOnly, "cached", false, "only kernels that have been downloaded; asks no mirror")
 	formatFlag(flags, &format)
 	completeFormat(cmd)
-	flags.BoolVar(&cachedOnly, "cached", false, "only kernels that have been downloaded; asks no mirror")
 	return cmd
 }
 

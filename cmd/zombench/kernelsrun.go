@@ -15,11 +15,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"zombench/bench"
+	"zombench/bench/dress"
 	"zombench/bench/kernels"
 	"zombench/bench/memory"
 	"zombench/bench/vm"
 	"zombench/results"
-	"zombench/results/report"
 )
 
 // kernelsFlags are the flags of zombench kernels run.
@@ -28,13 +28,13 @@ type kernelsFlags struct {
 	source     kernelSource
 	named      []string // kernels
 	archs      []string
-	experiment bench.Experiment
+	experiment string
 	accel      string
 }
 
-// guestExperiment is what is measured in guests, with the fields that a user may
-// set there.
-func guestExperiment() bench.Experiment {
+// guestExperiments are what can be measured in guests, with the fields that a
+// user may set there.
+func guestExperiments() []bench.Experiment {
 	e := memory.Experiment()
 	var fields []bench.Field
 	for _, f := range e.Fields {
@@ -49,17 +49,20 @@ func guestExperiment() bench.Experiment {
 		}
 	}
 	e.Fields = fields
-	return e
+	return []bench.Experiment{e, dress.Experiment()}
 }
 
 func newKernelsRun() *cobra.Command {
-	f := kernelsFlags{experiment: guestExperiment()}
+	var f kernelsFlags
+	experiments := guestExperiments()
 	var fields *fieldFlags
+	var answer answerFlags
 	cmd := &cobra.Command{
 		Use:   "run [KERNEL...]",
 		Short: "Boot kernels and measure each",
 		Long: `Run boots each kernel in QEMU with a static build of the harness and of zombied,
-measures there what zombies hold, and writes DIR/NAME.txt for each. The builds
+measures there what zombies hold, and writes DIR/NAME.txt for each; --experiment
+measures something else, and becomes part of the name. The builds
 need the go command and zombench's source.
 
 ` + patternHelp + `
@@ -72,27 +75,35 @@ registers of the CPU model: --cpu selects it, and becomes part of the file name.
 		Example: `  zombench kernels run
   zombench kernels run amd64-newest ./bzImage
   zombench kernels run --arch riscv64,s390x --jobs 2 -o results/local
-  zombench kernels run amd64-newest --cpu qemu64`,
+  zombench kernels run amd64-newest --cpu qemu64
+  zombench kernels run amd64-newest --experiment dress --smp 2 --maxcpus 64`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.named = append(f.named, args...)
 			if !cmd.Flags().Changed("seed") {
 				f.Seed = rand.Uint64()
 			}
-			if err := errors.Join(fields.apply([]bench.Experiment{f.experiment}), f.complete()); err != nil {
+			run, err := pick(experiments, []string{f.experiment})
+			if err != nil {
 				return err
 			}
-			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			if err := errors.Join(fields.apply(run), f.complete(run[0]), answer.check()); err != nil {
+				return err
+			}
+			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), answer.write)
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.named, "kernel", nil, "a `kernel`, as the arguments name them; may be given several times")
 	flags.StringSliceVar(&f.archs, "arch", nil, "the newest kernel of each of these `architectures`; a list, or all")
-	fields = newFieldFlags(flags, []bench.Experiment{f.experiment})
+	flags.StringVar(&f.experiment, "experiment", experiments[0].Name, "what is measured: "+names(experiments))
+	fields = newFieldFlags(flags, experiments)
 	flags.IntVar(&f.Samples, "samples", 2, "trials of each combination")
 	flags.Uint64Var(&f.Seed, "seed", 0, "seed of the order of the trials (default random; it is recorded)")
 	flags.IntVar(&f.Jobs, "jobs", 2*runtime.NumCPU(), "virtual machines at a time: each is idle half of the time, while its kernel settles")
 	flags.StringVar(&f.accel, "accel", "auto", "how QEMU runs: tcg, kvm, or auto (kvm if a probe finds that it works)")
 	flags.StringVar(&f.CPU, "cpu", "", "QEMU's CPU `model` (default a fixed one for each architecture; max on x86)")
+	flags.IntVar(&f.CPUs, "smp", 1, "`CPUs` of a virtual machine")
+	flags.IntVar(&f.MaxCPUs, "maxcpus", 0, "`CPUs` that may come online there: what a kernel keeps for each CPU it keeps for these (default as many as --smp)")
 	flags.IntVar(&f.Memory, "memory", 0, "memory of a virtual machine in `MiB` (default 512; 1024 on ppc64el and loong64)")
 	flags.StringArrayVar(&f.Append, "append", nil, "a further `parameter` for the kernels; may be given several times")
 	flags.DurationVar(&f.Timeout, "timeout", 10*time.Minute, "how long one kernel may take")
@@ -100,6 +111,8 @@ registers of the CPU model: --cpu selects it, and becomes part of the file name.
 	flags.StringVar(&f.Console, "console", "", "keep each kernel's console as NAME.console in this `directory`")
 	flags.StringVar(&f.Source, "source", ".", "a `directory` in zombench's source")
 	f.source.register(flags)
+	answer.register(flags)
+	completeFormat(cmd)
 	return cmd
 }
 
@@ -120,12 +133,15 @@ func (f *kernelsFlags) patterns() ([]string, error) {
 }
 
 // complete checks the flags and makes of them what the fleet is to do.
-func (f *kernelsFlags) complete() error {
+func (f *kernelsFlags) complete(e bench.Experiment) error {
 	if f.Jobs < 1 {
 		return usageErrorf("--jobs: %d virtual machines at a time; want 1 or more", f.Jobs)
 	}
 	if f.Timeout <= 0 {
 		return usageErrorf("--timeout: %v; want more than 0", f.Timeout)
+	}
+	if f.CPUs < 1 || f.MaxCPUs != 0 && f.MaxCPUs < f.CPUs {
+		return usageErrorf("--smp %d --maxcpus %d: want 1 or more, and no more than may come online", f.CPUs, f.MaxCPUs)
 	}
 	if f.Memory < 0 {
 		return usageErrorf("--memory: %d MiB; want more than 0", f.Memory)
@@ -141,14 +157,18 @@ func (f *kernelsFlags) complete() error {
 		return usageErrorf("--samples: %d is too few; give 1 or more (6 or more for a 95 %% interval)", f.Samples)
 	}
 	f.Fields = make(map[string]string)
-	for _, field := range f.experiment.Fields {
+	for _, field := range e.Fields {
 		f.Fields[field.Name] = field.Value.String()
+	}
+	if e.Name != memory.Experiment().Name {
+		f.Experiment = e.Name
 	}
 	f.Version = version()
 	return nil
 }
 
-func (f *kernelsFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
+// run measures the kernels, and has answer print what came out of all of them.
+func (f *kernelsFlags) run(ctx context.Context, stdout, stderr io.Writer, answer func(io.Writer, *results.Set) error) error {
 	patterns, err := f.patterns()
 	if err != nil {
 		return err
@@ -165,25 +185,13 @@ func (f *kernelsFlags) run(ctx context.Context, stdout, stderr io.Writer) error 
 	if _, ok := errors.AsType[*kernels.NameError](runErr); ok {
 		return &exitError{usageStatus, runErr}
 	}
-	answerErr := answerFrom(stdout, files)
+	var answerErr error
+	if len(files) > 0 {
+		set, errs := results.Load(files...)
+		answerErr = errors.Join(append(errs, answer(stdout, set))...)
+	}
 	if ctx.Err() != nil {
 		return &exitError{interruptStatus, fmt.Errorf("interrupted with %d of %d kernels measured", len(files), len(found))}
 	}
 	return errors.Join(findErr, runErr, answerErr)
-}
-
-// answerFrom prints what result files say; nothing if there are none.
-func answerFrom(w io.Writer, files []string) error {
-	if len(files) == 0 {
-		return nil
-	}
-	set, errs := results.Load(files...)
-	if len(errs) > 0 {
-		return errors.Join(errs...)
-	}
-	r, err := report.New(set, report.Query{})
-	if err != nil {
-		return err
-	}
-	return r.Doc().Write(w, report.Text)
 }

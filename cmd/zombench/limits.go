@@ -31,7 +31,7 @@ func newLimits() *cobra.Command {
 	var o limitsOptions
 	cmd := &cobra.Command{
 		Use:   "limits",
-		Short: "Show which limit is reached first, and after how many zombies",
+		Short: "Show which limit zombies hit first, and after how many",
 		Long: `Limits lists every limit that zombies run into here, how much of it is used, how
 many more zombies fit and how much memory they hold by then, in the order in
 which the limits are reached. With --rate it also says when.
@@ -53,7 +53,7 @@ Exit status: 0, or 1 if the zombies that --count asks for do not fit.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("count") && o.count == 0 {
-				return usageErrorf("--count: 0: nothing is asked for")
+				return usageErrorf("--count: 0: want 1 or more")
 			}
 			if cmd.Flags().Changed("cgroup") && o.cgroup == "" {
 				return usageErrorf("--cgroup: the name is empty")
@@ -79,7 +79,7 @@ func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, 
 		return usageErrorf("--format: %w", err)
 	}
 	if o.pid < 0 {
-		return usageErrorf("--pid: %d is no process", o.pid)
+		return usageErrorf("--pid: %d: want a process id", o.pid)
 	}
 	var every *limits.Rate
 	if o.rate != "" {
@@ -103,7 +103,7 @@ func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, 
 		return err
 	}
 	if err != nil { // what could be read is good
-		exitCode(stderr, fmt.Errorf("some limits are left out: %w", err))
+		exitCode(stderr, fmt.Errorf("some limits could not be read and are left out: %w", err))
 	}
 	var inOrder []limits.Limit
 	for _, b := range found {
@@ -111,6 +111,11 @@ func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, 
 	}
 	refused := q.Check(inOrder)
 	answer := limitsAnswer{bounds: found, query: q, each: each, rate: every, now: now, fit: refused == nil}
+	if o.cgroup == "" { // of a cgroup nobody knows whose processes they will be
+		if answer.dressed, err = limits.ReadDressed(kernel, o.pid); err != nil {
+			exitCode(stderr, fmt.Errorf("some limits are left out: %w", err))
+		}
+	}
 	if err := writeDoc(stdout, answer.doc(), o.format); err != nil {
 		return err
 	}
@@ -164,17 +169,19 @@ type limitsAnswer struct {
 	rate   *limits.Rate // nil: not asked
 	now    time.Time
 	fit    bool // those asked for
+
+	dressed []limits.Limit // that zombies meet which keep more alive than themselves
 }
 
 // first says which limit is reached first, after how many zombies and when.
 func (a limitsAnswer) first() string {
 	if len(a.bounds) == 0 || !a.bounds[0].Bounded() {
-		return "no limit was found that zombies would reach"
+		return "no limit applies to zombies here"
 	}
 	b := a.bounds[0]
 	whose := cmp.Or(b.Owner, b.Where)
 	if b.Fits == 0 {
-		return fmt.Sprintf("no zombie fits any more: %s is reached, %s used (%s)", b.Name, used(b.Limit), whose)
+		return fmt.Sprintf("no more zombies fit: %s is reached, %s used (%s)", b.Name, used(b.Limit), whose)
 	}
 	fit := "more zombies fit"
 	if b.Fits == 1 {
@@ -237,9 +244,12 @@ func (a limitsAnswer) doc() report.Doc {
 	if len(t.Rows) > 0 {
 		d.Sections = []report.Section{{Tables: []report.Table{t.WithoutEmpty()}}}
 	}
+	if len(a.dressed) > 0 {
+		d.Sections = append(d.Sections, a.dressedSection())
+	}
 	d.Notes = append(d.Notes, a.each.String())
 	if len(unlimited) > 0 {
-		d.Notes = append(d.Notes, "not limited, here or above: "+strings.Join(unlimited, ", "))
+		d.Notes = append(d.Notes, "unlimited, here and in the cgroups above: "+strings.Join(unlimited, ", "))
 	}
 	switch {
 	case a.query.Count == 0:
@@ -249,6 +259,24 @@ func (a limitsAnswer) doc() report.Doc {
 		d.Notes = append(d.Notes, plural(a.query.Count, "zombie")+" do not fit")
 	}
 	return d
+}
+
+// dressedSection lists what a zombie may keep alive besides itself, and how much
+// of it there may be.
+func (a limitsAnswer) dressedSection() report.Section {
+	t := report.Table{Columns: []report.Column{
+		{Name: "limit", Left: true}, {Name: "more"}, {Name: "of", Left: true}, {Name: "used", Left: true}, {Name: "where", Left: true},
+	}}
+	for _, l := range a.dressed {
+		if l.Unlimited {
+			continue
+		}
+		t.Rows = append(t.Rows, []report.Cell{
+			report.Words(l.Name), report.Number(float64(l.Room()), strconv.FormatUint(l.Room(), 10)),
+			report.Words(l.Unit), report.Words(used(l)), report.Words(place(l)),
+		})
+	}
+	return report.Section{Heading: "What zombies may keep alive besides themselves", Tables: []report.Table{t.WithoutEmpty()}}
 }
 
 // A limitRecord is a bound for programs. A null is something that does not
@@ -289,6 +317,18 @@ func (a limitsAnswer) records() []limitRecord {
 	return all
 }
 
+// dressedRecords are the limits of what else zombies keep alive, for programs.
+func (a limitsAnswer) dressedRecords() (all []limitRecord) {
+	for _, l := range a.dressed {
+		r := limitRecord{Limit: l.Name, Where: l.Where, Owner: l.Owner, Used: l.Used, Unit: l.Unit, Binds: l.Binds}
+		if !l.Unlimited {
+			r.Value = &l.Value
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
 // data is all of it, for programs.
 func (a limitsAnswer) data() any {
 	out := struct {
@@ -298,7 +338,8 @@ func (a limitsAnswer) data() any {
 		Asked  uint64        `json:"asked,omitempty"` // zombies
 		Fit    *bool         `json:"fit,omitempty"`   // those asked for
 		Limits []limitRecord `json:"limits"`          // the one that is reached first before the others
-	}{Time: a.now.UTC(), Zombie: a.each, Limits: a.records()}
+		Beside []limitRecord `json:"kept_alive,omitempty"`
+	}{Time: a.now.UTC(), Zombie: a.each, Limits: a.records(), Beside: a.dressedRecords()}
 	if a.rate != nil {
 		out.Rate = a.rate.String()
 	}

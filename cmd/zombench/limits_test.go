@@ -69,7 +69,7 @@ func TestLimitsGolden(t *testing.T) {
 }
 
 // What --count asks for fits exactly, or does not by one: by the limit that
-// breaks first.
+// is reached first.
 func TestLimitsCount(t *testing.T) {
 	kernel := machine(t, nil, nil)
 	if out, _, err := askLimits(t, kernel, limitsOptions{count: 18626}); err != nil || !strings.HasSuffix(out, "\n18626 zombies fit\n") {
@@ -96,29 +96,29 @@ func TestLimitsCount(t *testing.T) {
 			}
 		}
 	}
-	// Many more break several; the one that is met first is named.
+	// Many more exceed several; the one that is reached first is named.
 	_, _, err = askLimits(t, kernel, limitsOptions{count: 1e6})
 	if limit, ok := errors.AsType[*limits.Error](err); !ok || limit.Limit.Name != "pids.max" {
 		t.Error(err)
 	}
 }
 
-// Without the unit's limit another one breaks first: the order is not fixed.
+// Without the unit's limit another one is reached first: the order is not fixed.
 func TestLimitsOrder(t *testing.T) {
 	const unit = "root/sys/fs/cgroup/user.slice/user-1000.slice/"
 	for _, tt := range []struct {
 		name, first string
 		change      map[string]string
 	}{
-		{"pids.max", "18626 more zombies fit, then pids.max is met", nil},
-		{"RLIMIT_NPROC", "30998 more zombies fit, then RLIMIT_NPROC is met", map[string]string{unit + "pids.max": "max\n"}},
-		{"above", "80 more zombies fit, then pids.max is met (systemd: TasksMax of user.slice)",
+		{"pids.max", "18626 more zombies fit, then pids.max is reached", nil},
+		{"RLIMIT_NPROC", "30998 more zombies fit, then RLIMIT_NPROC is reached", map[string]string{unit + "pids.max": "max\n"}},
+		{"above", "80 more zombies fit, then pids.max is reached (systemd: TasksMax of user.slice)",
 			map[string]string{"root/sys/fs/cgroup/user.slice/pids.max": "100\n"}},
-		{"memory.max", "61 more zombies fit, then memory.max is met", map[string]string{unit + "memory.max": "74741824\n"}},
-		{"MemAvailable", "64 more zombies fit, then MemAvailable is met", map[string]string{
+		{"memory.max", "61 more zombies fit, then memory.max is reached", map[string]string{unit + "memory.max": "74741824\n"}},
+		{"MemAvailable", "64 more zombies fit, then MemAvailable is reached", map[string]string{
 			"proc/meminfo": "MemTotal: 8388608 kB\nMemFree: 1 kB\nMemAvailable: 1024 kB\nSlab: 3 kB\nSReclaimable: 1 kB\nSUnreclaim: 2 kB\nKernelStack: 1 kB\nPageTables: 1 kB\n"}},
-		{"threads-max", "3 more zombies fit, then kernel.threads-max is met", map[string]string{"proc/sys/kernel/threads-max": "110\n"}},
-		{"pid_max", "4 more zombies fit, then kernel.pid_max is met", map[string]string{"proc/sys/kernel/pid_max": "304\n", "proc/loadavg": "0 0 0 1/107 303\n"}},
+		{"threads-max", "3 more zombies fit, then kernel.threads-max is reached", map[string]string{"proc/sys/kernel/threads-max": "110\n"}},
+		{"pid_max", "4 more zombies fit, then kernel.pid_max is reached", map[string]string{"proc/sys/kernel/pid_max": "304\n", "proc/loadavg": "0 0 0 1/107 303\n"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			kernel := machine(t, nil, tt.change)
@@ -141,10 +141,10 @@ func TestLimitsOfOthers(t *testing.T) {
 		o     limitsOptions
 		first string
 	}{
-		{limitsOptions{pid: 500}, "20 more zombies fit, then pids.max is met (root/sys/fs/cgroup/other/pids.max)"},
-		{limitsOptions{cgroup: "/other"}, "20 more zombies fit, then pids.max is met"},
-		{limitsOptions{cgroup: filepath.Join(kernel.Root, "sys/fs/cgroup/other")}, "20 more zombies fit, then pids.max is met"},
-		{limitsOptions{pid: 500, cgroup: "/user.slice/user-1000.slice"}, "47 more zombies fit, then RLIMIT_NPROC is met (proc/500/limits)"},
+		{limitsOptions{pid: 500}, "20 more zombies fit, then pids.max is reached (root/sys/fs/cgroup/other/pids.max)"},
+		{limitsOptions{cgroup: "/other"}, "20 more zombies fit, then pids.max is reached"},
+		{limitsOptions{cgroup: filepath.Join(kernel.Root, "sys/fs/cgroup/other")}, "20 more zombies fit, then pids.max is reached"},
+		{limitsOptions{pid: 500, cgroup: "/user.slice/user-1000.slice"}, "47 more zombies fit, then RLIMIT_NPROC is reached (proc/500/limits)"},
 		{limitsOptions{}, "18626 more"}, // neither: our own
 	} {
 		out, _, err := askLimits(t, kernel, tt.o)
@@ -163,7 +163,7 @@ func TestLimitsOfOthers(t *testing.T) {
 func TestLimitsPartly(t *testing.T) {
 	kernel := machine(t, nil, map[string]string{"proc/sys/kernel/threads-max": "many\n"})
 	out, stderr, err := askLimits(t, kernel, limitsOptions{})
-	if err != nil || !strings.HasPrefix(out, "18626 more") || !strings.Contains(stderr, "some limits are left out") || !strings.Contains(stderr, "threads-max") {
+	if err != nil || !strings.HasPrefix(out, "18626 more") || !strings.Contains(stderr, "some limits could not be read") || !strings.Contains(stderr, "threads-max") {
 		t.Errorf("%v, %s\n%s", err, stderr, out)
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +17,7 @@ import (
 
 	"zombench/bench/cgroup"
 	"zombench/bench/daemon"
+	"zombench/bench/labtest"
 	"zombench/measure"
 )
 
@@ -52,7 +52,6 @@ func pitch(t *testing.T, zombied string, count, parallel int, uid uint32, nproc 
 			t.Error(err)
 		}
 	})
-	var log bytes.Buffer
 	start := func(cmd *exec.Cmd) error {
 		cmd.Dir = "/"
 		if uid == 0 {
@@ -71,15 +70,15 @@ func pitch(t *testing.T, zombied string, count, parallel int, uid uint32, nproc 
 		return errors.Join(c.group.Start(cmd), unix.Setrlimit(unix.RLIMIT_NPROC, &limit))
 	}
 	c.daemon, err = daemon.Start(t.Context(), start, daemon.Options{
-		Binary: zombied, Count: count, Parallel: parallel, Spawn: "exec", Args: []string{"--force"}, Log: &log,
+		Binary: zombied, Count: count, Parallel: parallel, Spawn: "exec", Args: []string{"--force"},
 	})
 	if err != nil {
-		t.Fatalf("%v\n%s", err, log.String())
+		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		ctx := context.Background()
 		if _, err := c.daemon.Reap(ctx, nil); err != nil {
-			t.Errorf("%v\n%s", err, log.String())
+			t.Error(err)
 		}
 		if err := c.daemon.Stop(ctx); err != nil {
 			t.Error(err)
@@ -149,7 +148,7 @@ func TestLive(t *testing.T) {
 	if os.Geteuid() != 0 || !canMakeCgroups() {
 		t.Skip("needs root and a cgroup hierarchy with the pids controller")
 	}
-	zombied := buildZombied(t)
+	zombied := labtest.Zombied(t)
 	// Another user has to get at it.
 	if err := os.Chmod(filepath.Dir(filepath.Dir(zombied)), 0o755); err != nil {
 		t.Fatal(err)

@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"zombench/bench"
 	"zombench/results"
 )
 
@@ -32,9 +31,8 @@ func TestLines(t *testing.T) {
 	var out bytes.Buffer
 	now := time.Unix(0, 0)
 	l := &lines{to: &out, now: func() time.Time { return now }}
-	setup := bench.Setup{Bench: results.Control, Parallel: 1, Spawn: "exec"}
 	for i := range 3 {
-		l.Begin(i, 3, setup)
+		l.Begin(i, 3, "Control/parallel=1/spawn=exec")
 		l.Doing("settling") // too soon to be worth a line
 		now = now.Add(4 * time.Second)
 		l.End(results.Trial{Broken: map[int]string{1: "boom"}[i]})

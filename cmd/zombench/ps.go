@@ -28,22 +28,22 @@ func newPs() *cobra.Command {
 	var o psOptions
 	cmd := &cobra.Command{
 		Use:   "ps",
-		Short: "Show which processes leave zombies behind, what these cost, and what helps",
-		Long: `Ps lists the processes that leave zombies behind now, the one with the most
-first: how many, how long the oldest has been dead, how many died in the last
-minute, what they hold, and in which cgroup, unit, pod and container the parent is.
+		Short: "Show which processes leave zombies, what they cost, and what would reap them",
+		Long: `Ps lists the processes that have zombies now, the one with the most first: how
+many, how long the oldest has been dead, how many died in the last minute, how much
+memory they hold, and the cgroup, pod and container of the parent.
 
-It also says what the parent does about SIGCHLD (ignored, handled, blocked to be
-taken by sigwait or signalfd, default), and who would inherit the zombies if it
-ended: the init of its pid namespace or, by the names of those that are known to
-be, a subreaper. That one may be another process, since /proc does not say who
-is a subreaper. Processes that look like zombies because their main thread has
-ended, while others live, are named apart.
+It also shows what the parent does about SIGCHLD (ignored, handled, blocked to be
+taken by sigwait or signalfd, default), and which process would inherit the
+zombies if it ended: the init of its pid namespace, or a subreaper. /proc does
+not say which process is a subreaper, so those are recognized by the names of
+the usual ones, and the true one may be another. Processes that look like zombies
+because their main thread has ended, while others live, are named apart.
 
 Zombies are found by a BPF task iterator (Linux 5.8 with BTF; root, or CAP_BPF and
 CAP_PERFMON), which leaves no trace. Without it /proc is walked, which costs the
-kernel a dentry and an inode for each process, and does not say when one died:
-then it is told how long ago the oldest was started. It signals nobody.
+kernel a dentry and an inode for each process and does not say when one ended: then
+the table says when the oldest was started. Ps sends no signals.
 
 With --warn or --crit it is a check for Nagios and its kin: one line, and exit
 status 0 (fine), 1 (--warn zombies or more), 2 (--crit or more) or 3 (unknown).
@@ -198,7 +198,7 @@ func newPsAnswer(found *procs.Result, each cost) *psAnswer {
 func (a *psAnswer) doc() report.Doc {
 	d := report.Doc{Title: "Zombies", Data: a}
 	if a.Zombies == 0 {
-		d.Facts = append([]string{"nobody leaves zombies behind" + a.leaderEnded()}, a.verdicts()...)
+		d.Facts = append([]string{"no process has zombies" + a.leaderEnded()}, a.verdicts()...)
 		return d
 	}
 	d.Facts = []string{fmt.Sprintf("%s of %s: %s of memory%s%s", plural(a.Zombies, "zombie"),
@@ -234,6 +234,10 @@ func (a *psAnswer) doc() report.Doc {
 		switch {
 		case i < most:
 			advice.Notes = append(advice.Notes, fmt.Sprintf("%d: %s", p.PID, p.Advice))
+			if p.Removed > 0 {
+				advice.Notes = append(advice.Notes, fmt.Sprintf("%d: its zombies keep %s in memory, each with all of its controllers and a part for each possible CPU; zombench run dress --dress grave measures how much that is",
+					p.PID, plural(p.Removed, "removed cgroup")))
+			}
 			if p.Reaper != nil {
 				advice.Notes = append(advice.Notes, fmt.Sprintf("%d: reaper: %s", p.PID, p.Reaper.Why))
 			}

@@ -7,14 +7,14 @@ import (
 	"os"
 	"time"
 
-	"zombench/cmd/zombied/internal/pidfile"
-	"zombench/measure"
-
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
+
+	"zombench/cmd/zombied/internal/pidfile"
+	"zombench/measure"
 )
 
-const pidfileHelp = "pid `file` (default /run/zombied.pid for root, $XDG_RUNTIME_DIR/zombied.pid otherwise)"
+const pidfileHelp = "pid file `FILE` (default /run/zombied.pid for root, $XDG_RUNTIME_DIR/zombied.pid otherwise)"
 
 // errNotRunning says that no process holds the pid file.
 var errNotRunning = errors.New("not running")
@@ -77,7 +77,7 @@ func (r *remote) ended(d time.Duration) (bool, error) {
 			continue
 		}
 		if err != nil {
-			return false, fmt.Errorf("waiting for the end of pid %d: %w", r.pid, err)
+			return false, fmt.Errorf("waiting for pid %d to exit: %w", r.pid, err)
 		}
 		return n > 0, nil
 	}
@@ -88,7 +88,7 @@ func stopCommand() *cobra.Command {
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "stop",
-		Short: "Stop the daemon and leave its zombies to its reaper",
+		Short: "Stop the daemon; init reaps its zombies",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, err := pidfilePath(given)
@@ -126,7 +126,7 @@ func reapCommand() *cobra.Command {
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "reap",
-		Short: "Let the daemon reap its army and keep running",
+		Short: "Make the daemon reap its zombies and keep running",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, err := pidfilePath(given)
@@ -155,7 +155,7 @@ func reapCommand() *cobra.Command {
 					fmt.Fprintf(cmd.OutOrStdout(), "reaped %d zombies of pid %d\n", len(before), r.pid)
 					return nil
 				case errors.Is(err, fs.ErrNotExist):
-					return &exitError{exitNotRunning, fmt.Errorf("pid %d has ended instead of reaping", r.pid)}
+					return &exitError{exitNotRunning, fmt.Errorf("pid %d exited instead of reaping", r.pid)}
 				case err != nil:
 					return err
 				case time.Now().After(until):
@@ -163,7 +163,7 @@ func reapCommand() *cobra.Command {
 				}
 				// The end of the daemon is worth knowing at once; the rest has time.
 				if ended, err := r.ended(20 * time.Millisecond); ended || err != nil {
-					return &exitError{exitNotRunning, errors.Join(fmt.Errorf("pid %d has ended instead of reaping", r.pid), err)}
+					return &exitError{exitNotRunning, errors.Join(fmt.Errorf("pid %d exited instead of reaping", r.pid), err)}
 				}
 			}
 		},
@@ -174,11 +174,11 @@ func reapCommand() *cobra.Command {
 
 func remoteFlags(cmd *cobra.Command, given *string, timeout *time.Duration) {
 	cmd.Flags().StringVar(given, "pidfile", "", pidfileHelp)
-	cmd.Flags().DurationVar(timeout, "timeout", 30*time.Second, "how long to wait for the effect")
+	cmd.Flags().DurationVar(timeout, "timeout", 30*time.Second, "give up after `DURATION`")
 	_ = cmd.MarkFlagFilename("pidfile")
 }
 
-// stale tells whether a pid file was left behind.
+// stale reports whether a pid file was left behind.
 func stale(path string) bool {
 	info, err := os.Lstat(path)
 	return err == nil && info.Mode().IsRegular()

@@ -13,6 +13,7 @@ import (
 
 	"zombench/cmd/zombied/internal/army"
 	"zombench/cmd/zombied/internal/daemonize"
+	"zombench/cmd/zombied/internal/dress"
 	"zombench/cmd/zombied/internal/notify"
 	"zombench/measure"
 )
@@ -22,14 +23,14 @@ type phase string
 
 const (
 	preparing phase = "preparing" // starting threads; nobody is told
-	held      phase = "held"      // ready, nothing stands
+	held      phase = "held"      // ready, without zombies
 	raising   phase = "raising"   // starting children
 	standing  phase = "standing"  // every child has been seen dead
 	reaping   phase = "reaping"   // collecting
 	reaped    phase = "reaped"    // as held, after an army
 )
 
-// waits tells whether the daemon has done what it was told and waits for
+// waits reports whether the daemon has done what it was told and waits for
 // orders.
 func (p phase) waits() bool { return p == held || p == standing || p == reaped }
 
@@ -51,6 +52,7 @@ type daemon struct {
 
 	phase     phase
 	army      *army.Army         // nil while preparing
+	dressed   *dress.Spawner     // of the army; nil if its children wear nothing
 	hold      bool               // raise nothing before an order
 	ready     bool               // those who wait for it have been told
 	shortfall error              // why less than the whole army stands
@@ -125,7 +127,7 @@ func (d *daemon) run() error {
 			case sig == syscall.SIGUSR1 && (d.phase == held || d.phase == reaped):
 				raise()
 			case sig == syscall.SIGUSR1:
-				d.log.Warn("ignoring the order to raise an army", "phase", d.phase)
+				d.log.Warn("ignoring SIGUSR1", "phase", d.phase)
 			case sig == syscall.SIGUSR2 && d.phase == preparing:
 				d.hold = true
 			case sig == syscall.SIGUSR2 && d.phase == raising:
@@ -134,9 +136,9 @@ func (d *daemon) run() error {
 			case sig == syscall.SIGUSR2 && d.phase.waits():
 				reap()
 			case sig == syscall.SIGUSR2:
-				d.log.Info("the army is being reaped already")
+				d.log.Info("ignoring SIGUSR2: already reaping")
 			default:
-				d.log.Info("stopping", "signal", sig.String(), "left to the reaper", d.tally().standing)
+				d.log.Info("stopping", "signal", sig.String(), "left to init", d.tally().standing)
 				d.heard(d.socket.Send("STOPPING=1"))
 				if d.readiness != nil && !d.ready {
 					return fmt.Errorf("stopped before it was ready (%s)", sig)
@@ -148,12 +150,12 @@ func (d *daemon) run() error {
 			if d.phase != standing {
 				break
 			}
-			d.log.Info("a SIGCHLD was sent by hand: reaping the army")
+			d.log.Info("received SIGCHLD: reaping")
 			reap()
 
 		case <-d.lifeline:
 			d.lifeline = nil
-			d.log.Info("the lifeline has ended: reaping the army and leaving")
+			d.log.Info("the lifeline was closed: reaping and exiting")
 			d.leaving = true
 			switch {
 			case d.phase == raising:
@@ -194,7 +196,7 @@ func (d *daemon) prepare() (*army.Army, error) {
 	if err := d.limits.preflight(d.log); err != nil {
 		return nil, err
 	}
-	spawner, err := army.NewSpawner(d.options.spawn)
+	spawner, err := d.newSpawner()
 	if err != nil {
 		return nil, err
 	}
@@ -209,12 +211,12 @@ func (d *daemon) prepare() (*army.Army, error) {
 func (d *daemon) stands(r army.Raised) {
 	lines := []string{field("SPAWN_NS", r.Elapsed.Nanoseconds())}
 	if r.Err != nil {
-		err := fmt.Errorf("%d of %d zombies stand: %w", r.Standing, d.options.count, r.Err)
+		err := fmt.Errorf("%d of %d zombies created: %w", r.Standing, d.options.count, r.Err)
 		d.shortfall = d.limits.explain(err, d.options.count-r.Standing)
-		d.log.Error("the army is incomplete", "err", d.shortfall)
+		d.log.Error("not all zombies could be created", "err", d.shortfall)
 		lines = append(lines, field("ERROR", d.shortfall))
 	} else {
-		d.log.Info("the army stands", "zombies", r.Standing, "after", r.Elapsed)
+		d.log.Info("all zombies created", "zombies", r.Standing, "elapsed", r.Elapsed)
 	}
 	forgetSIGCHLD(d.sigchld) // every child is dead: no more will come of themselves
 	d.enter(standing, lines...)
@@ -223,10 +225,10 @@ func (d *daemon) stands(r army.Raised) {
 // collected is called when the army has been reaped.
 func (d *daemon) collected(r army.Reaped) {
 	if r.Lost > 0 {
-		d.log.Error("some children had been collected by somebody else", "children", r.Lost)
+		d.log.Error("some children were reaped by somebody else", "children", r.Lost)
 	}
-	d.log.Info("the army is reaped", "exited", r.Exited, "killed", r.Killed, "dumped", r.Dumped,
-		"signals", d.army.Signals(), "after", r.Elapsed)
+	d.log.Info("reaped", "exited", r.Exited, "killed", r.Killed, "dumped", r.Dumped,
+		"signals", d.army.Signals(), "elapsed", r.Elapsed)
 	d.enter(reaped,
 		field("REAP_NS", r.Elapsed.Nanoseconds()),
 		field("EXITED", r.Exited),
@@ -260,9 +262,9 @@ func (d *daemon) release() {
 	case d.shortfall != nil:
 		d.readiness.Ready(fmt.Sprintf("%v; pid %d keeps them", d.shortfall, pid))
 	case d.phase == standing:
-		d.readiness.Ready(fmt.Sprintf("%d zombies stand, pid %d keeps them", d.tally().standing, pid))
+		d.readiness.Ready(fmt.Sprintf("%d zombies created; pid %d keeps them", d.tally().standing, pid))
 	default:
-		d.readiness.Ready(fmt.Sprintf("pid %d is ready and holds; kill -USR1 %d raises %d zombies", pid, pid, d.options.count))
+		d.readiness.Ready(fmt.Sprintf("pid %d is ready; kill -USR1 %d creates %d zombies", pid, pid, d.options.count))
 	}
 }
 
@@ -281,14 +283,14 @@ func (d *daemon) tally() tally {
 func (d *daemon) status() []string {
 	now := d.tally()
 	lines := []string{
-		fmt.Sprintf("STATUS=%s: %d of %d zombies stand", d.phase, now.standing, d.options.count),
+		fmt.Sprintf("STATUS=%s: %d of %d zombies", d.phase, now.standing, d.options.count),
 		field("PHASE", d.phase),
 		field("STANDING", now.standing),
 		field("FAILED", now.failed),
 	}
 	self, err := measure.Host().Process(0)
 	if err != nil {
-		d.log.Warn("counting the own threads", "err", err)
+		d.log.Warn("counting threads failed", "err", err)
 		return lines
 	}
 	return append(lines, field("THREADS", self.Threads))
@@ -299,10 +301,10 @@ func field(key string, value any) string {
 	return fmt.Sprintf("X_ZOMBENCH_%s=%v", key, value)
 }
 
-// heard notes what became of a message. That nobody listens is no reason to
-// end, and whoever does not listen now may do so later.
+// heard logs what became of a message. That nobody listens is no reason to exit:
+// whoever does not listen now may do so later.
 func (d *daemon) heard(err error) {
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-		d.log.Warn("nobody hears the status", "err", err)
+		d.log.Warn("sending the status failed", "err", err)
 	}
 }

@@ -14,10 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"zombench/bench/labtest/machine"
 	"zombench/cmd/zombied/internal/army"
 	"zombench/measure"
-
-	"golang.org/x/sys/unix"
 )
 
 // patience bounds every wait for a daemon.
@@ -49,6 +50,7 @@ func (m message) num(t *testing.T, key string) int {
 // drive starts a daemon. The command wrap, if any, is put in front of it.
 func drive(t *testing.T, wrap []string, args ...string) *driven {
 	t.Helper()
+	machine.Shared(t)
 	d := &driven{t: t}
 	name := filepath.Join(t.TempDir(), "notify")
 	var err error
@@ -443,7 +445,7 @@ func TestLimitInTheMiddle(t *testing.T) {
 					t.Errorf("%d spawns failed, want 1 to %d", n, parallel)
 				}
 				reason := m["X_ZOMBENCH_ERROR"]
-				for _, want := range []string{fmt.Sprintf("%d of %d zombies stand", stands, count), "pids.max", dir, "echo "} {
+				for _, want := range []string{fmt.Sprintf("%d of %d zombies created", stands, count), "pids.max", dir, "echo "} {
 					if !strings.Contains(reason, want) {
 						t.Errorf("the reason %q lacks %q", reason, want)
 					}

@@ -12,17 +12,19 @@ import (
 	"syscall"
 	"testing"
 
-	"zombench/cmd/zombied/internal/pidfile"
-	"zombench/measure"
-
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
+
+	"zombench/bench/labtest/machine"
+	"zombench/cmd/zombied/internal/pidfile"
+	"zombench/measure"
 )
 
 // detached starts a daemon that detaches and returns its pid. It is gone at the
 // end of the test.
 func detached(t *testing.T, cmd *exec.Cmd, path string) (pid int) {
 	t.Helper()
+	machine.Shared(t)
 	t.Cleanup(func() { stopHolder(path) })
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v: %s", cmd, err, out)
@@ -178,6 +180,7 @@ func TestTerminalCloses(t *testing.T) {
 	if signal.Ignored(syscall.SIGHUP) {
 		t.Skip("the tests themselves were started by nohup")
 	}
+	machine.Shared(t)
 	for name, tt := range map[string]struct {
 		command string
 		lives   bool
@@ -236,7 +239,7 @@ func readStatusAt(path string) (status, error) { return readStatus(measure.Host(
 
 // Who interrupts the command before the daemon is ready wants no daemon.
 func TestInterruptedStart(t *testing.T) {
-	blockingTrue(t)() // not even the rehearsal ends
+	blockingTrue(t)() // not even the warm-up ends
 	path := filepath.Join(t.TempDir(), "pid")
 	t.Cleanup(func() { stopHolder(path) })
 	cmd := exec.Command("zombied", "--count", "5", "--parallel", "2", "--pidfile", path)
@@ -293,22 +296,23 @@ func TestDaemonDiesBeforeItIsReady(t *testing.T) {
 	for _, pid := range living {
 		_ = unix.Kill(pid, unix.SIGKILL)
 	}
-	if err := cmd.Wait(); err == nil || !strings.Contains(stderr.String(), "ended before it was ready") {
+	if err := cmd.Wait(); err == nil || !strings.Contains(stderr.String(), "exited before it was ready") {
 		t.Errorf("the command ends with %v and says %q", err, stderr.String())
 	}
 }
 
 // An army that is not complete is an error, unless it was asked for by force.
 func TestIncompleteArmyDetached(t *testing.T) {
+	machine.Shared(t)
 	for _, force := range []bool{false, true} {
 		dir := smallCgroup(t, 120)
 		path := filepath.Join(t.TempDir(), "pid")
 		args := []string{"-c", "echo $$ > " + dir + "/cgroup.procs && exec \"$@\"", "sh",
 			"zombied", "--count", "300", "--parallel", "2", "--pidfile", path}
-		want := "300 zombies will not fit"
+		want := "300 zombies do not fit"
 		if force {
 			args = append(args, "--force")
-			want = "of 300 zombies stand"
+			want = "of 300 zombies created"
 		}
 		out, err := exec.Command("sh", args...).CombinedOutput()
 		if (err == nil) != force || !strings.Contains(string(out), want) || !strings.Contains(string(out), "pids.max") {

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
+	"path/filepath"
 	"runtime"
 
 	"zombench/cmd/zombied/internal/army"
@@ -14,42 +14,55 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bytesPerZombie is what one zombie is taken to need when the memory is asked
-// whether the army will fit: 10 400 bytes of slab pages were measured (Linux
-// 6.18, amd64), 11 600 with the pidfd that os-exec keeps, and some more is left
-// for larger pages.
+// bytesPerZombie is what one zombie is assumed to take when the preflight asks
+// whether the army fits: 10 400 bytes of slab pages were measured (Linux 6.18,
+// amd64), 11 600 with the pidfd that os-exec keeps; the rest is a margin for
+// larger pages.
 const bytesPerZombie = 16 << 10
 
-// A limitWatch knows the limits that an army meets: it asks them beforehand, and
-// finds out afterwards which of them it was.
+// A limitWatch checks the limits that an army meets beforehand, and finds out
+// afterwards which of them refused a child.
 type limitWatch struct {
-	options startOptions
-	kernel  measure.FS
-	groups  []pidsGroup // the cgroups of this process, its own first
+	options  startOptions
+	kernel   measure.FS
+	counters []counter // of the cgroups of this process
 }
 
-// A pidsGroup is one cgroup, and how often its pids.max had refused a fork when
-// the daemon began.
-type pidsGroup struct {
-	measure.Pids
-	refused uint64
+// A counter is the kernel's own count of how often a cgroup refused something.
+type counter struct {
+	unit   string // of the limits that it counts for
+	dir    string // of the cgroup that has the limit; "" if it may be one above
+	read   func() (uint64, error)
+	before uint64 // when the daemon began
 }
 
-func newLimitWatch(o startOptions) *limitWatch {
-	w := &limitWatch{options: o, kernel: measure.Host()}
+// rose reports whether the cgroup has refused something since.
+func (c counter) rose() bool {
+	now, err := c.read()
+	return err == nil && now > c.before
+}
+
+func newLimitWatch(o startOptions, kernel measure.FS) *limitWatch {
+	w := &limitWatch{options: o, kernel: kernel}
 	// Without cgroups, or where they cannot be read, there is nothing to watch.
-	membership, err := w.kernel.Cgroups(0)
+	membership, err := kernel.Cgroups(0)
 	if err != nil {
 		return w
 	}
-	h, err := membership.Controller("pids")
-	if err != nil {
-		return w
+	add := func(unit, dir string, read func() (uint64, error)) {
+		if n, err := read(); err == nil {
+			w.counters = append(w.counters, counter{unit, dir, read, n})
+		}
 	}
-	for _, dir := range h.Ancestors() {
-		g := pidsGroup{Pids: measure.Pids{Dir: dir}}
-		if g.refused, err = g.EventsMax(); err == nil {
-			w.groups = append(w.groups, g)
+	if h, err := membership.Controller("pids"); err == nil {
+		for _, dir := range h.Ancestors() {
+			// Before Linux 6.11 the cgroup of the task counts, not that of the limit.
+			add(limits.Processes, "", measure.Pids{Dir: dir}.EventsMax)
+		}
+	}
+	if h, err := membership.Controller("memory"); err == nil {
+		for _, dir := range h.Ancestors() {
+			add(limits.Bytes, dir, measure.Memcg{Dir: dir, Version: h.Version}.EventsMax)
 		}
 	}
 	return w
@@ -81,64 +94,59 @@ func (w *limitWatch) preflight(log *slog.Logger) error {
 		log.Warn("some limits could not be read", "err", err)
 	}
 	if err := q.Check(found); err != nil {
-		return fmt.Errorf("%d zombies will not fit: %w (or go as far as it goes with --force)", w.options.count, err)
+		return fmt.Errorf("%d zombies do not fit: %w (--force creates as many as fit)", w.options.count, err)
 	}
 	return nil
 }
 
-// explain adds to the error of a spawn which limit it met, if that can be found
-// out; missing is how many children are still wanted.
+// explain adds to the error of a spawn which limit refused it, if that can be
+// found out; missing is how many children are still wanted.
 func (w *limitWatch) explain(err error, missing int) error {
 	if !army.OutOfRoom(err) {
 		return err
 	}
 	q := w.query(max(missing, 1))
-	all, _ := limits.Read(w.kernel, q)
-	culprit := func(possible func(limits.Limit) bool) error {
-		found := limits.Limit{}
-		room := uint64(math.MaxUint64)
-		for _, l := range all {
-			if r := l.Room(); possible(l) && r < room {
-				found, room = l, r
+	found, _ := limits.Read(w.kernel, q) // those that can be read
+
+	// What the kernel has counted is certain; of several such cgroups, the
+	// fullest is the likeliest. Otherwise a limit that leaves no room will be it.
+	counted := func(l limits.Limit) bool {
+		for _, c := range w.counters {
+			dir := filepath.Dir(l.Where)
+			if c.unit == l.Unit && (c.dir == dir || c.dir == "" && l.Name == "pids.max") && c.rose() {
+				return true
 			}
 		}
-		if room == math.MaxUint64 {
-			return nil
+		return false
+	}
+	full := func(l limits.Limit) bool {
+		switch l.Unit {
+		case limits.Processes:
+			return l.Room() <= uint64(w.options.parallel)
+		case limits.Bytes:
+			return q.Check([]limits.Limit{l}) != nil
 		}
-		return q.Check([]limits.Limit{found})
+		return true // descriptors are counted by the process itself
 	}
-	full := func(unit string) func(limits.Limit) bool {
-		return func(l limits.Limit) bool { return l.Unit == unit && l.Room() <= uint64(w.options.parallel) }
-	}
-
-	var cause error
+	var unit string
 	switch {
-	case errors.Is(err, unix.EAGAIN) && w.refused():
-		// The kernel has counted it; which of the cgroups above was full, only
-		// their numbers tell.
-		cause = culprit(func(l limits.Limit) bool { return l.Name == "pids.max" })
 	case errors.Is(err, unix.EAGAIN):
-		cause = culprit(full(limits.Processes))
-	case errors.Is(err, unix.EMFILE):
-		cause = culprit(func(l limits.Limit) bool { return l.Unit == limits.Descriptors })
+		unit = limits.Processes
 	case errors.Is(err, unix.ENOMEM):
-		cause = culprit(func(l limits.Limit) bool {
-			return l.Unit == limits.Bytes && q.Check([]limits.Limit{l}) != nil
-		})
+		unit = limits.Bytes
+	case errors.Is(err, unix.EMFILE):
+		unit = limits.Descriptors
 	}
-	if cause == nil {
-		cause = errors.New("the limit is unknown")
-	}
-	return fmt.Errorf("%w: %w", err, cause)
-}
-
-// refused tells whether pids.max of some cgroup has refused a fork since the
-// daemon began.
-func (w *limitWatch) refused() bool {
-	for _, g := range w.groups {
-		if now, err := g.EventsMax(); err == nil && now > g.refused {
-			return true
+	for _, possible := range []func(limits.Limit) bool{counted, full} {
+		var culprit *limits.Limit
+		for i, l := range found {
+			if l.Unit == unit && !l.Unlimited && l.Binds && possible(l) && (culprit == nil || l.Room() < culprit.Room()) {
+				culprit = &found[i]
+			}
+		}
+		if culprit != nil {
+			return fmt.Errorf("%w: %w", err, q.Refused(*culprit))
 		}
 	}
-	return false
+	return fmt.Errorf("%w: which limit was reached is unknown", err)
 }

@@ -5,15 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"zombench/measure"
-
 	"github.com/prometheus/procfs"
 	"github.com/spf13/cobra"
+
+	"zombench/measure"
 )
 
 func listCommand() *cobra.Command {
@@ -67,12 +65,17 @@ func list(w io.Writer, kernel measure.FS, parent int) error {
 			continue // reaped meanwhile
 		}
 		stat, err := p.Stat()
-		if err != nil || stat.State != "Z" {
+		if err != nil || !zombie(stat) {
 			continue
 		}
 		fmt.Fprintf(out, "%-4s %*d %-15s %*d\n", psState(stat), width, stat.PID, printable(stat.Comm), width, stat.PPID)
 	}
 	return out.Flush()
+}
+
+// zombie asks measure what a zombie is; only ps(1) needs the fields besides.
+func zombie(s procfs.ProcStat) bool {
+	return s.State != "" && measure.Process{State: s.State[0], Threads: s.NumThreads}.Zombie()
 }
 
 // psState is the STAT column of ps(1): the state and its flags.
@@ -98,11 +101,11 @@ func psState(s procfs.ProcStat) string {
 
 // pidWidth is how wide ps(1) makes a column of pids: as the largest, at least 5.
 func pidWidth(kernel measure.FS) int {
-	most, err := os.ReadFile(filepath.Join(kernel.Proc, "sys/kernel/pid_max"))
+	most, err := kernel.Sysctl("kernel.pid_max")
 	if err != nil {
 		return 7
 	}
-	return max(len(strings.TrimSpace(string(most))), 5)
+	return max(len(most), 5)
 }
 
 // printable puts question marks where a name has what is not to be printed.

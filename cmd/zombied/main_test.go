@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,51 +10,38 @@ import (
 	"testing"
 	"time"
 
-	"zombench/cmd/zombied/internal/pidfile"
-	"zombench/measure"
-
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
+
+	harness "zombench/bench/daemon"
+	"zombench/bench/labtest/machine"
+	"zombench/cmd/zombied/internal/pidfile"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(reaper{m}, map[string]func(){"zombied": main})
+	tests := runs(func() int { return machine.Run(runs(func() int { return collect(m.Run()) })) })
+	testscript.Main(tests, map[string]func(){"zombied": main})
 }
 
-// A reaper runs the tests as a child subreaper: what daemons leave behind comes
-// to this process, and is collected at the end. Pid 1 need not reap, and what
-// comes to it would stay.
-type reaper struct{ m *testing.M }
+// runs is a function as the tests of a package are run.
+type runs func() int
 
-func (r reaper) Run() int {
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		fmt.Fprintln(os.Stderr, "becoming a subreaper:", err)
-		return 1
-	}
-	// A program built with the race detector sleeps a second before it exits.
-	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
-	status := r.m.Run()
-	// All that still lives here was started by a test.
-	for children := []int{0}; len(children) > 0; {
-		var err error
-		if children, err = measure.Host().Children(os.Getpid()); err != nil {
-			fmt.Fprintln(os.Stderr, "collecting what is left:", err)
-			return 1
-		}
-		for _, pid := range children {
-			p, err := measure.Host().Process(pid)
-			if err == nil && !p.Zombie() {
-				fmt.Fprintf(os.Stderr, "a test left process %d running\n", pid)
-				status = max(status, 1)
-				_ = unix.Kill(pid, unix.SIGKILL)
-			}
-			_, _ = unix.Wait4(pid, nil, 0, nil)
-		}
+func (r runs) Run() int { return r() }
+
+// collect collects the armies that daemons have left to their reaper, as they
+// should: whatever else is left after the tests is an error.
+func collect(status int) int {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if _, err := harness.CollectOrphans(ctx, nil, func() bool { return false }); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return max(status, 1)
 	}
 	return status
 }
 
 func TestScripts(t *testing.T) {
+	machine.Shared(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,

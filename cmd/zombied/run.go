@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"zombench/cmd/zombied/internal/dress"
 )
 
 // Exit statuses, as the Linux Standard Base has them for init scripts.
@@ -14,6 +16,7 @@ const (
 	exitOK         = 0
 	exitFailed     = 1 // also: a second start
 	exitUsage      = 2
+	exitNoSuch     = 3 // of start: this kernel has no such dress
 	exitNotAllowed = 4
 	exitNotRunning = 7
 
@@ -72,48 +75,55 @@ func oneLine(err error) string {
 	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }
 
-const rootHelp = `Zombied raises an army of zombies and keeps it: it starts children that end at
-once, and never collects them. What a zombie holds of the kernel's memory can
-then be looked at for as long as one likes.
+const rootHelp = `Zombied creates zombie processes and keeps them: it starts children that exit at
+once and never waits for them, so that what a zombie holds in the kernel can be
+looked at for as long as you like.
 
-Without a command it starts, like zombied start. It detaches, and the command
-returns when the army stands: with 0 when all of it does, otherwise with the
-daemon's own reason. Nobody has to kill a zombie: zombied stop ends the daemon,
-and whoever inherits its children reaps them, pid 1 as a rule.`
+Without a command it does what zombied start does: it detaches, and the command
+returns once all zombies exist, or with the reason why they do not. No zombie
+has to be killed: zombied stop ends the daemon, and the process that inherits
+its children, usually pid 1, reaps them.`
 
 const rootDetails = `
 Signals to the daemon:
-  SIGUSR1           raise the army (unless one stands)
-  SIGUSR2           reap the army and keep running
-  SIGTERM, SIGINT   stop; what stands is left to the daemon's reaper
+  SIGUSR1           create the zombies, unless they exist
+  SIGUSR2           reap the zombies and keep running
+  SIGTERM, SIGINT   stop; init reaps the remaining zombies
   SIGHUP            the same in the foreground; ignored when detached
-  SIGCHLD           reap the army with --on-sigchld reap, otherwise nothing
+  SIGCHLD           reap the zombies with --on-sigchld reap, otherwise nothing
 
-Exit statuses are those of LSB init scripts:
-  start   0 the army stands (or the daemon holds)   1 it does not: not all of it
-          could be raised, a limit is too low, a daemon is running already (on
-          purpose no 0)   2 wrong usage
+Exit status, as for LSB init scripts:
+  start   0 all zombies exist (with --hold: the daemon is ready)
+          1 failed: limit too low, some zombies missing, or already running
+          2 wrong usage
+          3 this kernel has no such dress
+          4 this user may not have the dress
   stop    0 stopped, or was not running             4 not permitted
   reap    0 reaped   4 not permitted                7 not running
   list    0 listed                                  7 not running
   status  0 running  1 not running, but its pid file was left behind
-          3 not running                             4 cannot be told
+          3 not running                             4 unknown
 `
 
 const startExamples = `  zombied                                   1000 zombies, detached
   zombied --count 5000 --parallel 1         one child after the other
   zombied status && zombied stop
-  zombied --foreground --hold --count 500   raise with kill -USR1, reap with kill -USR2`
+  zombied --foreground --hold --count 500   create with kill -USR1, reap with kill -USR2`
+
+const dressHelp = `
+Dresses, for --dress: what a child does before it ends. From files on the kernel
+takes it off at the end; the others a zombie keeps.
+`
 
 func rootCommand() *cobra.Command {
-	root := startCommand("zombied", "Raise an army of zombies and keep it", rootHelp)
+	root := startCommand("zombied", "Create zombies and keep them", rootHelp)
 	root.SilenceErrors = true
 	root.SilenceUsage = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w (see %s --help)", err, cmd.CommandPath())
 	})
 	root.AddCommand(
-		startCommand("start", "Raise an army of zombies and keep it (also without a command)", rootHelp),
+		startCommand("start", "Create zombies and keep them (also without a command)", rootHelp),
 		stopCommand(),
 		statusCommand(),
 		reapCommand(),
@@ -124,7 +134,7 @@ func rootCommand() *cobra.Command {
 	usage := root.UsageFunc()
 	root.SetUsageFunc(func(cmd *cobra.Command) error {
 		err := usage(cmd)
-		fmt.Fprint(cmd.OutOrStderr(), rootDetails)
+		fmt.Fprint(cmd.OutOrStderr(), rootDetails, dressHelp, dress.Help())
 		return err
 	})
 	return root

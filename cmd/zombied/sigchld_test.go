@@ -45,7 +45,7 @@ func TestSIGCHLDByHand(t *testing.T) {
 			d.order(syscall.SIGUSR1) // is answered after the signal was taken: still standing
 			d.order(syscall.SIGHUP)
 			d.ends()
-			if !strings.Contains(d.log.String(), `left to the reaper"=`+strconv.Itoa(count)) {
+			if !strings.Contains(d.log.String(), `left to init"=`+strconv.Itoa(count)) {
 				t.Errorf("the army did not stand to the end:\n%s", &d.log)
 			}
 		})

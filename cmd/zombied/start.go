@@ -10,14 +10,16 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
 	"zombench/cmd/zombied/internal/army"
 	"zombench/cmd/zombied/internal/daemonize"
+	"zombench/cmd/zombied/internal/dress"
 	"zombench/cmd/zombied/internal/notify"
 	"zombench/cmd/zombied/internal/pidfile"
 	"zombench/cmd/zombied/internal/threads"
-
-	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
+	"zombench/measure"
 )
 
 // maxParallel bounds --parallel: each is a thread of the daemon.
@@ -28,6 +30,7 @@ type startOptions struct {
 	count      int
 	parallel   int
 	spawn      string
+	dress      string
 	pidfile    string
 	log        string
 	foreground bool
@@ -51,38 +54,39 @@ func startCommand(use, short, long string) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.IntVar(&o.count, "count", 1000, "how many `zombies` to raise")
-	f.IntVar(&o.parallel, "parallel", 50, fmt.Sprintf("how many `children` to start at the same time, 1 to %d", maxParallel))
-	f.StringVar(&o.spawn, "spawn", "exec", "`way` of starting a child: "+strings.Join(army.SpawnerNames(), ", "))
+	f.IntVar(&o.count, "count", 1000, "create `N` zombies")
+	f.IntVar(&o.parallel, "parallel", 50, fmt.Sprintf("start children on `N` threads at the same time, 1 to %d", maxParallel))
+	choose(cmd, &o.spawn, "spawn", "how children are started: fork and exec of true, the same by Go's os/exec, or a clone that only exits", army.SpawnerNames()...)
+	f.StringVar(&o.dress, "dress", "", "what each child does before it ends and so keeps alive as a zombie, instead of --spawn: a `LIST` of "+strings.Join(dress.Names(), ", "))
 	f.StringVar(&o.pidfile, "pidfile", "", pidfileHelp+"; none with --foreground")
-	f.StringVar(&o.log, "log", "", "append the log to this `file` (default none; stderr with --foreground)")
+	f.StringVar(&o.log, "log", "", "append the log to `FILE` (default none; stderr with --foreground)")
 	f.BoolVar(&o.foreground, "foreground", false, "do not detach")
-	f.BoolVar(&o.hold, "hold", false, "raise nothing before SIGUSR1")
-	f.BoolVar(&o.force, "force", false, "ask no limits beforehand: raise as many as there is room for")
-	f.IntVar(&o.lifeline, "lifeline", -1, "`descriptor` of a pipe: when its other end closes, reap the army and exit")
-	f.StringVar(&o.onSIGCHLD, "on-sigchld", ignoreSIGCHLD, "what a SIGCHLD sent by hand does to a standing `army`: "+strings.Join(sigchldAnswers, ", "))
+	f.BoolVar(&o.hold, "hold", false, "create no zombie before SIGUSR1")
+	f.BoolVar(&o.force, "force", false, "do not check the limits first: create as many zombies as fit")
+	f.IntVar(&o.lifeline, "lifeline", -1, "reap the army and exit when the other end of the pipe `FD` is closed")
+	choose(cmd, &o.onSIGCHLD, "on-sigchld", "what the daemon does when somebody sends it SIGCHLD", ignoreSIGCHLD, reapOnSIGCHLD)
 	_ = cmd.MarkFlagFilename("pidfile")
 	_ = cmd.MarkFlagFilename("log")
-	_ = cmd.RegisterFlagCompletionFunc("on-sigchld", cobra.FixedCompletions(sigchldAnswers, cobra.ShellCompDirectiveNoFileComp))
-	_ = cmd.RegisterFlagCompletionFunc("spawn", cobra.FixedCompletions(army.SpawnerNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-// check refuses options that make no sense. What depends on the machine is
-// found out later, by the daemon.
+// check refuses options that make no sense, before anything is opened or
+// started. What depends on the machine is found out later, by the daemon.
 func (o startOptions) check() error {
 	switch {
 	case o.count < 0:
-		return usagef("--count %d: an army cannot have less than 0 zombies", o.count)
+		return usagef("--count %d: must be 0 or more", o.count)
 	case o.count > 1<<22:
 		return usagef("--count %d: Linux has no more than %d pids", o.count, 1<<22)
 	case o.parallel < 1 || o.parallel > maxParallel:
 		return usagef("--parallel %d: must be from 1 to %d", o.parallel, maxParallel)
 	}
-	if err := army.CheckSpawner(o.spawn); err != nil {
-		return usagef("--spawn: %w", err)
+	if o.dress != "" {
+		if err := dress.Check(o.dress); err != nil {
+			return usagef("--dress: %w", err)
+		}
 	}
-	return checkSIGCHLD(o.onSIGCHLD)
+	return nil
 }
 
 // start is the launcher, or the daemon that it has started, or a daemon in the
@@ -151,7 +155,7 @@ func serve(o startOptions, readiness *daemonize.Readiness) (err error) {
 	}
 	defer func() {
 		if err != nil && readiness != nil { // in the foreground, the caller says it
-			log.Error("the daemon ends", "err", err)
+			log.Error("exiting", "err", err)
 		}
 	}()
 	// From here on orders are kept, and followed when all is ready.
@@ -177,7 +181,7 @@ func serve(o startOptions, readiness *daemonize.Readiness) (err error) {
 
 	d := &daemon{
 		options:   o,
-		limits:    newLimitWatch(o),
+		limits:    newLimitWatch(o, measure.Host()),
 		log:       log,
 		socket:    socket,
 		readiness: readiness,
@@ -185,7 +189,7 @@ func serve(o startOptions, readiness *daemonize.Readiness) (err error) {
 		sigchld:   receiveSIGCHLD(o.onSIGCHLD),
 		lifeline:  lifeline,
 	}
-	return d.run()
+	return errors.Join(d.run(), d.undress())
 }
 
 func newLogger(o startOptions, readiness *daemonize.Readiness) (*slog.Logger, error) {
@@ -228,7 +232,7 @@ func pidfilePath(given string) (string, error) {
 	dir := "/run"
 	if os.Geteuid() != 0 {
 		if dir = os.Getenv("XDG_RUNTIME_DIR"); dir == "" {
-			return "", usagef("no place for the pid file: $XDG_RUNTIME_DIR is not set; name one with --pidfile")
+			return "", usagef("no directory for the pid file: $XDG_RUNTIME_DIR is not set; choose a file with --pidfile")
 		}
 	}
 	return filepath.Join(dir, "zombied.pid"), nil
@@ -237,7 +241,7 @@ func pidfilePath(given string) (string, error) {
 func checkLifeline(fd int) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return usagef("--lifeline %d: no such descriptor is open", fd)
+		return usagef("--lifeline %d: the descriptor is not open", fd)
 	}
 	if kind := st.Mode & unix.S_IFMT; kind != unix.S_IFIFO && kind != unix.S_IFSOCK {
 		return usagef("--lifeline %d: not a pipe or a socket", fd)

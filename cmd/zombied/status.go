@@ -8,21 +8,21 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"zombench/cmd/zombied/internal/pidfile"
 	"zombench/measure"
-
-	"github.com/spf13/cobra"
 )
 
-// A status is what can be told of a daemon from the outside, by its pid file
-// and the kernel's books. The daemon itself is not asked.
+// A status is what the pid file and /proc say of a daemon. The daemon itself is
+// not asked.
 type status struct {
 	Running bool       `json:"running"`
 	PID     int        `json:"pid,omitempty"`
 	PIDFile string     `json:"pidfile"`
 	Stale   bool       `json:"stale,omitempty"`         // not running, but the file is there
 	Since   *time.Time `json:"since,omitempty"`         // when the daemon started
-	Zombies int        `json:"zombies"`                 // that stand now
+	Zombies int        `json:"zombies"`                 // that there are now
 	Living  int        `json:"living"`                  // children that still live
 	Stand   *time.Time `json:"zombies_since,omitempty"` // when the oldest of the zombies was started
 }
@@ -32,7 +32,7 @@ func statusCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Tell whether the daemon runs, and how many zombies stand since when",
+		Short: "Report whether the daemon runs, and how many zombies it has",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, err := pidfilePath(given)
@@ -79,12 +79,12 @@ func (s status) print(w io.Writer) error {
 		switch {
 		case err != nil:
 		case s.Stand != nil:
-			_, err = fmt.Fprintf(w, "%d zombies stand since %s\n", s.Zombies, clock(*s.Stand))
+			_, err = fmt.Fprintf(w, "%d zombies, the oldest since %s\n", s.Zombies, clock(*s.Stand))
 		default:
-			_, err = fmt.Fprintln(w, "no zombie stands")
+			_, err = fmt.Fprintln(w, "no zombies")
 		}
 		if err == nil && s.Living > 0 {
-			_, err = fmt.Fprintf(w, "%d children still live\n", s.Living)
+			_, err = fmt.Fprintf(w, "%d children still running\n", s.Living)
 		}
 	}
 	return err

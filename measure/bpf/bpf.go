@@ -132,16 +132,6 @@ func (t *Types) Constant(enum, name string) (value uint64, ok bool) {
 	return 0, false
 }
 
-// PointerSize returns the size of a pointer in bytes.
-func (t *Types) PointerSize() uint32 {
-	if t.Has("task_struct.group_leader") {
-		if _, size := t.Member("task_struct.group_leader"); size == asm.Word {
-			return 4
-		}
-	}
-	return 8
-}
-
 // StructSize returns the size of a struct in bytes.
 func (t *Types) StructSize(name string) uint32 {
 	var s *btf.Struct

@@ -2,7 +2,7 @@
 // (https://docs.kernel.org/bpf/btf.html): the sizes and the members of its
 // structs.
 //
-// It stands beside package measure since it links a parser of its own, which
+// It is apart from package measure since it links a parser of its own, which
 // nobody needs who reads only /proc.
 package btf
 
@@ -29,11 +29,11 @@ func Load(host measure.FS) (*Types, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		// The whole directory is missing, not the file alone.
-		return nil, fmt.Errorf("no types of the kernel (CONFIG_DEBUG_INFO_BTF): %w: %w", measure.ErrNotSupported, err)
+		return nil, fmt.Errorf("reading the types of the kernel (CONFIG_DEBUG_INFO_BTF): %w: %w", measure.ErrNotSupported, err)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("types of the kernel: %w: %w", measure.ErrNotPermitted, err)
+		return nil, fmt.Errorf("reading the types of the kernel: %w: %w", measure.ErrNotPermitted, err)
 	case errors.As(err, &pe):
-		return nil, fmt.Errorf("types of the kernel: %w", err)
+		return nil, fmt.Errorf("reading the types of the kernel: %w", err)
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w: %w", path, measure.ErrMalformed, err)
 	}

@@ -132,7 +132,7 @@ func (f *format) number(record []byte, name string) (n uint64, ok bool) {
 	return 0, false
 }
 
-// text reads a field that tells where in the record a string is (__data_loc):
+// text reads a field that says where in the record a string is (__data_loc):
 // its offset in the lower half, its length in the upper one.
 func (f *format) text(record []byte, name string) string {
 	loc, ok := f.number(record, name)
@@ -166,11 +166,11 @@ func (f *format) decode(record []byte, e *Event) bool {
 	}
 	e.General, e.Cache = f.general, f.text(record, "name")
 	gfp, _ := f.number(record, "gfp_flags")
-	accounted, told := f.number(record, "accounted") // Linux 6.0
+	accounted, known := f.number(record, "accounted") // Linux 6.0
 	switch {
 	case accounted != 0 || f.account != 0 && gfp&f.account != 0:
 		e.Accounted = Yes
-	case told || f.general && f.account != 0:
+	case known || f.general && f.account != 0:
 		e.Accounted = No // otherwise the cache may have SLAB_ACCOUNT
 	}
 	return true

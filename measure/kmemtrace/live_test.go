@@ -89,25 +89,3 @@ func TestNoTracefs(t *testing.T) {
 		t.Errorf("an ordinary user: %v", err)
 	}
 }
-
-func TestOnlineCPUs(t *testing.T) {
-	sys := t.TempDir()
-	dir := sys + "/devices/system/cpu"
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for text, want := range map[string]int{"0\n": 1, "0-3,5\n": 5, "1-2": 2} {
-		if err := os.WriteFile(dir+"/online", []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := onlineCPUs(sys); err != nil || len(got) != want {
-			t.Errorf("%q: %v, %v", text, got, err)
-		}
-	}
-	if err := os.WriteFile(dir+"/online", []byte("3-1"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := onlineCPUs(sys); !errors.Is(err, measure.ErrMalformed) {
-		t.Errorf("nonsense: %v", err)
-	}
-}

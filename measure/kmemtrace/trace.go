@@ -5,11 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -26,7 +22,7 @@ const (
 
 // ErrLost means that the system allocated faster than could be recorded: what
 // was recorded has gaps and is worth nothing.
-var ErrLost = errors.New("events were lost: too much else is going on")
+var ErrLost = errors.New("events were lost: the system is too busy to trace")
 
 // A Trace records from Start until it is closed. Its methods are not for use
 // by several goroutines at once.
@@ -54,7 +50,7 @@ func Start(host measure.FS) (_ *Trace, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("tracing slab objects: %w", err)
 	}
-	cpus, err := onlineCPUs(host.Sys)
+	cpus, err := host.OnlineCPUs()
 	if err != nil {
 		return nil, fmt.Errorf("tracing slab objects: %w", err)
 	}
@@ -224,31 +220,6 @@ func (t *Trace) decodeSample(b []byte) (e Event, ok bool) {
 		return e, false
 	}
 	return e, f.decode(data, &e)
-}
-
-// onlineCPUs reads /sys/devices/system/cpu/online, such as "0-3,5".
-func onlineCPUs(sys string) ([]int, error) {
-	path := filepath.Join(sys, "devices", "system", "cpu", "online")
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, classify(err)
-	}
-	var cpus []int
-	for part := range strings.SplitSeq(strings.TrimSpace(string(data)), ",") {
-		from, to, isRange := strings.Cut(part, "-")
-		if !isRange {
-			to = from
-		}
-		a, err1 := strconv.ParseUint(from, 10, 16)
-		b, err2 := strconv.ParseUint(to, 10, 16)
-		if err1 != nil || err2 != nil || b < a {
-			return nil, fmt.Errorf("%s: %w: want a list of cpus, got %q", path, measure.ErrMalformed, data)
-		}
-		for cpu := a; cpu <= b; cpu++ {
-			cpus = append(cpus, int(cpu))
-		}
-	}
-	return cpus, nil
 }
 
 // Available reports why nothing can be traced here, as Start would: nil if it

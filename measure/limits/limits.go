@@ -30,7 +30,7 @@ const memAvailable = "MemAvailable"
 type Limit struct {
 	Name      string // "RLIMIT_NPROC", "kernel.pid_max", "kernel.threads-max", "pids.max", "memory.max", "memory.limit_in_bytes", "memory.kmem.limit_in_bytes", "MemAvailable", "RLIMIT_NOFILE"
 	Where     string // the file that holds it, and what it does not show if that matters
-	Owner     string // who sets it, as far as the name of the cgroup tells: "systemd: TasksMax of user-1000.slice"
+	Owner     string // who sets it, as far as the name of the cgroup says: "systemd: TasksMax of user-1000.slice"
 	Value     uint64 // in Unit; meaningless if Unlimited
 	Used      uint64 // in Unit
 	Unit      string
@@ -140,16 +140,34 @@ func (q Query) Remedy(l Limit) Remedy {
 	return l.raise(saturatingAdd(l.Used, need))
 }
 
+// Refused returns the error of a limit that is known to have refused one of the
+// processes, whatever room it shows by now.
+func (q Query) Refused(l Limit) *Error {
+	e := &Error{Limit: l, Need: q.needs(l), Fits: q.fits(l), Refused: true}
+	if l.raise != nil {
+		e.Remedy = l.raise(max(saturatingAdd(l.Used, e.Need), saturatingAdd(l.Value, 1)))
+	}
+	return e
+}
+
 // An Error says that a limit leaves too little room.
 type Error struct {
-	Limit  Limit
-	Need   uint64 // how much more is needed, in the limit's unit
-	Fits   uint64 // how many of the processes asked for would fit
-	Remedy Remedy
+	Limit   Limit
+	Need    uint64 // how much more is needed, in the limit's unit
+	Fits    uint64 // how many of the processes asked for would fit
+	Remedy  Remedy
+	Refused bool // the kernel has enforced it; otherwise it would
 }
 
 func (e *Error) Error() string {
 	l := e.Limit
+	if e.Refused {
+		s := fmt.Sprintf("%s was reached (%s: %d, %d in use)", l.Name, l.Where, l.Value, l.Used)
+		if e.Remedy.Text == "" {
+			return s
+		}
+		return s + "; raise it with: " + e.Remedy.Text
+	}
 	s := fmt.Sprintf("%s is too low: %d more %s are needed and there is room for %d (%s: %d, %d in use)",
 		l.Name, e.Need, l.Unit, l.Room(), l.Where, l.Value, l.Used)
 	if e.Remedy.Text == "" {

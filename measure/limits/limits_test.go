@@ -279,6 +279,25 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// A limit that has refused is named, with a value above the present one.
+func TestRefused(t *testing.T) {
+	to := func(n uint64) Remedy { return Remedy{Text: fmt.Sprintf("raise to %d", n)} }
+	l := Limit{Name: "memory.max", Where: "/cg/memory.max", Value: 1000, Used: 400, Unit: Bytes, Binds: true, raise: to}
+	for _, tt := range []struct {
+		query Query
+		limit Limit
+		want  string
+	}{
+		{Query{Count: 7, BytesPerZombie: 100}, l, "memory.max was reached (/cg/memory.max: 1000, 400 in use); raise it with: raise to 1100"},
+		{Query{Count: 1, BytesPerZombie: 100}, l, "memory.max was reached (/cg/memory.max: 1000, 400 in use); raise it with: raise to 1001"},
+		{Query{Count: 1}, Limit{Name: "MemAvailable", Where: "m", Value: 9, Used: 9, Unit: Bytes, Binds: true}, "MemAvailable was reached (m: 9, 9 in use)"},
+	} {
+		if e := tt.query.Refused(tt.limit); e.Error() != tt.want || !e.Refused {
+			t.Errorf("got  %s\nwant %s", e, tt.want)
+		}
+	}
+}
+
 // What is said to fit does, and one more does not.
 func FuzzFits(f *testing.F) {
 	f.Add(uint64(100), uint64(10), uint64(200), uint64(3), uint64(60))

@@ -8,7 +8,7 @@ import (
 	"zombench/measure"
 )
 
-// owner is who sets the limits of a cgroup. Only its name tells, by the
+// owner is who sets the limits of a cgroup. Only its name says so, by the
 // conventions of those who make cgroups: systemd.unit(5), docker and podman,
 // Kubernetes, LXC.
 type owner struct {
@@ -26,7 +26,7 @@ var container = regexp.MustCompile(`^(?:(docker|libpod|crio|cri-containerd|nerdc
 func ownerOf(h measure.Hierarchy, dir, property string) owner {
 	name, above := filepath.Base(dir), filepath.Dir(dir)
 	if dir == filepath.Clean(h.Mount) {
-		return owner{other: "outside of what is mounted here: whoever made this container"}
+		return owner{other: "outside of this container"}
 	}
 	if m := container.FindStringSubmatch(name); m != nil {
 		runtime := m[1]

@@ -35,7 +35,7 @@ func Read(fs measure.FS, q Query) ([]Limit, error) {
 
 	who, err := identify(fs, q.PID)
 	if err != nil {
-		return nil, fmt.Errorf("limits of process %d: %w", q.PID, err)
+		return nil, fmt.Errorf("process %d: %w", q.PID, err)
 	}
 	load, err := fs.Loadavg()
 	add(err)
@@ -104,7 +104,7 @@ const reservedPids = 300
 // of its own can be counted. The numbers of the initial namespace, where all
 // tasks are, run out before: up to Linux 6.13 all namespaces share one
 // pid_max, so the tasks of the whole system are a lower bound for Used; from
-// 6.14 on each namespace has its own and nothing tells those of its ancestors.
+// 6.14 on each namespace has its own and nothing shows those of its ancestors.
 func pidMaxLimit(fs measure.FS, pidMax uint64, used tasks, load measure.Loadavg) Limit {
 	l := Limit{Name: "kernel.pid_max", Where: sysctlPath(fs, "kernel.pid_max"), Unit: Processes, Value: pidMax, Binds: true}
 	low := min(load.LastPID+1, reservedPids)
@@ -284,7 +284,7 @@ func nofile(fs measure.FS, who process) ([]Limit, error) {
 	soft, hard := who.rlimits.Files.Soft, who.rlimits.Files.Hard
 	used, err := fs.OpenFiles(who.pid, soft)
 	if err != nil {
-		return nil, fmt.Errorf("open files of process %d: %w", who.pid, err)
+		return nil, fmt.Errorf("counting the open files of process %d: %w", who.pid, err)
 	}
 	return []Limit{{
 		Name: "RLIMIT_NOFILE", Where: filepath.Join(who.dir, "limits"), Unit: Descriptors,

@@ -87,6 +87,7 @@ func Machine(tb testing.TB, tasks []Task, change map[string]string) {
 		"proc/400/ns/user":                             "-> user:[4026531837]",
 		"proc/400/ns/pid":                              "-> pid:[4026531836]",
 		"sys/devices/system/cpu/online":                "0-1\n",
+		"sys/devices/system/cpu/possible":              "0-1\n",
 		"root/sys/fs/cgroup/cgroup.controllers":        "memory pids\n",
 		"root/sys/fs/cgroup/user.slice/pids.max":       "max\n",
 		"root/sys/fs/cgroup/user.slice/pids.current":   "20\n",

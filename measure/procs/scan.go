@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -30,8 +31,8 @@ type Result struct {
 // A Task is what a scan sees of a process.
 type Task struct {
 	measure.Process
-	Dead          time.Duration // how long ago it ended; -1: unknown
-	CgroupRemoved bool          // its cgroup was removed and stays in memory; by the iterator alone
+	Dead    time.Duration // how long ago it ended; -1: unknown
+	Removed string        // names its cgroup, if that was removed and stays in memory
 }
 
 // A Source calls each for every process of the machine, in no particular order.
@@ -42,7 +43,11 @@ func ByProc(fs measure.FS) Source {
 	return func(each func(Task)) error {
 		all, err := fs.Processes()
 		for _, p := range all {
-			each(Task{Process: p, Dead: -1})
+			t := Task{Process: p, Dead: -1}
+			if p.Zombie() {
+				t.Removed = removedCgroup(fs, p.PID)
+			}
+			each(t)
 		}
 		return err
 	}
@@ -51,7 +56,13 @@ func ByProc(fs measure.FS) Source {
 // ByIterator is the Source that leaves no trace, and knows when zombies died.
 func ByIterator(s *taskscan.Scanner) Source {
 	return func(each func(Task)) error {
-		return s.Scan(func(t *taskscan.Task) { each(Task{Process: t.Process(), Dead: t.Dead, CgroupRemoved: t.CgroupRemoved}) })
+		return s.Scan(func(k *taskscan.Task) {
+			t := Task{Process: k.Process(), Dead: k.Dead}
+			if k.RemovedCgroup != 0 {
+				t.Removed = strconv.FormatUint(k.RemovedCgroup, 10)
+			}
+			each(t)
+		})
 	}
 }
 
@@ -66,7 +77,6 @@ type Parent struct {
 	Place                       // what the cgroup's path says
 	State   string              `json:"state"` // as in proc_pid_stat(5)
 	Zombies int                 `json:"zombies"`
-	Removed int                 `json:"in_removed_cgroups,omitempty"`  // of them, those whose cgroup was removed: they keep it in memory
 	Oldest  int                 `json:"oldest_pid"`                    // of its zombies, the one that died first; if that is unknown, the one that was started first
 	Age     time.Duration       `json:"oldest_started_ns_ago"`         // of that one
 	Dead    *time.Duration      `json:"oldest_died_ns_ago,omitempty"`  // likewise; nil: unknown
@@ -74,6 +84,9 @@ type Parent struct {
 	SIGCHLD measure.Disposition `json:"sigchld,omitempty"`
 	Reaper  *Reaper             `json:"reaper,omitempty"` // nil: the parent is an init itself, or nothing is known
 	Advice  string              `json:"advice"`           // what would reap the zombies, a sentence
+
+	// Removed counts cgroups that were removed and that its zombies keep in memory.
+	Removed int `json:"removed_cgroups,omitempty"`
 
 	started uint64 // the oldest, in clock ticks after boot
 }
@@ -86,6 +99,7 @@ func Scan(fs measure.FS, source Source) (*Result, error) {
 	}
 	parents := make(map[int]*Parent)
 	t := tree{fs: fs, parent: make(map[int]int), zombies: make(map[int]int)}
+	graves := make(map[string]bool)
 	var leaders []Leader
 	r := new(Result)
 	err = source(func(k Task) {
@@ -98,6 +112,10 @@ func Scan(fs measure.FS, source Source) (*Result, error) {
 				parents[k.PPid] = p
 			}
 			p.add(k, uptime)
+			if k.Removed != "" && !graves[k.Removed] {
+				graves[k.Removed] = true
+				p.Removed++
+			}
 			return // it is nobody's parent any more
 		case k.LeaderEnded():
 			leaders = append(leaders, Leader{PID: k.PID, Threads: k.Threads - 1})
@@ -130,9 +148,6 @@ func Scan(fs measure.FS, source Source) (*Result, error) {
 
 // add counts a zombie.
 func (p *Parent) add(z Task, uptime time.Duration) {
-	if z.CgroupRemoved {
-		p.Removed++
-	}
 	if z.Dead >= 0 {
 		if p.Recent == nil {
 			p.Recent = new(int)

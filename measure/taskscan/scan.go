@@ -30,10 +30,11 @@ type Task struct {
 	Dead    time.Duration // how long ago it ended, if it has, to about a tick of the scheduler; -1: unknown
 	comm    [16]byte
 
-	// CgroupRemoved: its cgroup was removed, which a zombie does not prevent, and
-	// stays in memory until it is reaped. Of the hierarchy of version 2 or of that
-	// with the pids controller.
-	CgroupRemoved bool
+	// RemovedCgroup is the number of its cgroup (the inode of its directory), if
+	// that was removed, which a zombie does not prevent: it stays in memory until
+	// the zombie is reaped. 0 if it was not. Of the hierarchy of version 2 or of
+	// that with the pids controller.
+	RemovedCgroup uint64
 }
 
 // Comm returns the name of the process, at most 15 bytes (proc_pid_comm(5)).
@@ -158,7 +159,7 @@ type record struct {
 	state         uint64
 	exitState     uint32
 	threads, live uint32
-	removed       uint32
+	removed       uint64 // number of the cgroup
 	comm          [16]byte
 }
 
@@ -172,9 +173,9 @@ const (
 	offExitState = 40
 	offThreads   = 44
 	offLive      = 48
-	offRemoved   = 52
-	offComm      = 56
-	recordSize   = 72
+	offRemoved   = 56
+	offComm      = 64
+	recordSize   = 80
 )
 
 func decode(b []byte) (r record) {
@@ -182,7 +183,7 @@ func decode(b []byte) (r record) {
 	u64 := func(at int) uint64 { return binary.NativeEndian.Uint64(b[at:]) }
 	r = record{
 		pid: u32(offPID), ppid: u32(offPPid), start: u64(offStart), arrived: u64(offArrived), ran: u64(offRan),
-		state: u64(offState), exitState: u32(offExitState), threads: u32(offThreads), live: u32(offLive), removed: u32(offRemoved),
+		state: u64(offState), exitState: u32(offExitState), threads: u32(offThreads), live: u32(offLive), removed: u64(offRemoved),
 	}
 	copy(r.comm[:], b[offComm:recordSize])
 	return r
@@ -191,7 +192,7 @@ func decode(b []byte) (r record) {
 func (r *record) task(t *Task, now uint64) {
 	*t = Task{
 		PID: int(r.pid), PPid: int(r.ppid), State: stateLetter(r.state, r.exitState),
-		Threads: int(r.threads), Live: int(r.live), Start: time.Duration(r.start), Dead: -1, comm: r.comm, CgroupRemoved: r.removed != 0,
+		Threads: int(r.threads), Live: int(r.live), Start: time.Duration(r.start), Dead: -1, comm: r.comm, RemovedCgroup: r.removed,
 	}
 	if r.exitState != 0 && r.arrived != 0 && now != 0 {
 		t.Dead = time.Duration(max(0, int64(now-r.arrived-r.ran)))
@@ -321,22 +322,12 @@ func scanProgram(types *bpf.Types, level uint32) asm.Instructions {
 	return append(p, write("end")...)
 }
 
-// removedCgroup stores 1 at an offset of the stack if a cgroup of the task was
-// removed: its state is no longer online (include/linux/cgroup-defs.h). Kernels
-// without cgroups, or with other structs, store nothing.
+// removedCgroup stores the number of a cgroup of the task at an offset of the
+// stack, if it was removed: its state is no longer online
+// (include/linux/cgroup-defs.h). Kernels without cgroups store nothing.
 func removedCgroup(types *bpf.Types, task asm.Register, offset int16) asm.Instructions {
-	const removed = "cgroup_removed"
-	online, ok := types.Constant("cgroup_subsys_state_flags", "CSS_ONLINE")
-	if !ok {
-		online = 1 << 1 // since Linux 3.12, in an enum without a name
-	}
-	check := func(load ...asm.Instruction) asm.Instructions { // R8 = the state
-		return append(load,
-			types.LoadMember(asm.R1, asm.R8, "cgroup_subsys_state.flags"),
-			asm.And.Imm(asm.R1, int32(online)),
-			asm.JEq.Imm(asm.R1, 0, removed))
-	}
-	if !types.Has("css_set.dfl_cgrp") || !types.Has("cgroup.self.flags") {
+	const online = 1 << 1 // CSS_ONLINE, since Linux 3.12; its enum has no name
+	if !types.Has("css_set.dfl_cgrp") || !types.Has("cgroup.self.flags") || !types.Has("kernfs_node.id") {
 		return nil
 	}
 	p := asm.Instructions{
@@ -345,22 +336,27 @@ func removedCgroup(types *bpf.Types, task asm.Register, offset int16) asm.Instru
 		types.LoadMember(asm.R8, asm.R9, "css_set.dfl_cgrp"),
 		asm.JEq.Imm(asm.R8, 0, "cgroup_pids"),
 		types.LoadMember(asm.R1, asm.R8, "cgroup.self.flags"),
-		asm.And.Imm(asm.R1, int32(online)),
-		asm.JEq.Imm(asm.R1, 0, removed),
+		asm.And.Imm(asm.R1, online),
+		asm.JEq.Imm(asm.R1, 0, "cgroup_removed"),
 		asm.Mov.Imm(asm.R1, 0).WithSymbol("cgroup_pids"),
 	}
 	if id, ok := types.Constant("cgroup_subsys_id", "pids_cgrp_id"); ok {
 		subsys, _ := types.Member("css_set.subsys")
-		pointer := uint64(types.PointerSize())
-		load := asm.LoadMem(asm.R8, asm.R9, int16(uint64(subsys)+id*pointer), asm.DWord)
-		if pointer == 4 {
-			load = asm.LoadMem(asm.R8, asm.R9, int16(uint64(subsys)+id*pointer), asm.Word)
-		}
-		p = append(p, check(load, asm.JEq.Imm(asm.R8, 0, "cgroup_done"))...)
+		_, pointer := types.Member("css_set.dfl_cgrp")
+		p = append(p,
+			asm.LoadMem(asm.R8, asm.R9, int16(int(subsys)+int(id)*pointer.Sizeof()), pointer),
+			asm.JEq.Imm(asm.R8, 0, "cgroup_done"),
+			types.LoadMember(asm.R1, asm.R8, "cgroup_subsys_state.flags"),
+			asm.And.Imm(asm.R1, online),
+			asm.JNE.Imm(asm.R1, 0, "cgroup_done"),
+			types.LoadMember(asm.R8, asm.R8, "cgroup_subsys_state.cgroup"),
+			asm.JNE.Imm(asm.R8, 0, "cgroup_removed"))
 	}
 	return append(p,
 		asm.Ja.Label("cgroup_done"),
-		asm.Mov.Imm(asm.R1, 1).WithSymbol(removed),
-		asm.StoreMem(asm.RFP, offset, asm.R1, asm.Word),
+		types.LoadMember(asm.R8, asm.R8, "cgroup.kn").WithSymbol("cgroup_removed"),
+		asm.JEq.Imm(asm.R8, 0, "cgroup_done"),
+		types.LoadMember(asm.R1, asm.R8, "kernfs_node.id"),
+		asm.StoreMem(asm.RFP, offset, asm.R1, asm.DWord),
 		asm.Mov.Imm(asm.R1, 0).WithSymbol("cgroup_done"))
 }

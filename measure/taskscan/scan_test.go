@@ -343,6 +343,11 @@ func TestCgroupRemoved(t *testing.T) {
 		t.Skip("needs a cgroup hierarchy")
 	}
 	defer os.Remove(dir)
+	var st unix.Stat_t
+	if err := unix.Stat(dir, &st); err != nil {
+		t.Fatal(err)
+	}
+	inode := st.Ino
 	p := zombietest.Start(t, `my $pid = fork; if (!$pid) { <STDIN>; exit } print "$pid\n"; sleep 1 while 1`)
 	p.Line(t)
 	child := 0
@@ -357,7 +362,7 @@ func TestCgroupRemoved(t *testing.T) {
 	p.Say(t, "die")
 	for start := time.Now(); ; time.Sleep(time.Millisecond) {
 		if k := scan(t, s)[child]; k.Zombie() {
-			if k.CgroupRemoved {
+			if k.RemovedCgroup != 0 {
 				t.Error("its cgroup is there and is taken for removed")
 			}
 			break
@@ -369,7 +374,7 @@ func TestCgroupRemoved(t *testing.T) {
 	if err := os.Remove(dir); err != nil {
 		t.Fatal(err)
 	}
-	for start := time.Now(); !scan(t, s)[child].CgroupRemoved; time.Sleep(time.Millisecond) {
+	for start := time.Now(); scan(t, s)[child].RemovedCgroup != inode; time.Sleep(time.Millisecond) {
 		if time.Since(start) > 20*time.Second {
 			t.Fatal("its cgroup was removed, and it is not told")
 		}

@@ -56,7 +56,7 @@ func newDescs() descs {
 		headroom:    desc("limit_headroom", "How many more zombies fit under a limit.", "limit", "where"),
 		secondsLeft: desc("limit_seconds_left", "When a limit is reached at the present growth; absent if nothing grows towards it.", "limit", "where"),
 		leaders:     desc("leaders_with_live_threads", "Processes that look like zombies, of which other threads live: nothing of them is freed."),
-		removed:     desc("in_removed_cgroups", "Zombies that keep a removed cgroup in memory."),
+		removed:     desc("removed_cgroups", "Cgroups that were removed and that zombies keep in memory."),
 		lost:        desc("events_lost_total", "Births, deaths and reaps that the kernel did not pass on."),
 		untimed:     desc("deaths_untimed_total", "Deaths that there was no room to time; they are in no latency."),
 		up:          desc("watch_sees_all", "1 if births and reaps are followed by BPF, 0 if scans of /proc are compared."),

@@ -21,6 +21,8 @@ const (
 
 // A Job is one run of the harness in a guest.
 type Job struct {
+	Experiment string `json:"experiment"` // its name; "" is memory
+
 	Fields   map[string]string `json:"fields"`  // of the experiment, as a user writes them: count=500,1000
 	Samples  int               `json:"samples"` // trials of each setup
 	Seed     uint64            `json:"seed"`    // of the order of the trials

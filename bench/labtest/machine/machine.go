@@ -28,22 +28,19 @@ func Run(m interface{ Run() int }) int {
 	// A program built with the race detector sleeps a second before it exits.
 	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	status := m.Run()
-	for {
+	for unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil) != unix.ECHILD {
 		children, err := measure.Host().Children(os.Getpid())
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "looking for what the tests left:", err)
-			return max(status, 1)
-		}
-		if len(children) == 0 {
-			return status
-		}
-		fmt.Fprintf(os.Stderr, "children %v are left after the tests\n", children)
+		fmt.Fprintf(os.Stderr, "children %v are left after the tests (%v)\n", children, err)
 		status = max(status, 1)
+		if err != nil {
+			break // they cannot be named
+		}
 		for _, pid := range children { // whose own children come to us
 			_ = unix.Kill(pid, unix.SIGKILL)
 			_, _ = unix.Wait4(pid, nil, 0, nil)
 		}
 	}
+	return status
 }
 
 // held is the lock of this process. flock(2) locks belong to an open file: a

@@ -75,7 +75,7 @@ func TestOrders(t *testing.T) {
 	if zombies, living := childrenOf(t, c.PID); len(zombies)+len(living) != 0 {
 		t.Errorf("a new parent has children: %v and %v", zombies, living)
 	}
-	threads, err := measure.Host().Threads(c.PID)
+	before, err := measure.Host().Process(c.PID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,8 +103,8 @@ func TestOrders(t *testing.T) {
 	if r := must(t, c, Order{Do: Textbook, How: AnyDead, Count: 2, StepNs: int64(time.Millisecond)}); r.Steps < 0 {
 		t.Errorf("textbook: %+v", r)
 	}
-	if now, err := measure.Host().Threads(c.PID); err != nil || now != threads {
-		t.Errorf("the parent has %d threads and had %d (%v)", now, threads, err)
+	if now, err := measure.Host().Process(c.PID); err != nil || now.Threads != before.Threads {
+		t.Errorf("the parent has %d threads and had %d (%v)", now.Threads, before.Threads, err)
 	}
 	for _, o := range []Order{{Do: "dance"}, {Do: Dispose, How: "sometimes"}, {Do: Textbook, How: "backwards", Count: 1, StepNs: 1}} {
 		if _, err := c.Must(t.Context(), o); err == nil || !strings.Contains(err.Error(), o.Do) {

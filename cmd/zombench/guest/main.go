@@ -7,6 +7,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"slices"
 
 	"zombench/bench"
+	"zombench/bench/dress"
 	"zombench/bench/janitor"
 	"zombench/bench/kernels/job"
 	"zombench/bench/memory"
@@ -27,16 +29,25 @@ func main() {
 	if guest.IsInit() {
 		guest.Main()
 	}
-	experiment := memory.Experiment()
-	reexec.Dispatch(append(bench.Programs(), experiment.Programs...)...)
+	reexec.Dispatch(bench.Programs()...)
 	j, err := job.Parse(os.Args[1:])
 	if err == nil {
-		err = run(context.Background(), experiment, j, os.Stdout, os.Stderr)
+		err = do(context.Background(), j)
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "zombench: %v\n", err)
 		os.Exit(1)
 	}
+}
+
+// do does a job. The experiments that run in guests need no further programs.
+func do(ctx context.Context, j job.Job) error {
+	for _, e := range []bench.Experiment{memory.Experiment(), dress.Experiment()} {
+		if e.Name == cmp.Or(j.Experiment, "memory") {
+			return run(ctx, e, j, os.Stdout, os.Stderr)
+		}
+	}
+	return fmt.Errorf("there is no experiment %s in guests", j.Experiment)
 }
 
 // run runs an experiment on this machine as zombench run does, and writes the

@@ -1,8 +1,8 @@
 // Package army raises zombies and keeps them: it starts children that end by
 // themselves, never collects them, and so holds one zombie for each.
 //
-// It believes that what stands may hold nothing but the zombies. All threads,
-// buffers and first-time costs of the process are therefore paid in New, before
+// While an army stands, the process must hold nothing that grew with it but the
+// zombies. So all threads, buffers and first-time costs are paid in New, before
 // anybody measures: a Go program that forks in parallel would otherwise grow
 // threads, and each of those is a task_struct and a pid of its own.
 //
@@ -65,7 +65,7 @@ type Army struct {
 // its spare threads. When it returns, the number of threads stays what it is.
 func New(cfg Config) (*Army, error) {
 	if cfg.Count < 0 || cfg.Parallel < 1 {
-		return nil, fmt.Errorf("an army of %d by %d threads cannot be raised", cfg.Count, cfg.Parallel)
+		return nil, fmt.Errorf("creating %d zombies on %d threads: want 0 or more, and 1 or more", cfg.Count, cfg.Parallel)
 	}
 	a := &Army{
 		spawner: cfg.Spawner,
@@ -79,7 +79,7 @@ func New(cfg Config) (*Army, error) {
 	for range cfg.Parallel {
 		a.threads = append(a.threads, startThread(cfg.Count/a.batch/cfg.Parallel))
 	}
-	if err := a.rehearse(); err != nil {
+	if err := a.warmUp(); err != nil {
 		a.Close()
 		return nil, err
 	}
@@ -89,8 +89,8 @@ func New(cfg Config) (*Army, error) {
 	return a, nil
 }
 
-// rehearse lets each thread start and collect one child.
-func (a *Army) rehearse() error {
+// warmUp lets each thread start and collect one child.
+func (a *Army) warmUp() error {
 	a.each(func(t *thread) {
 		var pid [1]int32
 		_, err := a.spawner.Spawn(pid[:])
@@ -115,7 +115,7 @@ func (a *Army) Close() {
 	}
 }
 
-// Raised tells how a raise went.
+// Raised says how a raise went.
 type Raised struct {
 	Standing int           // zombies, each seen dead
 	Failed   int           // children that could not be started
@@ -183,7 +183,7 @@ func (a *Army) see(t *thread, wait bool) {
 			dead, err := isDead(int(pid), wait)
 			switch {
 			case err != nil:
-				a.fail(fmt.Errorf("waiting for the death of child %d: %w", pid, err))
+				a.fail(fmt.Errorf("waiting for child %d to exit: %w", pid, err))
 			case dead:
 				t.standing.Add(1)
 			default:
@@ -194,7 +194,7 @@ func (a *Army) see(t *thread, wait bool) {
 	}
 }
 
-// Reaped tells how the children ended, by the si_code of waitid(2).
+// Reaped says how the children ended, by the si_code of waitid(2).
 type Reaped struct {
 	Exited, Killed, Dumped int
 	Lost                   int // children that somebody else has collected
@@ -287,7 +287,7 @@ func (a *Army) takeErr() error {
 	return err
 }
 
-// OutOfRoom tells whether a spawn failed because some limit was reached.
+// OutOfRoom reports whether a spawn failed because some limit was reached.
 func OutOfRoom(err error) bool {
 	return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENOMEM) ||
 		errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,7 +22,7 @@ type Spawner interface {
 	// one could not be. It is called on many locked threads at the same time.
 	Spawn(pids []int32) (n int, err error)
 
-	// DieAtOnce tells that a child's whole life is one system call, so that
+	// DieAtOnce reports whether a child's whole life is one system call, so that
 	// nobody has to wait for its death before the next one is started. Other
 	// children are asked for one at a time.
 	DieAtOnce() bool
@@ -49,7 +48,7 @@ func oneByOne(pids []int32, start func() (pid int, err error)) (n int, err error
 	return len(pids), nil
 }
 
-// spawners are the ways of spawning by name, in the order of the help text.
+// spawners are the ways of spawning by name, the default first.
 var spawners = []struct {
 	name string
 	make func() (Spawner, error)
@@ -68,22 +67,14 @@ func SpawnerNames() []string {
 	return names
 }
 
-// CheckSpawner says whether there is a way of spawning that goes by a name.
-func CheckSpawner(name string) error {
-	if slices.Contains(SpawnerNames(), name) {
-		return nil
-	}
-	return fmt.Errorf("no way of starting a child is called %q; there are %s", name, strings.Join(SpawnerNames(), ", "))
-}
-
-// NewSpawner gives the way of spawning that goes by a name.
+// NewSpawner returns the way of spawning of a name.
 func NewSpawner(name string) (Spawner, error) {
 	for _, s := range spawners {
 		if s.name == name {
 			return s.make()
 		}
 	}
-	return nil, CheckSpawner(name)
+	return nil, fmt.Errorf("%q is not one of %s", name, strings.Join(SpawnerNames(), ", "))
 }
 
 // An execSpawner starts the program true by fork and exec, with no more than
@@ -195,7 +186,7 @@ func (cloneSpawner) Release()                        {}
 func findTrue() (string, error) {
 	path, err := exec.LookPath("true")
 	if err != nil && !errors.Is(err, exec.ErrDot) {
-		return "", fmt.Errorf("this way of spawning runs the program true, but there is none on PATH: %w", err)
+		return "", fmt.Errorf("finding the program true, which the children run: %w", err)
 	}
 	return path, err
 }

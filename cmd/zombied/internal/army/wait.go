@@ -9,7 +9,7 @@ const (
 	cldDumped = 3 // CLD_DUMPED: by a signal, with a core dump
 )
 
-// isDead tells whether a child of this process is dead, and leaves it a zombie.
+// isDead reports whether a child of this process is dead, and leaves it a zombie.
 // It waits for that if it may.
 func isDead(pid int, wait bool) (bool, error) {
 	options := unix.WEXITED | unix.WNOWAIT
@@ -20,7 +20,7 @@ func isDead(pid int, wait bool) (bool, error) {
 	return info.Signo != 0, err // all zeros if there is nothing to tell (waitid(2))
 }
 
-// collect reaps a child that this very thread has started, and tells its
+// collect reaps a child that this very thread has started, and returns its
 // si_code. It waits if the child still lives.
 func collect(pid int) (code int32, err error) {
 	info, err := waitid(pid, unix.WEXITED|unix.WNOTHREAD)

@@ -16,3 +16,13 @@ func child() (pid, errno uintptr) { return cloneExit(flags) }
 
 // cloneExit is clone(flags, 0, 0, 0, 0), whose child does nothing but exit(0).
 func cloneExit(flags uintptr) (pid, errno uintptr)
+
+// threadFlags make a thread of the calling process.
+const threadFlags = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_THREAD | unix.CLONE_SYSVSEM
+
+const hasThreads = true
+
+// thread starts a thread that ends at once.
+//
+//go:nosplit
+func thread() (tid, errno uintptr) { return cloneExit(threadFlags) }

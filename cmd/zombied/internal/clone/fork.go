@@ -26,3 +26,8 @@ func child() (pid, errno uintptr) {
 	}
 	return r, uintptr(e)
 }
+
+const hasThreads = false
+
+//go:nosplit
+func thread() (tid, errno uintptr) { return 0, uintptr(syscall.ENOSYS) }

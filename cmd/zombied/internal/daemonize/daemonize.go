@@ -97,7 +97,7 @@ func Detach(ctx context.Context, o Options) (text string, err error) {
 	for lines.Scan() {
 		var m message
 		if err := json.Unmarshal(lines.Bytes(), &m); err != nil {
-			return "", fmt.Errorf("the daemon said %q when it should have said that it is ready", lines.Text())
+			return "", fmt.Errorf("unexpected message %q from the daemon", lines.Text())
 		}
 		switch {
 		case m.Failure != nil:
@@ -114,7 +114,7 @@ func Detach(ctx context.Context, o Options) (text string, err error) {
 	case ended != nil:
 		return "", fmt.Errorf("detaching: %w", ended)
 	default:
-		return "", errors.New("the daemon ended before it was ready, and did not say why (see its log)")
+		return "", errors.New("the daemon exited before it was ready, without a reason (see its log)")
 	}
 }
 
@@ -122,7 +122,7 @@ func Detach(ctx context.Context, o Options) (text string, err error) {
 // alive and the pid is its own.
 func terminate(pid int) { _ = unix.Kill(pid, unix.SIGTERM) }
 
-// Lead does the leader's part if this process is the leader, and tells whether
+// Lead does the leader's part if this process is the leader, and reports whether
 // it was: then the process is to exit with the status. It must come before
 // everything else in main.
 func Lead() (status int, isLeader bool) {

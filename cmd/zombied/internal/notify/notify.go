@@ -1,5 +1,5 @@
-// Package notify tells a service manager, or whoever else started the daemon,
-// how it fares: the sd_notify protocol, newline-separated KEY=VALUE datagrams
+// Package notify reports to a service manager, or to whoever else started the
+// daemon, what the daemon is doing: the sd_notify protocol, newline-separated KEY=VALUE datagrams
 // on the socket that $NOTIFY_SOCKET names (sd_notify(3)).
 //
 // One socket is opened once and kept. The usual libraries open one for each
@@ -85,7 +85,7 @@ func (s *Socket) Flush() error {
 func (s *Socket) write(message string) error {
 	_ = s.conn.SetWriteDeadline(time.Now().Add(patience))
 	if _, err := s.conn.Write([]byte(message)); err != nil {
-		return fmt.Errorf("telling $NOTIFY_SOCKET: %w", err)
+		return fmt.Errorf("writing to $NOTIFY_SOCKET: %w", err)
 	}
 	return nil
 }

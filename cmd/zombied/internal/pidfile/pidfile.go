@@ -1,7 +1,7 @@
 // Package pidfile keeps the file that names a running daemon.
 //
-// It believes the lock and not the text: a daemon runs if, and only if, some
-// process holds the fcntl(2) lock on the file, and the kernel names the holder.
+// The lock counts, not the text: a daemon runs if, and only if, some process
+// holds the fcntl(2) lock on the file, and the kernel names the holder.
 // The text is there for people and for kill $(cat FILE). So a file left behind
 // by a crash does no harm, and a number in it that now belongs to somebody else
 // is never taken for the daemon.
@@ -44,7 +44,7 @@ type ForeignError struct {
 }
 
 func (e *ForeignError) Error() string {
-	return fmt.Sprintf("%s %s: not taking it for a pid file; remove it or choose another with --pidfile", e.Path, e.Reason)
+	return fmt.Sprintf("%s %s, so it is not used as a pid file: remove it, or choose another with --pidfile", e.Path, e.Reason)
 }
 
 // A File is a pid file that this process holds.
@@ -197,12 +197,12 @@ func check(path string, file *os.File) error {
 		return nil
 	}
 	if _, err := strconv.ParseUint(string(text), 10, 31); err != nil {
-		return &ForeignError{path, "holds something else than a pid"}
+		return &ForeignError{path, "does not contain a pid"}
 	}
 	return nil
 }
 
-// isAt tells whether file is what lies at path.
+// isAt reports whether file is what lies at path.
 func isAt(file *os.File, path string) bool {
 	mine, err1 := file.Stat()
 	there, err2 := os.Lstat(path)

@@ -174,9 +174,9 @@ func TestForeign(t *testing.T) {
 		{"dangling", "symbolic link", func(path string) error { return os.Symlink(filepath.Join(dir, "nothing"), path) }},
 		{"directory", "not a regular file", func(path string) error { return os.Mkdir(path, 0o700) }},
 		{"pipe", "not a regular file", func(path string) error { return unix.Mkfifo(path, 0o600) }},
-		{"text", "something else", func(path string) error { return os.WriteFile(path, []byte("127.0.0.1 localhost\n"), 0o600) }},
-		{"blanks", "something else", func(path string) error { return os.WriteFile(path, []byte(strings.Repeat(" ", 5000)+"keep"), 0o600) }},
-		{"number and more", "something else", func(path string) error { return os.WriteFile(path, []byte("12\n13\n"), 0o600) }},
+		{"text", "does not contain a pid", func(path string) error { return os.WriteFile(path, []byte("127.0.0.1 localhost\n"), 0o600) }},
+		{"blanks", "does not contain a pid", func(path string) error { return os.WriteFile(path, []byte(strings.Repeat(" ", 5000)+"keep"), 0o600) }},
+		{"number and more", "does not contain a pid", func(path string) error { return os.WriteFile(path, []byte("12\n13\n"), 0o600) }},
 	} {
 		path := filepath.Join(dir, tt.name)
 		if err := tt.make(path); err != nil {

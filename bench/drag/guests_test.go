@@ -1,0 +1,153 @@
+package drag
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"zombench/bench/kernels"
+	"zombench/bench/vm"
+	"zombench/bench/vm/debian"
+	"zombench/bench/vm/guest"
+	"zombench/bench/vm/initramfs"
+	"zombench/results"
+)
+
+// pairs are acts that one kernel does in steps over an army and a later one does
+// not, or holds everybody up for less.
+var pairs = []struct {
+	act, unit     string
+	before, after string  // series of kernels
+	atLeast       float64 // ratio of the slopes
+	why           string
+}{
+	{"wait-last", UnitAct, "5.10", "6.1", 10, "5449162ac001, Linux 5.13: wait4 of one pid looks at that child alone"},
+	{"cgroup-procs", UnitAct, "6.1", "6.12", 10, "Linux 6.11 on: dead tasks leave the lists that cgroup.procs walks"},
+}
+
+var guests = flag.Bool("guests", false, "measure pairs of kernels in guests")
+
+// What the kernel's history says of who walks over zombies is so. Guests of one
+// host are compared with each other and with nobody else.
+func TestPairsOfKernels(t *testing.T) {
+	if !*guests {
+		t.Skip("takes a quarter of an hour; go test -guests does it")
+	}
+	for _, p := range pairs {
+		t.Run(p.act, func(t *testing.T) {
+			before := slopeUnder(t, p.before, p.act, p.unit)
+			after := slopeUnder(t, p.after, p.act, p.unit)
+			t.Logf("%s of %s: %.1f ns a zombie before, %.1f after (%s)", p.unit, p.act, before, after, p.why)
+			if before <= 0 || after*p.atLeast > before {
+				t.Errorf("not %v times as much before", p.atLeast)
+			}
+		})
+	}
+}
+
+// slopeUnder measures an act under the newest kernel of a series that was fetched.
+func slopeUnder(t *testing.T, series, act, unit string) float64 {
+	t.Helper()
+	var points []point
+	for _, r := range under(t, fetched(t, series), Bench+"/actor="+act+"$", "1000,2000,4000", "4") {
+		if v, ok := r.Value(unit); ok && !r.Control && r.Broken == "" {
+			points = append(points, point{float64(r.N), v})
+		}
+	}
+	if len(points) < 10 {
+		t.Fatalf("%d trials under %s", len(points), series)
+	}
+	lo, mid, hi := slope(points)
+	t.Logf("%s: %.1f ns a zombie (%.1f to %.1f), %d trials", series, mid, lo, hi, len(points))
+	return mid
+}
+
+// Every actor acts under cgroup version 2 too, where there is cgroup.kill.
+func TestActorsUnderCgroup2(t *testing.T) {
+	if !*guests {
+		t.Skip("takes minutes; go test -guests does it")
+	}
+	seen := make(map[string]int)
+	for _, r := range under(t, fetched(t, "7"), Bench, "300", "1") {
+		t.Log(r.Name(), r.Values, r.Broken)
+		if r.Broken == "" {
+			seen[r.Param("actor")]++
+		}
+	}
+	for _, a := range actors() {
+		want := 2
+		if a.name == "ps" || a.name == "cgroup-tasks" { // no such program, no such file
+			want = 0
+		}
+		if seen[a.name] != want {
+			t.Errorf("%s: %d good trials, want %d", a.name, seen[a.name], want)
+		}
+	}
+}
+
+// under runs setups of the experiment in a guest.
+func under(t *testing.T, k vm.Kernel, pattern, counts, samples string) []results.Record {
+	t.Helper()
+	bin := t.TempDir()
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin+"/", "./testdata/guest", "zombench/cmd/zombied")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+k.GOARCH, "GOFLAGS=")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	files, err := vm.GuestFiles(filepath.Join(bin, "guest"), guest.Config{Args: []string{"/bin/drag", pattern, counts, samples}},
+		initramfs.File{Path: "/bin/drag", Link: "/init"},
+		initramfs.File{Path: "/bin/zombied", Source: filepath.Join(bin, "zombied"), Mode: 0o755})
+	if err != nil {
+		t.Fatal(err)
+	}
+	accel := vm.TCG
+	if vm.ProbeKVM(t.Context(), k.GOARCH) {
+		accel = vm.KVM
+	}
+	var log strings.Builder
+	start := time.Now()
+	res, err := vm.Boot(t.Context(), vm.Config{Kernel: k, Files: files, Accel: accel, CPUs: 2, Memory: 1024, Timeout: 5 * time.Minute, Stderr: &log})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, log.String())
+	}
+	t.Logf("%s by %s: %v", k.Name, accel, time.Since(start).Round(time.Second))
+	var all []results.Record
+	reader := results.NewReader(bytes.NewReader(res.Stdout), k.Name)
+	for reader.Scan() {
+		r, err := reader.Record()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, log.String())
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// fetched returns the newest amd64 kernel of a series that was fetched, or skips
+// the test.
+func fetched(t *testing.T, series string) vm.Kernel {
+	t.Helper()
+	if runtime.GOARCH != "amd64" {
+		t.Skip("emulating amd64 on another architecture takes too long")
+	}
+	dir, err := kernels.CacheDir()
+	if err != nil {
+		t.Skip(err)
+	}
+	cached, err := debian.Cached(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(cached, func(k vm.Kernel) bool { return strings.HasPrefix(k.Name, "amd64-"+series+".") })
+	if i < 0 {
+		t.Skipf("no kernel %s in the cache; zombench kernels fetch amd64-%s brings one", series, series)
+	}
+	return cached[i]
+}

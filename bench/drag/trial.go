@@ -1,0 +1,310 @@
+package drag
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"zombench/bench"
+	"zombench/bench/daemon"
+	"zombench/bench/reexec"
+	"zombench/measure"
+)
+
+// actingTime is after how much time of acting a trial has seen enough.
+const actingTime = 2 * time.Second
+
+// A trial is an actor beside an army.
+type trial struct {
+	*bench.Site
+	actor    actor
+	count    int
+	order    order
+	parent   *daemon.Daemon // of the army
+	toParent bool           // the act is done to it
+	alone    bool           // the zombies are to be alone in the cgroup that was joined
+	home     string         // where this process is in the hierarchy that was joined
+}
+
+// perform runs one trial.
+func perform(ctx context.Context, s *bench.Site, a actor, count, rounds int) error {
+	actorCPU, bystanderCPU, err := twoCPUs()
+	if err != nil {
+		return err
+	}
+	if a.once {
+		rounds = 1
+	}
+	t := &trial{Site: s, actor: a, count: count, order: order{Act: a.name, CPU: actorCPU, Rounds: rounds, Within: actingTime}}
+	if a.aim != nil {
+		if err := a.aim(t); err != nil {
+			return err
+		}
+	}
+	if err := t.raise(ctx); err != nil {
+		return err
+	}
+	by, err := startBystanders(bystanderCPU)
+	if err != nil {
+		return err
+	}
+	s.Cleanup(by.close)
+	if by.without != "" {
+		s.Warn("bystanders %s", by.without)
+	}
+	t.announce()
+	p, err := t.act(ctx)
+	if err != nil {
+		return err
+	}
+	seen, err := by.stop()
+	if err != nil {
+		return err
+	}
+	if err := t.put(p, seen); err != nil {
+		return err
+	}
+	return t.end(ctx)
+}
+
+// announce says what is about to happen.
+func (t *trial) announce() {
+	what := "acting: " + t.actor.about
+	if frozen := t.actor.frozen(t.count); frozen > mostFrozen {
+		what = fmt.Sprintf("about to hold up every fork on this machine for up to %v: %s", frozen, t.actor.about)
+		t.Note("%s", what)
+	}
+	t.Doing(what)
+}
+
+// raise has zombied raise the army, on the actor's CPU.
+func (t *trial) raise(ctx context.Context) error {
+	levels := 0
+	if t.actor.pidns {
+		levels = 1
+	}
+	known, err := t.Lab.FS.Children(os.Getpid())
+	if err != nil {
+		return err
+	}
+	t.parent, err = t.Zombied(ctx, daemon.Options{Count: t.count, Parallel: 1, Spawn: "clone", PidNS: levels})
+	if err != nil {
+		return err
+	}
+	tids, err := t.Lab.FS.Tasks(t.parent.Pid())
+	if err != nil {
+		return err
+	}
+	for _, tid := range tids {
+		if err := onlyOn(t.order.CPU, tid); err != nil {
+			return err
+		}
+	}
+	raised, err := t.Raise(ctx, t.parent)
+	if err == nil {
+		err = bench.Complete(raised, t.count)
+	}
+	if err != nil {
+		return err
+	}
+	if t.toParent {
+		t.order.PID = t.parent.Pid()
+	}
+	if t.alone {
+		if err := t.moveHome(t.parent.Pid()); err != nil {
+			return err
+		}
+	}
+	if t.actor.ours {
+		return t.adopt(ctx, known)
+	}
+	return nil
+}
+
+// adopt ends the army's parent: its zombies come to this process, a child
+// subreaper, in the order of their birth, behind the children that it had.
+func (t *trial) adopt(ctx context.Context, known []int) error {
+	if err := t.parent.Stop(ctx); err != nil {
+		return err
+	}
+	children, err := t.Lab.FS.Children(os.Getpid())
+	if err != nil {
+		return err
+	}
+	army := children[:0]
+	old := make(map[int]bool)
+	for _, pid := range known {
+		old[pid] = true
+	}
+	for _, pid := range children {
+		if !old[pid] {
+			army = append(army, pid)
+		}
+	}
+	if len(army) != t.count {
+		return bench.Brokenf("%d of %d zombies came to this process", len(army), t.count)
+	}
+	t.order.PID = army[0]
+	if t.actor.name == "wait-last" {
+		t.order.PID = army[len(army)-1]
+	}
+	return nil
+}
+
+// join makes the trial's cgroup in the hierarchy of a controller too, or with ""
+// in that of version 2, and returns its directory there.
+func (t *trial) join(controller string) (string, error) {
+	groups, err := t.Lab.FS.Cgroups(0)
+	if err != nil {
+		return "", err
+	}
+	h, err := groups.Unified()
+	if controller != "" {
+		h, err = groups.Controller(controller)
+	}
+	if err != nil {
+		return "", err
+	}
+	t.home = h.Dir()
+	return t.Join(h)
+}
+
+// moveHome moves a process to where this one is in the hierarchy that was joined.
+// What it has started and is dead stays.
+func (t *trial) moveHome(pid int) error {
+	path := filepath.Join(t.home, "cgroup.procs")
+	if err := os.WriteFile(path, []byte(strconv.Itoa(pid)), 0); err != nil {
+		return fmt.Errorf("moving the army's parent away from its zombies: %w", err)
+	}
+	return nil
+}
+
+// act has the order followed: by a process of its own, or by this one if it is
+// the army's parent.
+func (t *trial) act(ctx context.Context) (performance, error) {
+	type outcome struct {
+		performance
+		err error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends, wherever it was moved to
+		var o outcome
+		if t.actor.ours {
+			o.performance, o.err = act(t.order)
+		} else {
+			o.performance, o.err = t.actElsewhere(ctx)
+		}
+		done <- o
+	}()
+	o := <-done
+	if o.err != nil && ctx.Err() != nil {
+		return performance{}, context.Cause(ctx)
+	}
+	if o.err != nil {
+		return performance{}, fmt.Errorf("%s: %w", t.actor.name, o.err)
+	}
+	return o.performance, nil
+}
+
+// actElsewhere runs an actor, in the pid namespace of the army if it has one: that
+// is the calling thread's to give to its children (pid_namespaces(7)).
+func (t *trial) actElsewhere(ctx context.Context) (p performance, err error) {
+	if t.actor.pidns {
+		if err := enter(t.Lab.FS, t.parent.Pid()); err != nil {
+			return p, err
+		}
+	}
+	order, err := json.Marshal(t.order)
+	if err != nil {
+		return p, err
+	}
+	cmd := reexec.Command(actorName, string(order))
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // an autogroup of its own, see preferGroup
+	if !t.actor.pidns {
+		// This thread is locked, and waits. Whom the child cannot see it would take
+		// for dead (syscall.forkAndExecInChild); with its namespace it ends anyway.
+		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	}
+	if err := cmd.Start(); err != nil {
+		return p, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
+	defer stop()
+	if err := cmd.Wait(); err != nil {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok && stderr.Len() > 0 {
+			err = fmt.Errorf("%w: %s", exit, bytes.TrimSpace(stderr.Bytes()))
+		}
+		return p, err
+	}
+	return p, json.Unmarshal(stdout.Bytes(), &p)
+}
+
+// enter has the children of the calling thread born in a process's pid namespace.
+func enter(fs measure.FS, pid int) error {
+	f, err := os.Open(filepath.Join(fs.Proc, strconv.Itoa(pid), "ns", "pid"))
+	if err == nil {
+		err = unix.Setns(int(f.Fd()), unix.CLONE_NEWPID)
+		f.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("entering the army's pid namespace: %w", err)
+	}
+	return nil
+}
+
+// put takes what was seen into the result.
+func (t *trial) put(p performance, seen watch) error {
+	t.Put(UnitAct, p.duration())
+	for _, b := range []struct {
+		name  string
+		ticks ticks
+		meant time.Duration
+	}{{fork, seen.fork, breath}, {sleep, seen.sleep, nap}} {
+		s, err := p.stalls(b.ticks, b.meant)
+		if err != nil {
+			return bench.Brokenf("%s: %v", b.name, err)
+		}
+		t.Put(b.name+unitLongest, s.longest)
+		t.Put(b.name+unitTail, s.tail)
+		t.Put(b.name+unitRest, s.rest)
+		stalled := 0.0
+		if s.stalled() {
+			stalled = 1
+		} else {
+			t.Note("%s: no stall: %v during an act is not above the %v seen while nobody acts", b.name, time.Duration(s.longest), time.Duration(s.noise))
+		}
+		t.Put(b.name+unitStalled, stalled)
+	}
+	return nil
+}
+
+// end has the army reaped by whoever is its parent now.
+func (t *trial) end(ctx context.Context) error {
+	if !t.actor.once && !t.actor.ours {
+		_, err := t.Reap(ctx, t.parent)
+		return err
+	}
+	if err := t.parent.Stop(ctx); err != nil {
+		return err
+	}
+	t.Doing("collecting")
+	n, err := t.Collect(ctx)
+	if err == nil && n != t.count {
+		err = bench.Brokenf("%d of %d zombies came to this process", n, t.count)
+	}
+	return err
+}

@@ -1,0 +1,341 @@
+package dress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os/exec"
+	"strings"
+	"time"
+
+	"zombench/bench"
+	"zombench/bench/daemon"
+	"zombench/measure"
+	"zombench/results"
+)
+
+// A comparison is a setup of Dress.
+type comparison struct {
+	outfit string
+	count  int
+	trials int // so far
+}
+
+// run raises a naked army and a dressed one, the other way round every second
+// time.
+func (c *comparison) run(ctx context.Context, s *bench.Site) error {
+	s.ReadSystem()
+	s.ReadCgroups()
+	armies := []*army{{name: naked, outfit: naked}, {name: "dressed", outfit: c.outfit}}
+	for _, a := range armies {
+		if err := a.start(ctx, s, s.Start, c.count); err != nil {
+			return err
+		}
+	}
+	before, err := s.Settle(ctx, "before", nil)
+	if err != nil {
+		return err
+	}
+	order := armies
+	if c.trials++; c.trials%2 == 0 {
+		order = []*army{armies[1], armies[0]}
+	}
+	last := before
+	for i, a := range order {
+		a.before = last
+		if err := a.raise(ctx, s, c.count); err != nil {
+			return err
+		}
+		if last, err = a.reap(ctx, s, []string{"between", "reaped"}[i], before); err != nil {
+			return err
+		}
+		a.reaped = last
+	}
+	for _, v := range difference(s.Lab, armies[0], armies[1], float64(c.count)) {
+		s.Put("extra-"+v.Unit, v.Value)
+	}
+	for _, a := range armies {
+		if err := a.broken(s, c.count); err != nil {
+			return err
+		}
+	}
+	for _, what := range left(s.Lab, before, last) {
+		s.Warn("did not come back after the reap: %s", what)
+	}
+	return nil
+}
+
+// An army is one of the two of a trial.
+type army struct {
+	name, outfit          string
+	daemon                *daemon.Daemon
+	before, after, reaped bench.Sample
+	ends                  daemon.Report
+}
+
+// start starts the army's zombied, held. What this kernel or user cannot have is
+// measure.ErrNotSupported or measure.ErrNotPermitted.
+func (a *army) start(ctx context.Context, s *bench.Site, start daemon.Starter, count int) (err error) {
+	a.daemon, err = s.ZombiedBy(ctx, start, daemon.Options{
+		Count: count, Parallel: parallel, Spawn: "clone", Args: []string{"--dress", strings.ReplaceAll(a.outfit, "+", ",")},
+	})
+	if err != nil {
+		return refusal(err)
+	}
+	// The first order that a daemon follows costs it a page that it keeps.
+	_, err = a.daemon.Reap(ctx, nil)
+	return err
+}
+
+// The exit statuses by which zombied says that it cannot have a dress.
+const (
+	exitNoSuch     = 3
+	exitNotAllowed = 4
+)
+
+// refusal gives the error of a zombied that did not start its kind.
+func refusal(err error) error {
+	ended, ok := errors.AsType[*daemon.ExitError](err)
+	if !ok {
+		return err
+	}
+	status, ok := errors.AsType[*exec.ExitError](ended.Err)
+	if !ok {
+		return err
+	}
+	why := strings.TrimPrefix(ended.Log, "zombied: ")
+	switch status.ExitCode() {
+	case exitNoSuch:
+		return fmt.Errorf("%s: %w", why, measure.ErrNotSupported)
+	case exitNotAllowed:
+		return fmt.Errorf("%s: %w", why, measure.ErrNotPermitted)
+	}
+	return err
+}
+
+func (a *army) raise(ctx context.Context, s *bench.Site, count int) error {
+	raised, err := s.Raise(ctx, a.daemon)
+	if err != nil {
+		return err
+	}
+	if err := bench.Complete(raised, count); err != nil {
+		return err
+	}
+	if err := calm(ctx, s); err != nil {
+		return err
+	}
+	a.after, err = s.Settle(ctx, a.name, nil)
+	return err
+}
+
+// calm waits until the cgroup's charge stands still for a while: some of what
+// the end of a process gives back, such as its network namespace, a worker takes
+// down later. It gives up after patience; Settle then tells.
+func calm(ctx context.Context, s *bench.Site) error {
+	const still, every = 500 * time.Millisecond, 50 * time.Millisecond
+	s.Doing("waiting for what was given back")
+	last, since := uint64(0), time.Now()
+	for until := since.Add(patience); time.Now().Before(until) && time.Since(since) < still; {
+		kmem, err := s.Kmem()
+		if err != nil {
+			return err
+		}
+		if kmem != nil && *kmem != last {
+			last, since = *kmem, time.Now()
+		}
+		if err := bench.Sleep(ctx, every); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// patience is how long what an army held may take to come back: the OOM killer
+// keeps a task for two seconds, a namespace is taken down by a worker.
+const patience = 10 * time.Second
+
+// reap collects the army and waits until what it held is back.
+func (a *army) reap(ctx context.Context, s *bench.Site, when string, before bench.Sample) (now bench.Sample, err error) {
+	if a.ends, err = s.Reap(ctx, a.daemon); err != nil {
+		return now, err
+	}
+	s.Doing("waiting for what it held")
+	for until := time.Now().Add(patience); time.Now().Before(until); {
+		tasks, err := s.Tasks()
+		if err != nil {
+			return now, err
+		}
+		kmem, err := s.Kmem()
+		if err != nil {
+			return now, err
+		}
+		now := before
+		now.Kmem = kmem
+		if n := uint64(tasks); now.Pids != nil {
+			now.Pids = &n
+		}
+		dying := before.Dying
+		if dying != nil {
+			n, err := s.Dying()
+			if err != nil {
+				return now, err
+			}
+			dying = &n
+		}
+		if s.Lab.Returned(before, now) == "" && (dying == nil || float64(*dying) <= float64(*before.Dying)+dyingSlack(s.Lab, 0)) {
+			break
+		}
+		if err := bench.Sleep(ctx, 20*time.Millisecond); err != nil {
+			return now, err
+		}
+	}
+	return s.SettleBack(ctx, when, before)
+}
+
+// broken returns the first invariant that does not hold; nil if all do.
+func (a *army) broken(s *bench.Site, count int) error {
+	if grown, ok := bench.Change(a.before.Pids, a.after.Pids); ok && grown != float64(count) {
+		return bench.Brokenf("%s: pids.current grew by %.0f and not by %d", a.name, grown, count)
+	}
+	if n := a.ends.Exited + a.ends.Killed + a.ends.Dumped; n != uint64(count) {
+		return bench.Brokenf("%s: %d of %d zombies were reaped", a.name, n, count)
+	}
+	graves := 0.0
+	if strings.Contains("+"+a.outfit+"+", "+grave+") {
+		graves = float64(count)
+	}
+	slack := dyingSlack(s.Lab, count)
+	if dying, ok := bench.Change(a.before.Dying, a.after.Dying); ok && math.Abs(dying-graves) > slack {
+		return bench.Brokenf("%s: %+.0f cgroups are dying while the army is there, want %.0f", a.name, dying, graves)
+	}
+	if back, ok := bench.Change(a.before.Dying, a.reaped.Dying); ok && math.Abs(back) > slack {
+		return bench.Brokenf("%s: %+.0f cgroups are dying after the reap", a.name, back)
+	}
+	if why := s.Lab.Returned(a.before, a.reaped); why != "" {
+		return bench.Brokenf("%s: %s", a.name, why)
+	}
+	return nil
+}
+
+// dyingSlack is by how much the number of dying cgroups may be off: version 1
+// counts those of everybody.
+func dyingSlack(lab *bench.Lab, count int) float64 {
+	if lab.CgroupKind() == "v2" {
+		return 0
+	}
+	return 16 + float64(count)/4
+}
+
+// gain returns by how much a reading grew while an army was there. The reading
+// without it is the middle of those before and after, so that a steady drift
+// drops out.
+func (a *army) gain(read func(bench.Sample) *uint64) (float64, bool) {
+	up, ok1 := bench.Change(read(a.before), read(a.after))
+	down, ok2 := bench.Change(read(a.reaped), read(a.after))
+	return (up + down) / 2, ok1 && ok2
+}
+
+// An instrument reads one counter.
+type instrument struct {
+	unit string
+	read func(bench.Sample) *uint64
+}
+
+// instruments are those whose readings are taken as they are.
+func instruments() []instrument {
+	return []instrument{
+		{unitKmem, func(s bench.Sample) *uint64 { return s.Kmem }},
+		{unitAbove, func(s bench.Sample) *uint64 {
+			if s.Above == nil || s.Kmem == nil {
+				return nil
+			}
+			beside := *s.Above - *s.Kmem
+			return &beside
+		}},
+		{unitSlab, meminfo(func(m *measure.Meminfo) *uint64 { return &m.SUnreclaim })},
+		{unitPercpu, meminfo(func(m *measure.Meminfo) *uint64 { return m.Percpu })},
+		{unitVmalloc, meminfo(func(m *measure.Meminfo) *uint64 { return m.VmallocUsed })},
+		{unitDying, func(s bench.Sample) *uint64 { return s.Dying }},
+	}
+}
+
+func meminfo(of func(*measure.Meminfo) *uint64) func(bench.Sample) *uint64 {
+	return func(s bench.Sample) *uint64 {
+		if s.Mem == nil {
+			return nil
+		}
+		return of(s.Mem)
+	}
+}
+
+// difference returns what each zombie of a dressed army holds beyond one of a
+// naked one.
+func difference(lab *bench.Lab, naked, dressed *army, n float64) (values []results.Value) {
+	total, whole := 0.0, true
+	for _, i := range instruments() {
+		a, ok1 := naked.gain(i.read)
+		b, ok2 := dressed.gain(i.read)
+		if !ok1 || !ok2 {
+			continue
+		}
+		values = append(values, results.Value{Unit: i.unit, Value: (b - a) / n})
+		switch i.unit {
+		case unitSlab, unitPercpu, unitVmalloc:
+			total += (b - a) / n
+		}
+	}
+	for _, s := range []bench.Sample{naked.after, dressed.after} {
+		whole = whole && s.Mem != nil
+	}
+	if whole {
+		values = append(values, results.Value{Unit: unitTotal, Value: total})
+	}
+	if naked.after.Slab != nil && dressed.after.Slab != nil {
+		values = append(values, results.Value{Unit: unitObjects, Value: dressed.objects(lab, n) - naked.objects(lab, n)})
+	}
+	return values
+}
+
+// objects returns the size of the slab objects that came with each zombie, of
+// caches that are not reclaimable. How many of a cache a zombie has is a whole
+// number, so that what others take or give back drops out in rounding.
+func (a *army) objects(lab *bench.Lab, n float64) (bytes float64) {
+	for _, c := range a.after.Slab.Caches {
+		if lab.Instruments.Reclaimable(c.Name) {
+			continue
+		}
+		each, ok := a.gain(func(s bench.Sample) *uint64 {
+			line, _ := s.Slab.Lookup(c.Name)
+			return &line.ActiveObjs
+		})
+		if ok {
+			bytes += math.Round(each/n) * float64(c.ObjSize)
+		}
+	}
+	return bytes
+}
+
+// left says what is not back where it was. Whole pages of memory that is kept
+// for each CPU are given back late, if ever.
+func left(lab *bench.Lab, before, now bench.Sample) (all []string) {
+	for _, i := range instruments() {
+		moved, ok := bench.Change(i.read(before), i.read(now))
+		if ok && math.Abs(moved) > tolerance(lab, i.unit) {
+			unit, _, _ := strings.Cut(i.unit, "/")
+			all = append(all, fmt.Sprintf("%+.0f %s", moved, unit))
+		}
+	}
+	return all
+}
+
+// tolerance is what an instrument may differ by between two quiet moments.
+func tolerance(lab *bench.Lab, unit string) float64 {
+	switch unit {
+	case unitKmem:
+		return float64(lab.KmemTolerance())
+	case unitDying:
+		return dyingSlack(lab, 0)
+	}
+	return 16 * bench.SlabTolerance // of the whole system
+}

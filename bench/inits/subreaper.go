@@ -1,0 +1,40 @@
+package inits
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"zombench/bench/reexec"
+)
+
+// subreaperName is the argument zero of what makes itself a child subreaper and
+// becomes a candidate.
+const subreaperName = "zombench-subreaper"
+
+// subreaperProgram is that, for main to dispatch. The attribute is kept across
+// execve (PR_SET_CHILD_SUBREAPER, prctl(2)).
+func subreaperProgram() reexec.Program {
+	return reexec.Program{Name: subreaperName, Main: func(args []string) int {
+		fmt.Fprintln(os.Stderr, "zombench:", becomeSubreaper(args))
+		return 126
+	}}
+}
+
+func becomeSubreaper(args []string) error {
+	if len(args) == 0 {
+		return errors.New("no program to become")
+	}
+	path, err := exec.LookPath(args[0])
+	if err != nil {
+		return err
+	}
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("becoming a child subreaper: %w", err)
+	}
+	return fmt.Errorf("becoming %s: %w", path, syscall.Exec(path, args, os.Environ()))
+}

@@ -1,0 +1,315 @@
+package inits
+
+import (
+	"bufio"
+	"context"
+	_ "embed"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"zombench/bench"
+	"zombench/bench/reexec"
+)
+
+//go:embed workload.sh
+var workload string
+
+// What the workload does: its exit status, and its orphans besides the burst.
+const (
+	status        = 42
+	doubleForks   = 50
+	grandchildren = 20
+)
+
+// deadline is when zombies that are left count.
+const deadline = time.Second
+
+// patience bounds each step of a trial.
+const patience = 30 * time.Second
+
+// asked is how many signals the workload listens to.
+const asked = 5
+
+// run is a trial of a candidate.
+func (p *plan) run(ctx context.Context, s *bench.Site, c candidate) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, 4*patience, fmt.Errorf("%s: the trial was given up", c.name))
+	defer cancel()
+	t := &trial{Site: s, score: score{status: -1}}
+	if err := t.start(c, p.burst, p.subreaper); err != nil {
+		return fmt.Errorf("starting %s: %w", c.name, err)
+	}
+	defer t.end()
+	if err := t.judge(ctx); err != nil {
+		return fmt.Errorf("%s: %w", c.name, err)
+	}
+	t.score.put(s, p.burst+grandchildren) // those that died then
+	switch faults := t.score.faults(); {
+	case c.control && t.score.left < p.orphans():
+		return fmt.Errorf("the control, an init that never waits, left %d zombies of %d: the test means nothing", t.score.left, p.orphans())
+	case !c.control && faults != nil:
+		s.Fault("%s", strings.Join(faults, ", "))
+	}
+	return nil
+}
+
+// A trial is a candidate with its workload.
+type trial struct {
+	*bench.Site
+	score score
+
+	cmd                *exec.Cmd
+	says               *os.File      // what the candidate prints
+	words              chan string   // from the workload; closed when nobody of it is left
+	exited             chan struct{} // the candidate has ended and was waited for
+	life, burst, order *os.File      // of the workload: see workload.sh
+}
+
+// start starts the candidate with its workload.
+func (t *trial) start(c candidate, burst int, subreaper bool) (err error) {
+	var theirs, ours []*os.File
+	defer func() {
+		closeAll(theirs)
+		if err != nil {
+			closeAll(ours)
+		}
+	}()
+	for range 4 {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		if len(theirs) == wordsFD { // the one that the workload writes to
+			r, w = w, r
+		}
+		theirs, ours = append(theirs, r), append(ours, w)
+	}
+	t.life, t.burst, t.order = ours[0], ours[2], ours[3]
+	words := ours[wordsFD]
+	// A file and not a pipe, which would stay open as long as the workload lives.
+	if t.says, err = os.CreateTemp("", "zombench-init-"); err != nil {
+		return err
+	}
+	os.Remove(t.says.Name())
+	ours = append(ours, t.says)
+
+	command := append(slices.Clone(c.command), "sh", "-c", workload, "workload", strconv.Itoa(burst))
+	t.cmd = exec.Command(command[0], command[1:]...)
+	if subreaper {
+		t.cmd = reexec.Command(subreaperName, command...)
+	}
+	t.cmd.Stdout, t.cmd.Stderr = t.says, t.says
+	t.cmd.ExtraFiles = theirs
+	t.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if !subreaper {
+		t.cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWPID
+	}
+	ignoreAgain := heed(syscall.SIGHUP, syscall.SIGINT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM)
+	err = t.Start(t.cmd)
+	ignoreAgain()
+	if err != nil {
+		return err
+	}
+	t.words, t.exited = make(chan string, 16), make(chan struct{})
+	go func() {
+		defer words.Close()
+		defer close(t.words)
+		for lines := bufio.NewScanner(words); lines.Scan(); {
+			t.words <- lines.Text()
+		}
+	}()
+	go func() {
+		_ = t.cmd.Wait() // its status is in ProcessState
+		close(t.exited)
+	}()
+	return nil
+}
+
+// wordsFD is the place among the workload's descriptors, from 3 on, of the one
+// that it writes to.
+const wordsFD = 1
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// heed has what is started until undo find none of the signals ignored, though
+// nohup(1) or a shell's & may have had this process ignore them: a shell cannot
+// trap what was ignored when it started (POSIX, 2.14 trap), and the workload is one.
+func heed(signals ...os.Signal) (undo func()) {
+	ignored := slices.DeleteFunc(signals, func(s os.Signal) bool { return !signal.Ignored(s) })
+	if len(ignored) == 0 {
+		return func() {}
+	}
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, ignored...) // execve(2) turns what is caught into the default
+	return func() { signal.Ignore(ignored...) }
+}
+
+// end ends whatever still lives.
+func (t *trial) end() {
+	closeAll([]*os.File{t.life, t.burst, t.order})
+	_ = t.cmd.Process.Kill() // of no effect if it has ended
+	<-t.exited
+	for range t.words { // until the last of the workload is gone
+	}
+	t.says.Close()
+}
+
+// judge goes through the duties.
+func (t *trial) judge(ctx context.Context) error {
+	if err := t.expect(ctx, "ready", "start its program"); err != nil {
+		return err
+	}
+	before, err := t.Settle(ctx, "before", nil)
+	if err != nil {
+		return err
+	}
+	if _, err := t.order.WriteString("go\n"); err != nil {
+		return err
+	}
+	if err := t.expect(ctx, "forked", "let its program fork"); err != nil {
+		return err
+	}
+	if err := t.judgeReaping(ctx, before); err != nil {
+		return err
+	}
+	t.score.signals = t.signal(ctx, syscall.SIGHUP, syscall.SIGINT, syscall.SIGUSR1, syscall.SIGUSR2) +
+		t.signal(ctx, syscall.SIGTERM)
+	select {
+	case <-t.exited:
+		t.score.status = t.cmd.ProcessState.ExitCode()
+		if t.score.status == -1 {
+			t.score.status = 128 + int(t.cmd.ProcessState.Sys().(syscall.WaitStatus).Signal())
+		}
+	case <-time.After(2 * deadline):
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// expect waits for a word of the workload. A candidate under which it does not
+// come is at fault, and there is nothing to measure.
+func (t *trial) expect(ctx context.Context, word, duty string) error {
+	switch {
+	case t.hear(ctx, word, patience):
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	t.Fault("does not %s: %s", duty, t.complaint())
+	return bench.Brokenf("the init does not %s: %s", duty, t.complaint())
+}
+
+// judgeReaping lets the burst die, and watches what becomes of all orphans.
+func (t *trial) judgeReaping(ctx context.Context, before bench.Sample) error {
+	start := time.Now()
+	t.burst.Close()
+	for time.Since(start) < deadline && t.score.collected == 0 {
+		now, err := t.Pids().Current()
+		if err != nil {
+			return err
+		}
+		if now <= *before.Pids {
+			t.score.collected = time.Since(start)
+		}
+		if err := bench.Sleep(ctx, 100*time.Microsecond); err != nil {
+			return err
+		}
+	}
+	if err := bench.Sleep(ctx, time.Until(start.Add(deadline))); err != nil {
+		return err
+	}
+	var err error
+	if t.score.left, err = t.zombies(); err != nil {
+		return err
+	}
+	after, err := t.Settle(ctx, "after", nil)
+	if err != nil {
+		return err
+	}
+	if kept, ok := bench.Change(before.Kmem, after.Kmem); ok {
+		t.score.kept = &kept
+	}
+	return nil
+}
+
+// signal sends signals to the candidate, and counts those of which the workload
+// hears before long.
+func (t *trial) signal(ctx context.Context, signals ...syscall.Signal) (heard int) {
+	want := make(map[string]bool)
+	for _, sig := range signals {
+		want[strings.TrimPrefix(unix.SignalName(sig), "SIG")] = true
+		if err := t.cmd.Process.Signal(sig); err != nil {
+			return 0 // it has ended already
+		}
+	}
+	timeout := time.After(deadline)
+	for len(want) > 0 {
+		select {
+		case w, open := <-t.words:
+			if !open {
+				return heard
+			}
+			if want[w] {
+				delete(want, w)
+				heard++
+			}
+		case <-timeout:
+			return heard
+		case <-ctx.Done():
+			return heard
+		}
+	}
+	return heard
+}
+
+// hear waits for a word of the workload, but not for ever.
+func (t *trial) hear(ctx context.Context, word string, within time.Duration) bool {
+	timeout := time.After(within)
+	for {
+		select {
+		case w, open := <-t.words:
+			if w == word || !open {
+				return open
+			}
+		case <-timeout:
+			return false
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// zombies counts those of the candidate.
+func (t *trial) zombies() (n int, err error) {
+	children, err := t.Lab.FS.Children(t.cmd.Process.Pid)
+	if err != nil {
+		return 0, err
+	}
+	for _, pid := range children {
+		if p, err := t.Lab.FS.Process(pid); err == nil && p.Zombie() {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// complaint is the last line that the candidate has printed.
+func (t *trial) complaint() string {
+	data := make([]byte, 4096)
+	n, _ := t.says.ReadAt(data, 0)
+	lines := strings.Split(strings.TrimSpace(string(data[:n])), "\n")
+	return lines[len(lines)-1]
+}

@@ -1,0 +1,72 @@
+package reexec
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The program says what it was started with, and ends with a status of its own.
+const (
+	program = "zombench-test-program"
+	status  = 7
+)
+
+func TestMain(m *testing.M) {
+	Dispatch(
+		Program{"zombench-test-other", func([]string) int { return 0 }},
+		Program{program, func(args []string) int {
+			fmt.Printf("%q %q", os.Args[0], args)
+			return status
+		}})
+	os.Exit(m.Run())
+}
+
+// became runs a command and returns what the program said, if it was it.
+func became(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
+	out, err := cmd.Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != status {
+		t.Fatalf("%q: %v, %s; want status %d", cmd.Args, err, out, status)
+	}
+	return string(out)
+}
+
+func TestCommand(t *testing.T) {
+	for _, args := range [][]string{{}, {"a", "b c", ""}} {
+		want := fmt.Sprintf("%q %q", program, args)
+		if got := became(t, Command(program, args...)); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+// Nothing but argument zero decides what this executable becomes.
+func TestDispatchReturns(t *testing.T) {
+	for _, name := range []string{"zombench-test", "", program + "-2"} {
+		cmd := Command(name, "-test.list", "^TestCommand$", program)
+		if out, err := cmd.Output(); err != nil || !strings.HasPrefix(string(out), "TestCommand\n") {
+			t.Errorf("%q: %v, %s; want the test binary itself", name, err, out)
+		}
+	}
+}
+
+// What a command was to run is handed to the program, and what it was to have
+// stays.
+func TestWrap(t *testing.T) {
+	cmd := exec.Command("sh", "-c", "exit 0")
+	path := cmd.Path
+	cmd.Dir = t.TempDir()
+	Wrap(cmd, program, "1", "2")
+	want := fmt.Sprintf("%q %q", program, []string{"1", "2", path, "sh", "-c", "exit 0"})
+	if got := became(t, cmd); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if !slices.Equal(cmd.Args, []string{program, "1", "2", path, "sh", "-c", "exit 0"}) || cmd.Dir == "" {
+		t.Errorf("%q in %q", cmd.Args, cmd.Dir)
+	}
+}
