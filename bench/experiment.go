@@ -17,6 +17,7 @@ type Experiment struct {
 	Units    []results.Unit   // of its values
 	Fields   []Field          // what a user may set
 	Samples  int              // trials of each setup unless the user says otherwise
+	Zombied  bool             // its trials start the daemon
 	Programs []reexec.Program // what this executable has to become for it
 
 	// Setups returns the benchmarks by the fields as they are set now. A value

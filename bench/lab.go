@@ -91,10 +91,6 @@ func (l *Lab) Close() error {
 	return errors.Join(append(errs, l.lock.Close())...)
 }
 
-// own returns the children of this process that somebody waits for: they are
-// no orphans.
-func (l *Lab) own() map[int]bool { return map[int]bool{l.janitor.Pid(): true} }
-
 // settling returns when the kernel counts as quiet with the instruments that
 // there are.
 func (l *Lab) settling() Settling {

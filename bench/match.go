@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -34,6 +35,17 @@ func (m matcher) matches(name string) bool {
 		}
 	}
 	return true
+}
+
+// MayMatch reports whether a pattern may match benchmarks of an experiment,
+// whatever its fields are set to: whether its first element does.
+func MayMatch(e Experiment, pattern string) bool {
+	m, err := parseMatcher(pattern)
+	if err != nil {
+		return true // whoever uses it says so
+	}
+	setups, err := e.Setups()
+	return err == nil && slices.ContainsFunc(setups, func(s Setup) bool { return m[:1].matches(s.Bench) })
 }
 
 // splitPattern splits at the slashes that stand outside of classes and

@@ -104,25 +104,25 @@ func (f *Facts) MeaningOf(unit string) string {
 	return ""
 }
 
-func (m Explanation) check() error {
-	if m.Name == "" || strings.ContainsFunc(m.Name, unicode.IsSpace) || oneLine(m.Text) == "" {
-		return fmt.Errorf("meaning %q of %q: want a text, of one word", m.Text, m.Name)
+func (e Explanation) check() error {
+	if e.Name == "" || strings.ContainsFunc(e.Name, unicode.IsSpace) || oneLine(e.Text) == "" {
+		return fmt.Errorf("explanation %q of %q: want a text, of one word", e.Text, e.Name)
 	}
 	return nil
 }
 
-func (m Explanation) text() string { return m.Name + ": " + oneLine(m.Text) }
+func (e Explanation) text() string { return e.Name + ": " + oneLine(e.Text) }
 
-// readMeaning reads what text writes; anything else is free text.
-func readMeaning(text string) (Explanation, bool) {
-	name, meaning, _ := strings.Cut(text, ": ")
-	m := Explanation{renamed(name), oneLine(meaning)}
-	return m, m.check() == nil
+// readExplanation reads what text writes; anything else is free text.
+func readExplanation(text string) (Explanation, bool) {
+	name, rest, _ := strings.Cut(text, ": ")
+	e := Explanation{renamed(name), oneLine(rest)}
+	return e, e.check() == nil
 }
 
 func (c *Cache) form() (*string, []field) {
 	return &c.Name, []field{count("size", &c.Size), count("used", &c.Used), count("per-slab", &c.PerSlab), count("slab-B", &c.SlabBytes),
-		flag("reclaimable", &c.Reclaimable), tristate("charged", &c.Charged, "1", "0", "?"), names("aliases", &c.Aliases)}
+		flag("reclaimable", &c.Reclaimable), tristate("charged", &c.Charged, "1", "0", "?"), nameList("aliases", &c.Aliases)}
 }
 
 func (c *Cache) check() error {
@@ -145,19 +145,24 @@ func (k *Kernel) check() error {
 const structPrefix = "struct."
 
 func (k *Kernel) fields() []field {
-	fields := []field{count("pointer-B", &k.PointerBytes), tristate("thread-info-in-task", &k.ThreadInfoInTask, "1", "0", "?"), count("possible-cpus", &k.PossibleCPUs)}
+	fields := []field{count("pointer-B", &k.PointerBytes), tristate(threadInfo, &k.ThreadInfoInTask, "1", "0", "?"), count("possible-cpus", &k.PossibleCPUs)}
 	for i, s := range k.Structs {
 		fields = append(fields, count(structPrefix+escape(s.Name), &k.Structs[i].Value))
 	}
 	return fields
 }
 
-// known reports whether anything is.
-func (k *Kernel) known() bool {
-	return k.PointerBytes+k.PossibleCPUs > 0 || len(k.Structs) > 0 || k.ThreadInfoInTask == Yes || k.ThreadInfoInTask == No
+const threadInfo = "thread-info-in-task"
+
+// known are the fields of what is known.
+func (k *Kernel) known() []field {
+	return slices.DeleteFunc(k.fields(), func(f field) bool {
+		text := f.text()
+		return text == "?" || text == "0" && f.key != threadInfo
+	})
 }
 
-// readKernel reads what fields write, of which some may be absent; ok is false, and
+// readKernel reads what known writes, of which some may be absent; ok is false, and
 // there is no error, of free text.
 func readKernel(text string) (k Kernel, ok bool, err error) {
 	if !isField(text) {

@@ -135,8 +135,8 @@ func tristate(key string, t *Tristate, yes, no, unknown string) field {
 	}}
 }
 
-// names is a list without empty names.
-func names(key string, list *[]string) field {
+// nameList is a list without empty names.
+func nameList(key string, list *[]string) field {
 	return field{key, func() string {
 		var all []string
 		for _, name := range *list {

@@ -2,13 +2,15 @@ package results
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/perf/benchfmt"
 )
@@ -23,37 +25,31 @@ import (
 //	}
 //	err := r.Err()
 //
-// Parsing is benchfmt's. Between the file and benchfmt stands a reader that
-// turns commented benchmark lines into plain ones, line for line, and remembers
-// by line number what they were.
+// Benchmark and unit lines are benchfmt's to parse, a line at a time; commented
+// benchmark lines are handed to it as plain ones.
 type Reader struct {
 	name  string
-	src   *bufio.Reader
-	bench *benchfmt.Reader
-	lines *lines
-	next  benchfmt.Record // read, but notes of earlier lines come first
+	src   *bufio.Scanner
+	line  int
+	bench benchfmt.Reader // keeps unit metadata across lines and files
 
-	rec    Record
-	recErr error
-	err    error
-	done   bool
-	some   bool // at least one record
+	rec   Record
+	found bool    // rec is of the current line
+	errs  []error // of syntax, found with it, to be returned one by one
+	err   error
+	some  bool // at least one record
 
-	config []Param             // of the latest record
-	names  map[string]nameInfo // by benchmark name: many lines share a few names
+	config   []Param // shared by the records that it holds for, so never changed in place
+	comments *comments
+	names    map[string]nameInfo // by benchmark name: many lines share a few names
 }
 
-// nameInfo is what a benchmark name says.
-type nameInfo struct {
-	bench   string
-	params  []Param
-	control bool
-	err     error
-}
+// ErrNoResults is wrapped, with the file's name, when a file holds no result line.
+var ErrNoResults = errors.New("no results")
 
 // NewReader returns a Reader of r; name is for records and errors.
 func NewReader(r io.Reader, name string) *Reader {
-	rd := &Reader{bench: new(benchfmt.Reader)}
+	rd := &Reader{names: make(map[string]nameInfo), comments: newComments()}
 	rd.Reset(r, name)
 	return rd
 }
@@ -61,70 +57,55 @@ func NewReader(r io.Reader, name string) *Reader {
 // Reset begins with the next file. Unit metadata carries over, so that files
 // which contradict each other are found out; configuration does not.
 func (r *Reader) Reset(src io.Reader, name string) {
-	interned := make(map[string]string)
-	if r.lines != nil {
-		interned = r.lines.interned
-	}
-	*r = Reader{name: name, bench: r.bench, names: r.names, src: r.src}
-	if r.src == nil {
-		r.names = make(map[string]nameInfo)
-		r.src = bufio.NewReaderSize(nil, bufio.MaxScanTokenSize)
-	}
-	r.src.Reset(src)
-	r.lines = newLines(r.src, interned)
-	r.bench.Reset(r.lines, name)
+	r.name, r.src, r.line = name, bufio.NewScanner(src), 0
+	r.rec, r.errs, r.err, r.some = Record{}, nil, nil, false
+	r.config = nil
+	r.comments.reset()
 }
 
 // Scan goes to the next record or syntax error and reports whether there is one.
 func (r *Reader) Scan() bool {
-	r.rec, r.recErr = Record{}, nil
-	for !r.done {
-		line := math.MaxInt // at the end everything left is earlier
-		if r.next == nil && r.bench.Scan() {
-			r.next = r.bench.Result()
-		}
-		if r.next != nil {
-			_, line = r.next.Pos()
-		}
-		if n, ok := r.lines.take(func(at int) bool { return at < line }); ok {
-			if n.err == "" {
-				n.err = "note belongs to no result line"
-			}
-			r.recErr = r.syntax(n.line, n.err)
-			return true
-		}
-		if r.next == nil {
-			r.done = true
-			break
-		}
-		next := r.next
-		r.next = nil
-		switch next := next.(type) {
-		case *benchfmt.SyntaxError:
-			r.lines.take(func(at int) bool { return at == line })
-			r.recErr = next
-			return true
-		case *benchfmt.Result:
-			n, _ := r.lines.take(func(at int) bool { return at == line })
-			r.rec, r.recErr = r.record(next, n, line)
-			r.some = r.some || r.recErr == nil
-			return true
-		}
+	if len(r.errs) > 0 {
+		r.errs = r.errs[1:]
 	}
-	if err := r.bench.Err(); err != nil {
-		r.err = err
-		if path, ok := errors.AsType[*fs.PathError](err); ok {
-			r.err = path // names the file itself
+	r.rec, r.found = Record{}, false
+	for len(r.errs) == 0 && !r.found {
+		if !r.src.Scan() {
+			r.orphan()
+			if len(r.errs) > 0 {
+				return true
+			}
+			r.end()
+			return false
 		}
-	} else if !r.some {
+		r.line++
+		r.scanLine(r.src.Bytes())
+	}
+	return true
+}
+
+// end says why reading stopped.
+func (r *Reader) end() {
+	err := r.src.Err()
+	path, ok := errors.AsType[*fs.PathError](err)
+	switch {
+	case ok: // names the file itself
+		r.err = path
+	case err != nil:
+		r.err = fmt.Errorf("%s:%d: %w", r.name, r.line+1, err)
+	case !r.some:
 		r.err = fmt.Errorf("%s: %w", r.name, ErrNoResults)
 	}
-	return false
 }
 
 // Record returns what Scan found: a record, or a *benchfmt.SyntaxError that
 // names file and line. After an error reading goes on with the next line.
-func (r *Reader) Record() (Record, error) { return r.rec, r.recErr }
+func (r *Reader) Record() (Record, error) {
+	if len(r.errs) > 0 {
+		return Record{}, r.errs[0]
+	}
+	return r.rec, nil
+}
 
 // Err returns, after Scan was false, why reading stopped before the end of the
 // file, or ErrNoResults if it held none, both with the file's name.
@@ -133,23 +114,112 @@ func (r *Reader) Err() error { return r.err }
 // Units returns the unit metadata of all files read so far.
 func (r *Reader) Units() benchfmt.UnitMetadataMap { return r.bench.Units() }
 
-func (r *Reader) syntax(line int, msg string) error {
-	return &benchfmt.SyntaxError{FileName: r.name, Line: line, Msg: msg}
+func (r *Reader) syntax(line int, msg string) {
+	r.errs = append(r.errs, &benchfmt.SyntaxError{FileName: r.name, Line: line, Msg: msg})
+}
+
+func (r *Reader) scanLine(line []byte) {
+	switch {
+	case bytes.HasPrefix(line, []byte("Benchmark")):
+		r.result(line, hidden{})
+	case bytes.HasPrefix(line, []byte("#")):
+		h, err := r.comments.read(r.line, string(line))
+		if err != nil {
+			r.orphan()
+			r.syntax(r.line, err.Error())
+		} else if h.line != "" {
+			r.result([]byte(h.line+lineEnd), h)
+		}
+	default:
+		r.orphan()
+		if len(line) > 0 {
+			r.comments.header()
+		}
+		if key, value, ok := configLine(line); ok {
+			r.configure(key, value)
+		} else if unit, ok := bytes.CutPrefix(line, []byte("Unit")); ok {
+			r.unit(string(unit))
+		}
+	}
+}
+
+// orphan ends the waiting for a trial, and reports comments that needed one.
+func (r *Reader) orphan() {
+	if w := r.comments.waiting; w.needsTrial() {
+		r.syntax(w.line, "note belongs to no result line")
+	}
+	r.comments.waiting = waiting{}
+}
+
+// configure changes the configuration; an empty value deletes the key.
+func (r *Reader) configure(key, value string) {
+	i := slices.IndexFunc(r.config, func(p Param) bool { return p.Key == key })
+	r.config = slices.Clone(r.config)
+	switch {
+	case value == "" && i >= 0:
+		r.config = slices.Delete(r.config, i, i+1)
+	case value == "":
+	case i >= 0:
+		r.config[i].Value = value
+	default:
+		r.config = append(r.config, Param{key, value})
+	}
+}
+
+// configLine splits `key: value` as benchfmt does: a key begins with a lower-case
+// letter, and has no upper-case letters and no spaces.
+func configLine(line []byte) (key, value string, ok bool) {
+	first, _ := utf8.DecodeRune(line)
+	k, v, ok := bytes.Cut(line, []byte(":"))
+	bad := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsUpper(r) }
+	trimmed := bytes.TrimLeft(v, " \t")
+	if !ok || !unicode.IsLower(first) || bytes.ContainsFunc(k, bad) || len(v) > 0 && len(trimmed) == len(v) {
+		return "", "", false
+	}
+	return string(k), string(trimmed), true
+}
+
+// unit reads the metadata of a unit.
+func (r *Reader) unit(rest string) {
+	if f := strings.Fields(rest); len(f) > 0 {
+		rest = strings.Replace(rest, f[0], renamed(f[0]), 1)
+	}
+	r.bench.Reset(strings.NewReader("Unit"+rest+"\n"), r.name)
+	for r.bench.Scan() {
+		if err, ok := r.bench.Result().(*benchfmt.SyntaxError); ok {
+			r.syntax(r.line, err.Msg)
+		}
+	}
+}
+
+// lineEnd is put behind hidden lines, and its value taken off again: a trial
+// that broke early has no values, which benchfmt would not take.
+const lineEnd = " 1 end"
+
+// result reads a benchmark line, and gives it the comments that wait for it.
+func (r *Reader) result(line []byte, h hidden) {
+	r.bench.Reset(bytes.NewReader(line), r.name)
+	if !r.bench.Scan() { // a name alone, as go test -v prints it
+		r.orphan()
+		return
+	}
+	w := r.comments.taken()
+	switch res := r.bench.Result().(type) {
+	case *benchfmt.SyntaxError:
+		r.syntax(r.line, res.Msg)
+	case *benchfmt.Result:
+		r.record(res, h, w)
+	}
 }
 
 // record copies res, which benchfmt will overwrite.
-func (r *Reader) record(res *benchfmt.Result, n note, line int) (Record, error) {
-	if n.err != "" {
-		return Record{}, r.syntax(line, n.err)
-	}
+func (r *Reader) record(res *benchfmt.Result, h hidden, w waiting) {
 	name := r.nameOf(res.Name)
-	rec := Record{File: r.name, Line: line, Config: r.configOf(res), Facts: r.lines.facts}
-	rec.Bench, rec.Params, rec.Control = name.bench, name.params, name.control || n.control
-	rec.N, rec.Broken, rec.Warnings, rec.Ends, rec.Readings = res.Iters, n.broken, n.warnings, n.ends, n.readings
-	rec.Sites, rec.Watchers = n.sites, n.watchers
-
+	rec := Record{File: r.name, Line: r.line, Config: r.config, Facts: r.comments.facts}
+	rec.Trial = Trial{Bench: name.bench, Params: name.params, Control: name.control || h.control, N: res.Iters, Broken: h.broken,
+		Warnings: w.warnings, Ends: w.ends, Readings: w.readings, Sites: w.sites, Watchers: w.watchers}
 	values := res.Values
-	if n.rewritten {
+	if h.line != "" {
 		values = values[:len(values)-1] // lineEnd
 	}
 	rec.Values = make([]Value, len(values))
@@ -159,32 +229,28 @@ func (r *Reader) record(res *benchfmt.Result, n note, line int) (Record, error) 
 			rec.Values[i] = Value{v.OrigUnit, v.OrigValue}
 		}
 	}
+	err := checkValues(rec.Values)
 	switch {
 	case name.err != nil:
-		return Record{}, r.syntax(line, name.err.Error())
+		err = name.err
 	case rec.N < 1:
-		return Record{}, r.syntax(line, fmt.Sprintf("%d iterations", rec.N))
+		err = fmt.Errorf("%d iterations", rec.N)
 	case len(values) == 0 && rec.Broken == "":
-		return Record{}, r.syntax(line, "missing measurements")
+		err = errors.New("missing measurements")
 	}
-	if err := checkValues(rec.Values); err != nil {
-		return Record{}, r.syntax(line, err.Error())
+	if err != nil {
+		r.syntax(r.line, err.Error())
+		return
 	}
-	return rec, nil
+	r.rec, r.found, r.some = rec, true, true
 }
 
-// configOf returns the configuration of res, the same slice while it is the same.
-func (r *Reader) configOf(res *benchfmt.Result) []Param {
-	same := slices.EqualFunc(r.config, res.Config, func(p Param, c benchfmt.Config) bool {
-		return p.Key == c.Key && p.Value == string(c.Value)
-	})
-	if !same {
-		r.config = make([]Param, len(res.Config))
-		for i, c := range res.Config {
-			r.config[i] = Param{c.Key, string(c.Value)}
-		}
-	}
-	return r.config
+// nameInfo is what a benchmark name says.
+type nameInfo struct {
+	bench   string
+	params  []Param
+	control bool
+	err     error
 }
 
 func (r *Reader) nameOf(name benchfmt.Name) nameInfo {

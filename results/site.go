@@ -19,7 +19,7 @@ type CallSite struct {
 }
 
 func (s *CallSite) form() (*string, []field) {
-	return &s.Function, []field{names("caches", &s.Caches), count("requested", &s.Requested), count("allocated", &s.Allocated),
+	return &s.Function, []field{nameList("caches", &s.Caches), count("requested", &s.Requested), count("allocated", &s.Allocated),
 		tristate("accounted", &s.Accounted, "yes", "no", "unknown"), count("objects", &s.Objects)}
 }
 

@@ -3,7 +3,6 @@ package results
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -77,8 +76,8 @@ func (w *Writer) facts(f Facts) error {
 	if err := f.Kernel.check(); err != nil {
 		return err
 	}
-	if f.Kernel.known() {
-		fmt.Fprintf(&w.buf, "%s%s\n", kernelMark, fieldsText(f.Kernel.fields()))
+	if known := f.Kernel.known(); len(known) > 0 {
+		fmt.Fprintf(&w.buf, "%s%s\n", kernelMark, fieldsText(known))
 	}
 	for i := range f.Caches {
 		if err := f.Caches[i].check(); err != nil {
@@ -234,6 +233,3 @@ func isConfigKey(key string) bool {
 	res, ok := r.Result().(*benchfmt.Result)
 	return ok && len(res.Config) == 1 && res.Config[0].Key == key
 }
-
-// ErrNoResults is wrapped, with the file's name, when a file holds no result line.
-var ErrNoResults = errors.New("no results")

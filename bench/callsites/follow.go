@@ -27,6 +27,7 @@ func Experiment() bench.Experiment {
 	return bench.Experiment{
 		Name:    "callsites",
 		Asks:    "which functions of the kernel allocate what a zombie keeps?",
+		Zombied: true,
 		Samples: 1,
 		Units: []results.Unit{
 			{Name: UnitObjects, Meta: "better=lower", Meaning: "slab objects that one zombie keeps, by the kmem tracepoints"},
@@ -102,8 +103,11 @@ func run(ctx context.Context, s *bench.Site, spawn string) error {
 	}
 	for i := 1; ; i++ {
 		err := follow(ctx, s, d, name)
-		if err == nil || i == attempts || !errors.Is(err, kmemtrace.ErrLost) {
+		switch {
+		case !errors.Is(err, kmemtrace.ErrLost):
 			return err
+		case i == attempts:
+			return bench.Brokenf("%v", err)
 		}
 		if _, err := s.Reap(ctx, d); err != nil {
 			return err

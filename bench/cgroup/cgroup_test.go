@@ -231,8 +231,17 @@ func TestRemoveGoesOn(t *testing.T) {
 	if len(c.dirs) < 2 {
 		t.Skip("pids and memory are in one hierarchy here")
 	}
-	sub := filepath.Join(c.dirs[0].path, "zombench-sub")
-	if err := os.Mkdir(sub, 0o755); err != nil {
+	cmd := exec.Command("/bin/cat") // lives in one of them
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	end := sync.OnceFunc(func() { stdin.Close(); _ = cmd.Wait() })
+	defer end()
+	if err := os.WriteFile(filepath.Join(c.dirs[0].path, "cgroup.procs"), []byte(strconv.Itoa(cmd.Process.Pid)), 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Remove(expired()); !errors.Is(err, unix.EBUSY) {
@@ -241,8 +250,14 @@ func TestRemoveGoesOn(t *testing.T) {
 	if exists(c.dirs[1].path) {
 		t.Errorf("%s is still there", c.dirs[1].path)
 	}
-	if err := unix.Rmdir(sub); err != nil {
-		t.Error(err)
+	// What was made below goes with it, once nobody lives there.
+	sub := filepath.Join(c.dirs[0].path, "sub")
+	if err := os.Mkdir(sub, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	end()
+	if err := c.Remove(context.Background()); err != nil || exists(c.dirs[0].path) {
+		t.Errorf("%v; %s is there: %v", err, c.dirs[0].path, exists(c.dirs[0].path))
 	}
 }
 

@@ -72,7 +72,16 @@ func dyingBelow(dir string) (uint64, error) {
 	return 0, fmt.Errorf("%s has no nr_dying_descendants: %w", path, measure.ErrNotSupported)
 }
 
-func dyingAnywhere(fs measure.FS, dir string) (uint64, error) {
+func dyingAnywhere(fs measure.FS, dir string) (dying uint64, err error) {
+	for range 10 { // others make and remove cgroups between the two readings
+		if dying, err = countDying(fs, dir); !errors.Is(err, measure.ErrMalformed) {
+			break
+		}
+	}
+	return dying, err
+}
+
+func countDying(fs measure.FS, dir string) (uint64, error) {
 	data, err := os.ReadFile(filepath.Join(fs.Proc, "cgroups"))
 	if err != nil {
 		return 0, err

@@ -54,6 +54,7 @@ func Experiment() bench.Experiment {
 		Name:     "drag",
 		Asks:     "what does an army of zombies cost everybody else?",
 		Units:    units(),
+		Zombied:  true,
 		Samples:  6,
 		Programs: []reexec.Program{actorProgram(), bystanderProgram()},
 		Fields: []bench.Field{

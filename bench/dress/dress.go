@@ -91,6 +91,7 @@ func Experiment() bench.Experiment {
 		Name:    "dress",
 		Asks:    "what does a zombie keep alive besides itself?",
 		Units:   units(),
+		Zombied: true,
 		Samples: 10,
 		Fields: []bench.Field{
 			{Name: "dress", Usage: "what the children do before they end, such as setsid,groups=1000; + puts on several: setsid+threads", Value: &p.dresses},

@@ -80,8 +80,8 @@ func run(t *testing.T, count int, outfits []string, check func(outfit string, r 
 	t.Errorf("left behind: %s\nthere were: %s", after, before)
 }
 
-// leftovers says what is there of the things that could be left behind: keys of
-// root, user namespaces' sysctls, cgroups of ours.
+// leftovers says what is there of what this process could leave behind: keys of
+// root, and cgroups.
 func leftovers(t *testing.T) string {
 	t.Helper()
 	keys := ""
@@ -99,7 +99,7 @@ func leftovers(t *testing.T) string {
 	}
 	for _, controller := range []string{"pids", "memory"} {
 		if h, err := membership.Controller(controller); err == nil {
-			found, _ := filepath.Glob(filepath.Join(h.Dir(), "zombench-*"))
+			found, _ := filepath.Glob(filepath.Join(h.Dir(), fmt.Sprintf("zombench-%d-*", os.Getpid())))
 			cgroups = append(cgroups, found...)
 		}
 	}

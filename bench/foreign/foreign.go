@@ -155,8 +155,11 @@ func (p *program) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if left, err = p.tasks(); err != nil || left != count {
-		return errors.Join(err, bench.Brokenf("%d zombies are left, and not %d", left, count))
+	if left, err = p.tasks(); err != nil {
+		return err
+	}
+	if left != count {
+		return bench.Brokenf("%d zombies are left, and not %d", left, count)
 	}
 	p.Doing("collecting")
 	collected, err := p.collect(ctx, count)
@@ -168,8 +171,11 @@ func (p *program) measure(ctx context.Context) error {
 		return err
 	}
 	p.Result.Values = memory.Values(p.Lab, count, before, after)
-	if left, err = p.tasks(); err != nil || collected != count || left != 0 {
-		return errors.Join(err, bench.Brokenf("%d of %d zombies were collected and %d are left", collected, count, left))
+	if left, err = p.tasks(); err != nil {
+		return err
+	}
+	if collected != count || left != 0 {
+		return bench.Brokenf("%d of %d zombies were collected and %d are left", collected, count, left)
 	}
 	p.plan.count = count
 	return nil

@@ -7,8 +7,7 @@ import (
 	"os/exec"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
+	"zombench/bench/daemon"
 	"zombench/bench/reexec"
 )
 
@@ -33,8 +32,8 @@ func becomeSubreaper(args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("becoming a child subreaper: %w", err)
+	if err := daemon.BecomeSubreaper(); err != nil {
+		return err
 	}
 	return fmt.Errorf("becoming %s: %w", path, syscall.Exec(path, args, os.Environ()))
 }

@@ -42,6 +42,7 @@ func Experiment() bench.Experiment {
 		Name:    "memory",
 		Asks:    "how much memory do zombies hold?",
 		Units:   results.Units(),
+		Zombied: true,
 		Samples: 10,
 		Fields: []bench.Field{
 			{Name: "count", Usage: "zombies in an army", Value: bench.Ints(&p.counts, 1, bench.MaxZombies)},

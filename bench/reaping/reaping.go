@@ -48,6 +48,7 @@ func Experiment() bench.Experiment {
 		Name:     "reaping",
 		Asks:     "how do zombies go: who reaps them, in what time, and what if nobody does?",
 		Units:    units(),
+		Zombied:  true,
 		Samples:  6,
 		Programs: []reexec.Program{parent.Program()},
 		Fields: []bench.Field{

@@ -32,6 +32,7 @@ func Experiment() bench.Experiment {
 	return bench.Experiment{
 		Name:     "spawning",
 		Asks:     "how fast do zombies come, by zombied and by other programs?",
+		Zombied:  true,
 		Samples:  6,
 		Programs: []reexec.Program{pinProgram()},
 		Units: []results.Unit{

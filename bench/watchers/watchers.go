@@ -11,6 +11,7 @@ package watchers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -37,6 +38,7 @@ func Experiment() bench.Experiment {
 	return bench.Experiment{
 		Name:    "watchers",
 		Asks:    "who looks at zombies on this host, and what does it leave?",
+		Zombied: true,
 		Samples: 1,
 		Units: []results.Unit{
 			{Name: UnitCount, Meaning: "programs that looked at the zombies; each is named in a comment"},
@@ -81,10 +83,11 @@ func (p *plan) run(ctx context.Context, s *bench.Site) error {
 	if err != nil {
 		return err
 	}
-	defer trace.Close()
+	defer func() { trace.Close() }()
 	s.Doing(fmt.Sprintf("looking for watchers, %v", p.watch))
 	names := &commands{fs: s.Lab.FS, trace: trace, known: make(map[int32]string)}
 	var events []kmemtrace.Event
+	armies, lost := 0, 0
 	start := time.Now()
 	for time.Since(start) < p.watch {
 		if _, err := d.Raise(ctx, nil); err != nil {
@@ -94,13 +97,26 @@ func (p *plan) run(ctx context.Context, s *bench.Site) error {
 			return err
 		}
 		more, err := trace.Take()
-		if err != nil {
+		switch {
+		case errors.Is(err, kmemtrace.ErrLost): // what is left of this army is worth nothing
+			lost++
+			trace.Close()
+			if trace, err = kmemtrace.Start(s.Lab.FS); err != nil {
+				return err
+			}
+			names.trace = trace
+		case err != nil:
 			return err
+		default:
+			events = append(events, names.looks(more, symbols)...)
 		}
-		events = append(events, names.looks(more, symbols)...)
+		armies++
 		if _, err := d.Reap(ctx, nil); err != nil {
 			return err
 		}
+	}
+	if lost > armies/2 {
+		return bench.Brokenf("of %d armies the traces of %d have gaps: the system is too busy to trace", armies, lost)
 	}
 	elapsed := time.Since(start).Seconds()
 	self := int32(os.Getpid())

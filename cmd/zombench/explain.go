@@ -61,9 +61,12 @@ the pages are unexplained), 1 it does not.`,
 			if err := errors.Join(fields.apply(run), f.check(cmd)); err != nil {
 				return err
 			}
-			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), run, func(w io.Writer, set *results.Set) error {
-				return explain(w, set, format)
-			})
+			answer := func(w io.Writer, set *results.Set) error { return explain(w, set, format) }
+			if f.out == "" { // nobody asked for the results
+				answer = func(_ io.Writer, set *results.Set) error { return explain(cmd.OutOrStdout(), set, format) }
+				return f.run(cmd.Context(), io.Discard, cmd.ErrOrStderr(), run, answer)
+			}
+			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), run, answer)
 		},
 	}
 	flags := cmd.Flags()

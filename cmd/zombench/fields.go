@@ -98,13 +98,13 @@ func (f *fieldFlags) apply(run []bench.Experiment) error {
 			}
 		}
 		if !used {
-			return usageErrorf("--%s has no effect on %s", name, names(run))
+			return usageErrorf("--%s has no effect on %s", name, namesOf(run))
 		}
 	}
 	return nil
 }
 
-func names(all []bench.Experiment) string {
+func namesOf(all []bench.Experiment) string {
 	list := make([]string, len(all))
 	for i, e := range all {
 		list[i] = e.Name
@@ -119,7 +119,7 @@ func pick(all []bench.Experiment, wanted []string) ([]bench.Experiment, error) {
 		i := slices.IndexFunc(all, func(e bench.Experiment) bool { return e.Name == name })
 		switch {
 		case i < 0:
-			return nil, usageErrorf("unknown experiment %q: want %s; zombench list shows their benchmarks", name, names(all))
+			return nil, usageErrorf("unknown experiment %q: want %s; zombench list shows their benchmarks", name, namesOf(all))
 		case slices.ContainsFunc(run, func(e bench.Experiment) bool { return e.Name == name }):
 			return nil, usageErrorf("experiment %s is given twice", name)
 		}

@@ -3,11 +3,8 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"zombench/measure"
 	"zombench/measure/measuretest"
@@ -18,23 +15,6 @@ func machine(tb testing.TB, tasks []measuretest.Task, change map[string]string) 
 	tb.Helper()
 	measuretest.Machine(tb, tasks, change)
 	return measure.FS{Proc: measuretest.Proc, Sys: measuretest.Sys, Root: measuretest.Root}
-}
-
-// compareGolden compares with a golden file in the directory testdata. On a mismatch it writes what it got beside it.
-func compareGolden(t *testing.T, testdata, name, got string) {
-	t.Helper()
-	path := filepath.Join(testdata, name+".golden")
-	want, err := os.ReadFile(path)
-	if err != nil && !os.IsNotExist(err) {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		other := filepath.Join(testdata, name+".got")
-		if err := os.WriteFile(other, []byte(got), 0o644); err != nil {
-			t.Error(err)
-		}
-		t.Errorf("%s differs, see %s (-want +got):\n%s", path, other, diff)
-	}
 }
 
 // resultFile writes a result file in which zombies of a kernel take so many bytes

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -58,19 +56,4 @@ func clip(s string, most int) string {
 		return string(r[:most-1]) + "…"
 	}
 	return s
-}
-
-// optional formats a number that may not apply.
-func optional[T uint64 | int64](n *T) string {
-	if n == nil {
-		return ""
-	}
-	return fmt.Sprint(*n)
-}
-
-func writeJSON(w io.Writer, value any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(value)
 }

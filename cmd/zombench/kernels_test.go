@@ -65,7 +65,7 @@ func TestKernelsRun(t *testing.T) {
 	kernel := bootable(t)
 	dir := t.TempDir()
 	var stdout, stderr bytes.Buffer
-	err := run(t.Context(), experiments.All, &stdout, &stderr, []string{"kernels", "run",
+	err := execute(t.Context(), experiments.All, &stdout, &stderr, []string{"kernels", "run",
 		"--kernel", notKernel(t), kernel,
 		"--count", "50,100", "--samples", "1", "-o", dir})
 	if nk, ok := errors.AsType[*vm.NotKernelError](err); !ok || strings.Contains(err.Error(), "\n") {
@@ -118,7 +118,7 @@ func TestKernelsOfOneName(t *testing.T) {
 		args = append(args, "--kernel", path)
 	}
 	dir := t.TempDir()
-	err := run(t.Context(), experiments.All, io.Discard, io.Discard, append([]string{"kernels", "run", "-o", dir}, args...))
+	err := execute(t.Context(), experiments.All, io.Discard, io.Discard, append([]string{"kernels", "run", "-o", dir}, args...))
 	if err == nil || !strings.Contains(err.Error(), "are both called i386-6.1.0-test") {
 		t.Errorf("got %v, want that they have one name", err)
 	}
@@ -131,11 +131,11 @@ func TestKernelsOfOneName(t *testing.T) {
 func TestKernelsListed(t *testing.T) {
 	cache := t.TempDir()
 	t.Setenv("XDG_CACHE_HOME", cache)
-	err := run(t.Context(), experiments.All, io.Discard, io.Discard, []string{"kernels", "list", "--cached", "s390x-*"})
+	err := execute(t.Context(), experiments.All, io.Discard, io.Discard, []string{"kernels", "list", "--cached", "s390x-*"})
 	if err == nil || !strings.Contains(err.Error(), "s390x-*") {
 		t.Errorf("got %v, want that no such kernel is here", err)
 	}
-	err = run(t.Context(), experiments.All, io.Discard, io.Discard, []string{"kernels", "list", "--cached", "vax-*"})
+	err = execute(t.Context(), experiments.All, io.Discard, io.Discard, []string{"kernels", "list", "--cached", "vax-*"})
 	if err == nil || !strings.Contains(err.Error(), "unknown architecture") {
 		t.Errorf("got %v, want that nobody knows a vax", err)
 	}
@@ -160,7 +160,7 @@ func TestKernelsFail(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			var stderr bytes.Buffer
-			err := run(t.Context(), experiments.All, io.Discard, &stderr, append([]string{"kernels", "run", kernel, "--samples", "1", "--accel", "tcg", "-o", dir}, tt.args...))
+			err := execute(t.Context(), experiments.All, io.Discard, &stderr, append([]string{"kernels", "run", kernel, "--samples", "1", "--accel", "tcg", "-o", dir}, tt.args...))
 			if err == nil || !strings.Contains(err.Error(), tt.wants) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("error %v, want one line with %q\n%s", err, tt.wants, stderr.String())
 			}
@@ -261,7 +261,7 @@ func TestKernelsRefuses(t *testing.T) {
 	} {
 		t.Run(tt.args, func(t *testing.T) {
 			var stderr bytes.Buffer
-			err := run(t.Context(), experiments.All, io.Discard, &stderr, append([]string{"kernels"}, strings.Fields(tt.args)...))
+			err := execute(t.Context(), experiments.All, io.Discard, &stderr, append([]string{"kernels"}, strings.Fields(tt.args)...))
 			code := exitCode(&stderr, err)
 			if code != tt.code || !strings.Contains(stderr.String(), tt.wants) || strings.Count(stderr.String(), "\n") != 1 {
 				t.Errorf("status %d, %q; want %d and one line with %q", code, stderr.String(), tt.code, tt.wants)

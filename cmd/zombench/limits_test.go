@@ -8,10 +8,12 @@ import (
 	"errors"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"zombench/bench/labtest"
 	"zombench/measure"
 	"zombench/measure/limits"
 	"zombench/measure/measuretest"
@@ -40,18 +42,18 @@ func TestLimitsGolden(t *testing.T) {
 		change map[string]string
 		o      limitsOptions
 	}{
-		{"user", nil, limitsOptions{}},
+		{"user", nil, limitsOptions{from: "measured.txt"}},
 		{"rate", nil, limitsOptions{rate: "26/5m", from: "measured.txt"}},
 		{"rate", nil, limitsOptions{rate: "26/5m", from: "measured.txt", format: "markdown"}},
 		{"rate", nil, limitsOptions{rate: "26/5m", from: "measured.txt", format: "csv"}},
 		{"rate", nil, limitsOptions{rate: "26/5m", from: "measured.txt", format: "json"}},
-		{"fits", nil, limitsOptions{count: 18626}},
-		{"full", map[string]string{"root/sys/fs/cgroup/user.slice/user-1000.slice/pids.current": "18638\n"}, limitsOptions{rate: "1/h"}},
+		{"fits", nil, limitsOptions{count: 18626, from: "measured.txt"}},
+		{"full", map[string]string{"root/sys/fs/cgroup/user.slice/user-1000.slice/pids.current": "18638\n"}, limitsOptions{rate: "1/h", from: "measured.txt"}},
 		{"hostile", map[string]string{
 			"proc/400/cgroup": "0::/a|b`<i>\x1b[31m\n",
 			"root/sys/fs/cgroup/a|b`<i>\x1b[31m/pids.max":     "5\n",
 			"root/sys/fs/cgroup/a|b`<i>\x1b[31m/pids.current": "1\n",
-		}, limitsOptions{format: "markdown"}},
+		}, limitsOptions{format: "markdown", from: "measured.txt"}},
 	} {
 		name := tt.name + "." + cmp.Or(tt.o.format, "text")
 		t.Run(name, func(t *testing.T) {
@@ -63,7 +65,7 @@ func TestLimitsGolden(t *testing.T) {
 			if err != nil || stderr != "" {
 				t.Error(err, stderr)
 			}
-			compareGolden(t, testdata, name, strings.ReplaceAll(stdout, "1.2.3-test/"+runtime.GOARCH, "1.2.3-test/GOARCH"))
+			labtest.Golden(t, filepath.Join(testdata, name+".golden"), []byte(strings.ReplaceAll(stdout, "1.2.3-test/"+runtime.GOARCH, "1.2.3-test/GOARCH")))
 		})
 	}
 }
@@ -122,7 +124,8 @@ func TestLimitsOrder(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			kernel := machine(t, nil, tt.change)
-			out, _, err := askLimits(t, kernel, limitsOptions{})
+			resultFile(t, "measured.txt", "1.2.3-test", runtime.GOARCH, "exec", 16384, 16384)
+			out, _, err := askLimits(t, kernel, limitsOptions{from: "measured.txt"})
 			if err != nil || !strings.HasPrefix(out, tt.first) {
 				t.Errorf("%v; want %s in\n%s", err, tt.first, out)
 			}
@@ -171,7 +174,8 @@ func TestLimitsPartly(t *testing.T) {
 // CSV and JSON are what other programs can read, and say the same.
 func TestLimitsForPrograms(t *testing.T) {
 	kernel := machine(t, nil, nil)
-	o := limitsOptions{rate: "26/5m", format: "csv"}
+	resultFile(t, "measured.txt", "1.2.3-test", runtime.GOARCH, "exec", 16384, 16384)
+	o := limitsOptions{rate: "26/5m", format: "csv", from: "measured.txt"}
 	out, _, err := askLimits(t, kernel, o)
 	if err != nil {
 		t.Fatal(err)
@@ -191,15 +195,29 @@ func TestLimitsForPrograms(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &answer); err != nil {
 		t.Fatal(err)
 	}
-	if len(answer.Limits) != len(lines)-1 || len(answer.Limits) < 6 || answer.Zombie.Measured {
+	var set []limitRecord // those that are
+	for _, l := range answer.Limits {
+		if l.Value != nil {
+			set = append(set, l)
+		}
+	}
+	if len(set) != len(lines)-1 || len(set) < 6 || len(answer.Limits) < 8 || !answer.Zombie.Measured {
 		t.Fatalf("%d limits in JSON, %d in CSV, %+v", len(answer.Limits), len(lines)-1, answer.Zombie)
 	}
-	for i, l := range answer.Limits {
-		if row := lines[i+1]; row[0] != l.Limit || row[7] != optional(l.Fits) || row[10] != optional(l.AfterNs) {
+	for i, l := range set {
+		if row := lines[i+1]; row[0] != l.Limit || row[1] != optional(l.Fits) {
 			t.Errorf("%+v is not %q", l, row)
 		}
 	}
 	if l := answer.Limits[0]; *l.Fits != 18626 || *l.AfterNs != 18626*(5*time.Minute).Nanoseconds()/26 || *l.Holds != 18626<<14 {
 		t.Errorf("%+v", l)
 	}
+}
+
+// optional is a number as CSV has it, nothing for none.
+func optional[T uint64 | int64](n *T) string {
+	if n == nil {
+		return ""
+	}
+	return strconv.FormatInt(int64(*n), 10)
 }

@@ -24,7 +24,7 @@ func main() {
 	reexec.Dispatch(programs(experiments.All())...)
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
-	os.Exit(exitCode(os.Stderr, run(ctx, experiments.All, os.Stdout, os.Stderr, os.Args[1:])))
+	os.Exit(exitCode(os.Stderr, execute(ctx, experiments.All, os.Stdout, os.Stderr, os.Args[1:])))
 }
 
 // programs are what this executable has to become.
@@ -48,8 +48,8 @@ func endings() []os.Signal {
 	return signals
 }
 
-// run runs one command line over a list of experiments.
-func run(ctx context.Context, all func() []bench.Experiment, stdout, stderr io.Writer, args []string) error {
+// execute runs one command line over a list of experiments.
+func execute(ctx context.Context, all func() []bench.Experiment, stdout, stderr io.Writer, args []string) error {
 	root := newRoot(all)
 	root.SetArgs(args)
 	root.SetOut(stdout)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"zombench/bench/labtest"
 	"zombench/measure"
 	"zombench/measure/measuretest"
 	"zombench/measure/procs"
@@ -35,12 +36,12 @@ func TestPsGolden(t *testing.T) {
 			if stderr != "" {
 				t.Error(stderr)
 			}
-			compareGolden(t, testdata, "village."+format, strings.ReplaceAll(stdout, "1.2.3-test/"+runtime.GOARCH, "1.2.3-test/GOARCH"))
+			labtest.Golden(t, filepath.Join(testdata, "village."+format+".golden"), []byte(strings.ReplaceAll(stdout, "1.2.3-test/"+runtime.GOARCH, "1.2.3-test/GOARCH")))
 		})
 	}
 	t.Run("nobody", func(t *testing.T) {
 		stdout, _ := askPs(t, machine(t, nil, nil), "text")
-		compareGolden(t, testdata, "nobody.text", stdout)
+		labtest.Golden(t, filepath.Join(testdata, "nobody.text"+".golden"), []byte(stdout))
 	})
 }
 
@@ -70,7 +71,7 @@ func TestPsHidden(t *testing.T) {
 func TestPsFormat(t *testing.T) {
 	var out bytes.Buffer
 	kernel := machine(t, nil, nil)
-	if err := ps(&out, &out, kernel, procs.ByProc(kernel), nil, psOptions{format: "html", warn: -1, crit: -1}); err == nil || exitCode(&out, err) != usageStatus {
+	if err := ps(&out, &out, kernel, procs.ByProc(kernel), nil, psOptions{format: "bmp", warn: -1, crit: -1}); err == nil || exitCode(&out, err) != usageStatus {
 		t.Error(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -109,8 +110,9 @@ makes the exit status 1.`,
 }
 
 // choose returns the experiments that a command line asks for: those named;
-// else, with --daemon, the one that has this field; else, with --bench, all that
-// can be run without further words; else the main job, which is the first.
+// else, with --daemon, the one that has this field; else, with --bench, all whose
+// benchmarks may match and that can be run without further words; else the main
+// job, which is the first.
 func choose(all []bench.Experiment, args []string, match string, daemon bool) ([]bench.Experiment, error) {
 	switch {
 	case len(args) > 0:
@@ -120,11 +122,13 @@ func choose(all []bench.Experiment, args []string, match string, daemon bool) ([
 	case match != "":
 		var run []bench.Experiment
 		for _, e := range all {
-			if _, err := e.Setups(); err == nil {
+			if bench.MayMatch(e, match) {
 				run = append(run, e)
 			}
 		}
-		return run, nil
+		if len(run) > 0 {
+			return run, nil
+		}
 	}
 	return all[:1], nil
 }
@@ -141,9 +145,11 @@ func (f *harnessFlags) run(ctx context.Context, stdout, stderr io.Writer, run []
 	if err := runner.Validate(); err != nil {
 		return validation(err)
 	}
-	if runner.Options.Zombied, err = findZombied(f.zombied); err != nil {
+	zombied, err := findZombied(f.zombied)
+	if err != nil && (f.zombied != "" || slices.ContainsFunc(run, func(e bench.Experiment) bool { return e.Zombied })) {
 		return err
 	}
+	runner.Options.Zombied = zombied
 	out, err := results.Create(f.out, stdout)
 	if err != nil {
 		return err
@@ -172,11 +178,11 @@ func (f *harnessFlags) run(ctx context.Context, stdout, stderr io.Writer, run []
 	if err != nil {
 		return err
 	}
-	return verdict(tally)
+	return outcome(tally)
 }
 
-// verdict says whether a run that came to its end has failed all the same.
-func verdict(tally bench.Tally) error {
+// outcome says whether a run that came to its end has failed all the same.
+func outcome(tally bench.Tally) error {
 	var faults []string
 	for _, f := range tally.Faults {
 		faults = append(faults, fmt.Sprintf("%s: %s", f.Name, f.What))

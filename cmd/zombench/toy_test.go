@@ -11,6 +11,7 @@ import (
 
 	"zombench/bench"
 	"zombench/bench/experiments"
+	"zombench/bench/labtest"
 	"zombench/results"
 )
 
@@ -21,7 +22,7 @@ func toy() bench.Experiment {
 	return bench.Experiment{
 		Name:    "toy",
 		Asks:    "how many toys are there?",
-		Units:   []results.Unit{{Name: "toys", Meta: "assume=exact", Meaning: "toys that were counted"}},
+		Units:   []results.Unit{{Name: "toys", Meta: "better=lower", Meaning: "toys that were counted"}},
 		Samples: 2,
 		Fields:  []bench.Field{{Name: "toys", Usage: "toys to count", Value: bench.Int(&toys, 1, 10)}},
 		Setups: func() ([]bench.Setup, error) {
@@ -44,7 +45,7 @@ func withToy() []bench.Experiment { return append(experiments.All(), toy()) }
 func zombench(t *testing.T, ctx context.Context, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	err := run(ctx, withToy, &out, &errs, args)
+	err := execute(ctx, withToy, &out, &errs, args)
 	status = exitCode(&errs, err)
 	return out.String(), errs.String(), status
 }
@@ -52,7 +53,7 @@ func zombench(t *testing.T, ctx context.Context, args ...string) (stdout, stderr
 func TestANewExperimentIsKnownToEveryCommand(t *testing.T) {
 	dir := t.TempDir()
 	file, other := filepath.Join(dir, "toy.txt"), filepath.Join(dir, "other.txt")
-	lock := "--lock=" + filepath.Join(dir, "lock")
+	lock, zombied := "--lock="+filepath.Join(dir, "lock"), "--zombied="+labtest.Zombied(t)
 	has := func(what, text string, wants ...string) {
 		t.Helper()
 		for _, want := range wants {
@@ -67,11 +68,11 @@ func TestANewExperimentIsKnownToEveryCommand(t *testing.T) {
 	help, _, _ := zombench(t, t.Context(), "run", "--help")
 	has("help", help, "--toys", "toys to count")
 
-	answer, progress, status := zombench(t, t.Context(), "run", "toy", "--toys", "5", "--samples", "6", "-o", file, lock)
+	answer, progress, status := zombench(t, t.Context(), "run", "toy", "--toys", "5", "--samples", "6", "-o", file, lock, zombied)
 	if status != 0 {
 		t.Fatalf("run: status %d\n%s", status, progress)
 	}
-	has("the answer", answer, "Toy/box=red", "toys in the red box", "5")
+	has("the answer", answer, "Toy", "red", "toys in the red box", "toys that were counted", "5")
 	has("the progress", progress, "6/6 trials")
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -81,10 +82,10 @@ func TestANewExperimentIsKnownToEveryCommand(t *testing.T) {
 
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, errs, status := zombench(t, ended, "run", "toy", "-o", other, lock); status != interruptStatus {
+	if _, errs, status := zombench(t, ended, "run", "toy", "-o", other, lock, zombied); status != interruptStatus {
 		t.Errorf("interrupted: status %d\n%s", status, errs)
 	}
-	if _, errs, status := zombench(t, t.Context(), "run", "toy", "--toys", "11", lock); status != usageStatus || !strings.Contains(errs, "--toys") {
+	if _, errs, status := zombench(t, t.Context(), "run", "toy", "--toys", "11", lock, zombied); status != usageStatus || !strings.Contains(errs, "--toys") {
 		t.Errorf("a bad field: status %d\n%s", status, errs)
 	}
 
@@ -98,11 +99,14 @@ func TestANewExperimentIsKnownToEveryCommand(t *testing.T) {
 			t.Errorf("no JSON: %s", doc)
 		}
 	}
-	if _, errs, status := zombench(t, t.Context(), "run", "toy", "--toys", "4", "--samples", "6", "-q", "-o", other, lock); status != 0 {
+	if _, errs, status := zombench(t, t.Context(), "run", "toy", "--toys", "4", "--samples", "6", "-q", "-o", other, lock, zombied); status != 0 {
 		t.Fatal(errs)
 	}
-	if out, _, status := zombench(t, t.Context(), "check", file, file); status != 0 {
-		t.Errorf("check of a file against itself: status %d\n%s", status, out)
+	if out, errs, status := zombench(t, t.Context(), "check", file, other); status != 0 {
+		t.Errorf("check, of fewer toys: status %d\n%s%s", status, out, errs)
+	}
+	if out, errs, status := zombench(t, t.Context(), "check", other, file); status != worseStatus {
+		t.Errorf("check, of more toys: status %d\n%s%s", status, out, errs)
 	}
 	compared, _, _ := zombench(t, t.Context(), "report", "--col", ".file", file, other)
 	has("the comparison", compared, "Toy", "toys")

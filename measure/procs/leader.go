@@ -14,10 +14,10 @@ import (
 // wait returns for it until its last thread ends.
 type Leader struct {
 	PID     int            `json:"pid"`
-	Command string         `json:"command"` // the name: the command line went with the main thread's memory
-	Threads int            `json:"threads"` // that live
-	States  map[string]int `json:"states"`  // of them, as in proc_pid_stat(5)
-	Waits   []string       `json:"waits"`   // where those sleep that no signal wakes (state D): a function of the kernel each
+	Command string         `json:"command"`          // the name: the command line went with the main thread's memory
+	Threads int            `json:"threads"`          // that live
+	States  map[string]int `json:"states,omitempty"` // of them, as in proc_pid_stat(5)
+	Waits   []string       `json:"waits,omitempty"`  // where those sleep that no signal wakes (state D): a function of the kernel each
 }
 
 // Describe looks at the threads of a process whose main thread has ended. It

@@ -151,14 +151,10 @@ func (c *chart) layers() []layer {
 	return slices.DeleteFunc(layers, func(l layer) bool { return slices.Max(l.values) < 0.5 })
 }
 
-// drawLayers stacks the layers, and names them inside the bars where there is
-// room.
+// drawLayers stacks the layers.
 func (c *chart) drawLayers() error {
 	layers := c.layers()
 	var below *plotter.BarChart
-	var inside plotter.XYLabels
-	var inks []color.Color
-	reached := make([]float64, len(c.bars))
 	for _, l := range layers {
 		bars, err := plotter.NewBarChart(l.values, c.width)
 		if err != nil {
@@ -166,16 +162,6 @@ func (c *chart) drawLayers() error {
 		}
 		bars.Horizontal, bars.Color = true, l.color
 		bars.LineStyle.Width, bars.LineStyle.Color = 0.8, white
-		for i, v := range l.values {
-			// About what fits: letters are half as wide as high.
-			room := v / (c.farthest * 1.3) * float64(figureWidth) * 0.7
-			if len(layers) > 1 && c.width >= 12 && room > 5*float64(len(l.name)) {
-				inside.XYs = append(inside.XYs, plotter.XY{X: reached[i] + v/2, Y: float64(i)})
-				inside.Labels = append(inside.Labels, l.name)
-				inks = append(inks, inkOn(l.color))
-			}
-			reached[i] += v
-		}
 		if below != nil {
 			bars.StackOn(below)
 		}
@@ -185,20 +171,6 @@ func (c *chart) drawLayers() error {
 			c.legend.add(l.name, bars)
 		}
 	}
-	if len(inside.XYs) == 0 {
-		return nil
-	}
-	labels, err := plotter.NewLabels(inside)
-	if err != nil {
-		return err
-	}
-	for i := range labels.TextStyle {
-		style := &labels.TextStyle[i]
-		style.Font, style.Color = c.plot.X.Tick.Label.Font, inks[i]
-		style.Font.Size = 9
-		style.XAlign, style.YAlign = draw.XCenter, draw.YCenter
-	}
-	c.plot.Add(labels)
 	return nil
 }
 

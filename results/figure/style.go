@@ -79,15 +79,6 @@ var setFont = sync.OnceFunc(func() {
 	plotter.DefaultFont = plot.DefaultFont
 })
 
-// inkOn is what can be read on a colour. It is not ink, which a page with a dark
-// ground replaces.
-func inkOn(c color.Color) color.Color {
-	if color.GrayModel.Convert(c).(color.Gray).Y < 0x80 {
-		return color.White
-	}
-	return rgb(0x101010)
-}
-
 // newPlot is an empty plot in the style of all figures.
 func newPlot(x, y string) *plot.Plot {
 	setFont()

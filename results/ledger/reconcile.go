@@ -10,60 +10,6 @@ import (
 	"zombench/results/stats"
 )
 
-// A Step of the reconciliation leads from one way of counting the same memory
-// to the next.
-type Step struct {
-	Name   string
-	Kind   Kind
-	Bytes  float64 // a zombie; for a part, what it adds
-	Source string
-
-	// Of what was measured: how certain it is, and what the sum before it leaves
-	// unexplained.
-	Estimate *stats.Estimate
-	Rest     float64 // bytes a zombie
-	Limit    float64 // percent of the step that Rest may be; 0 if nothing is promised
-}
-
-// A Kind is where a step comes from.
-type Kind string
-
-const (
-	Part     Kind = "part"     // of the next sum, and nothing to be compared
-	Sum      Kind = "sum"      // of the parts before it
-	Measured Kind = "measured" // by an instrument
-)
-
-// Percent returns the unexplained rest in percent of the step.
-func (s Step) Percent() float64 {
-	if s.Bytes == 0 {
-		return 0
-	}
-	return 100 * s.Rest / s.Bytes
-}
-
-// BelowNoise reports that controls moved as much: Bytes says nothing.
-func (s Step) BelowNoise() bool { return s.Kind == Measured && !s.Estimate.AboveNoise() }
-
-// Exceeds reports whether more is left unexplained than was promised.
-func (s Step) Exceeds() bool {
-	return s.Limit > 0 && (s.BelowNoise() || math.Abs(s.Percent()) > s.Limit)
-}
-
-// The steps that others refer to.
-const (
-	StepObjects = "objects"
-	StepStack   = "kernel stack"
-	StepCharge  = "charged to the cgroup"
-	StepPages   = "slabs of these caches"
-)
-
-// What may remain unexplained, in percent.
-const (
-	chargeLimit = 0.5 // from objects to the charge of the cgroup
-	pagesLimit  = 1.5 // from the charge to pages
-)
-
 // Unexplained returns the steps that leave more unexplained than promised.
 func (l *Ledger) Unexplained() []Step {
 	return slices.DeleteFunc(slices.Clone(l.Steps), func(s Step) bool { return !s.Exceeds() })
@@ -215,13 +161,6 @@ func kmalloc(name string) (size uint64, ok bool) {
 		return 0, false
 	}
 	return size * unit, true
-}
-
-// A Stack is the kernel stack that a zombie keeps where thread_info lies on it
-// (no CONFIG_THREAD_INFO_IN_TASK): it is given back with the task_struct.
-type Stack struct {
-	Bytes    float64 // a zombie
-	Inferred string  // from what
 }
 
 // stack infers a kernel stack from what was charged beyond slab objects. It is

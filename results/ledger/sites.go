@@ -8,8 +8,8 @@ import (
 	"zombench/results/stats"
 )
 
-// Sites returns the trials that followed who allocates what zombies keep.
-func Sites(setups []*stats.Setup) []*results.Record {
+// Followed returns the trials that followed who allocates what zombies keep.
+func Followed(setups []*stats.Setup) []*results.Record {
 	return slices.DeleteFunc(slices.Clone(stats.Trials(setups...)), func(r *results.Record) bool { return len(r.Sites) == 0 })
 }
 

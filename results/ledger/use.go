@@ -7,14 +7,6 @@ import (
 	"zombench/results"
 )
 
-// A Use is what the kernel keeps in a cache for a zombie.
-type Use struct {
-	Cache  string `json:"cache"`            // one of the cache's names
-	What   string `json:"what"`             // in a few words
-	Struct string `json:"struct,omitempty"` // its C type; "" if it is no struct
-	Size   uint64 `json:"size,omitempty"`   // sizeof that, in bytes; 0 if unknown
-}
-
 // known says what the kernel keeps in its caches that bears on zombies, by
 // every name that a cache had from Linux 5.10 on (kernel/fork.c, kernel/pid.c,
 // kernel/pid_namespace.c, kernel/cred.c, fs/file_table.c, fs/dcache.c,

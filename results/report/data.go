@@ -24,8 +24,8 @@ func (o object) and(more object) object {
 	return o
 }
 
-// each makes an array, never null.
-func each[T any](items []T, of func(T) object) []object {
+// array makes an array, never null.
+func array[T any](items []T, of func(T) object) []object {
 	all := make([]object, 0, len(items))
 	for _, item := range items {
 		all = append(all, of(item))
@@ -33,36 +33,36 @@ func each[T any](items []T, of func(T) object) []object {
 	return all
 }
 
-// data makes the data of a report when it is marshalled: it is large, and only
+// reportData makes the data of a report when it is marshalled: it is large, and only
 // JSON wants it. Values of trials stand as they stand in the file, cells and
 // estimates say their unit.
-type data struct{ *Report }
+type reportData struct{ *Report }
 
-func (d data) MarshalJSON() ([]byte, error) {
+func (d reportData) MarshalJSON() ([]byte, error) {
 	rows := []object{}
 	for _, t := range d.Tables {
-		rows = append(rows, each(t.Rows, t.data)...)
+		rows = append(rows, array(t.Rows, t.data)...)
 	}
 	return json.Marshal(object{
 		"per_zombies": d.Query.per(), "confidence": stats.Confidence,
-		"summaries": each(d.Summaries, Summary.data), "trials": each(d.records, trialData),
-		"table": rows, "comparisons": each(d.Comparisons, Comparison.data),
+		"summaries": array(d.Summaries, Summary.data), "trials": array(d.records, trialData),
+		"table": rows, "comparisons": array(d.Comparisons, Comparison.data),
 	})
 }
 
 func (s Summary) data() object {
 	return object{
-		"config": params(s.Labels), "sentence": s.Sentence(), "facts": s.Facts(), "trials": s.Trials, "controls": s.Controls,
-		"estimates": each(s.Instruments, func(i stats.Instrument) object {
+		"config": paramData(s.Labels), "sentence": s.Sentence(), "facts": s.Facts(), "trials": s.Trials, "controls": s.Controls,
+		"estimates": array(s.Instruments, func(i stats.Instrument) object {
 			base, _, _ := results.PerZombies(i.Unit)
 			return estimateData(i.Estimate).and(object{"unit": i.Unit, "per_zombie_unit": base + "/zombie"})
 		}),
-	}.and(object{"slab_unit": s.SlabUnit, "broken": counts(s.Broken), "warnings": counts(s.Warnings), "ends": endsData(s.Ends)})
+	}.and(object{"slab_unit": s.SlabUnit, "broken": reasonCounts(s.Broken), "warnings": reasonCounts(s.Warnings), "ends": endsData(s.Ends)})
 }
 
 func estimateData(e stats.Estimate) object {
 	o := object{"per_zombie": finite(e.PerZombie), "lo": finite(e.Lo), "hi": finite(e.Hi), "method": "slope", "intercept": finite(e.Intercept),
-		"counts": e.Counts, "trials": e.Trials, "noise_floor": floor(e.Floor), "controls": e.Controls, "below_noise": !e.AboveNoise()}
+		"counts": e.Counts, "trials": e.Trials, "noise_floor": knownFloor(e.Floor), "controls": e.Controls, "below_noise": !e.AboveNoise()}
 	if e.OneCount {
 		o["method"], o["intercept"] = "median of one count", nil
 	}
@@ -76,17 +76,17 @@ func (t BenchTable) data(r BenchRow) object {
 			cells = append(cells, cellData(u.Name, c))
 		}
 	}
-	return object{"bench": t.Bench, "config": params(r.Config), "trials": r.Trials, "broken": r.Broken, "warnings": r.Warned, "cells": cells}.
+	return object{"bench": t.Bench, "config": paramData(r.Config), "trials": r.Trials, "broken": r.Broken, "warnings": r.Warned, "cells": cells}.
 		and(object{"about": r.About, "control": r.Control})
 }
 
 func cellData(unit string, c stats.Cell) object {
 	return object{"unit": unit, "statistic": c.Method, "value": finite(c.Center), "lo": finite(c.Lo), "hi": finite(c.Hi),
-		"confidence": c.Confidence, "n": c.N, "noise_floor": floor(c.Floor), "below_noise": c.BelowNoise}.and(object{"warnings": texts(c.Warnings)})
+		"confidence": c.Confidence, "n": c.N, "noise_floor": knownFloor(c.Floor), "below_noise": c.BelowNoise}.and(object{"warnings": texts(c.Warnings)})
 }
 
 func (c Comparison) data() object {
-	rows := each(c.Rows, func(row ComparedRow) object {
+	rows := array(c.Rows, func(row ComparedRow) object {
 		key := make(map[string]string)
 		for i, k := range c.Keys {
 			key[k] = row.Key[i]
@@ -100,7 +100,7 @@ func (c Comparison) data() object {
 		return object{"key": key, "cells": cells}
 	})
 	return object{"unit": c.Unit, "columns": c.Cols, "rows": rows}.
-		and(object{"of": params(c.Of), "columns_differ_in": c.Differs, "warnings": c.Warnings})
+		and(object{"of": paramData(c.Of), "columns_differ_in": c.Differs, "warnings": c.Warnings})
 }
 
 func (c Comparison) changeData(ch *Change) object {
@@ -116,9 +116,9 @@ func trialData(r results.Record) object {
 	for _, v := range r.Values {
 		values[v.Unit] = v.Value
 	}
-	return object{"file": r.File, "line": r.Line, "name": r.Name(), "bench": r.Bench, "config": params(r.Config), "params": params(r.Params), "n": r.N, "values": values}.
+	return object{"file": r.File, "line": r.Line, "name": r.Name(), "bench": r.Bench, "config": paramData(r.Config), "params": paramData(r.Params), "n": r.N, "values": values}.
 		and(object{"control": r.Control, "broken": r.Broken, "warnings": r.Warnings, "ends": endsData(r.Ends),
-			"readings": each(r.Readings, readingData), "call_sites": each(r.Sites, siteData), "watchers": each(r.Watchers, watcherData)})
+			"readings": array(r.Readings, readingData), "call_sites": array(r.Sites, siteData), "watchers": array(r.Watchers, watcherData)})
 }
 
 func readingData(r results.Reading) object {
@@ -149,7 +149,7 @@ func endsData(e results.Ends) object {
 	return object{"signals": e.Signals, "exited": e.Exited, "killed": e.Killed, "dumped": e.Dumped}
 }
 
-func params(list []results.Param) map[string]string {
+func paramData(list []results.Param) map[string]string {
 	m := make(map[string]string, len(list))
 	for _, p := range list {
 		m[p.Key] = p.Value
@@ -157,7 +157,7 @@ func params(list []results.Param) map[string]string {
 	return m
 }
 
-func counts(reasons []stats.Reason) map[string]int {
+func reasonCounts(reasons []stats.Reason) map[string]int {
 	m := make(map[string]int)
 	for _, r := range reasons {
 		m[r.Text] = r.Count
@@ -165,7 +165,7 @@ func counts(reasons []stats.Reason) map[string]int {
 	return m
 }
 
-func floor(v float64) *float64 {
+func knownFloor(v float64) *float64 {
 	if v < 0 {
 		return nil
 	}
@@ -174,10 +174,10 @@ func floor(v float64) *float64 {
 
 // ledgerData is the data of ledgers.
 func ledgerData(all []*ledger.Ledger) object {
-	return object{"ledgers": each(all, func(l *ledger.Ledger) object {
-		return object{"config": params(l.Labels), "counts": l.Counts, "trials": l.Trials, "controls": l.Controls, "unlisted_caches": l.Unlisted,
-			"caches": each(l.Caches, cacheData), "steps": each(l.Steps, stepData), "adds_up": len(l.Unexplained()) == 0}.
-			and(object{"broken": l.Broken, "warnings": l.Warnings, "followed_zombies": l.Followed, "call_sites": each(l.Sites, siteData)})
+	return object{"ledgers": array(all, func(l *ledger.Ledger) object {
+		return object{"config": paramData(l.Labels), "counts": l.Counts, "trials": l.Trials, "controls": l.Controls, "unlisted_caches": l.Unlisted,
+			"caches": array(l.Caches, cacheData), "steps": array(l.Steps, stepData), "adds_up": len(l.Unexplained()) == 0}.
+			and(object{"broken": l.Broken, "warnings": l.Warnings, "followed_zombies": l.Followed, "call_sites": array(l.Sites, siteData)})
 	})}
 }
 

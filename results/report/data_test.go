@@ -63,8 +63,8 @@ func TestJSONKeepsEverything(t *testing.T) {
 			for _, v := range rec.Values {
 				values[v.Unit] = v.Value
 			}
-			want := parsedTrial{File: "file0", Line: rec.Line, Name: rec.Name(), Bench: rec.Bench, Config: params(rec.Config), Control: rec.Control,
-				Params: params(rec.Params), N: rec.N, Values: values, Broken: rec.Broken, Warnings: rec.Warnings}
+			want := parsedTrial{File: "file0", Line: rec.Line, Name: rec.Name(), Bench: rec.Bench, Config: paramData(rec.Config), Control: rec.Control,
+				Params: paramData(rec.Params), N: rec.N, Values: values, Broken: rec.Broken, Warnings: rec.Warnings}
 			if e := rec.Ends; e.Known {
 				want.Ends = &struct{ Signals, Exited, Killed, Dumped uint64 }{e.Signals, e.Exited, e.Killed, e.Dumped}
 			}

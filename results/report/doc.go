@@ -10,44 +10,46 @@ import (
 // A Doc is the answer of a command: facts, tables and pictures, which every
 // format renders in its own way.
 type Doc struct {
-	Title    string   // of a page; text and Markdown, which are read beside others, leave it out
-	Facts    []string // sentences: the answer first, then what it rests on
-	Sections []Section
-	Notes    []string // what else a reader should know
+	// Title is a page's; text and Markdown, which are read beside others, leave it out.
+	Title    string    `json:"title,omitempty"`
+	Facts    []string  `json:"facts,omitempty"` // sentences: the answer first, then what it rests on
+	Sections []Section `json:"sections"`
+	Notes    []string  `json:"notes,omitempty"` // what else a reader should know
 	// Data is what JSON has instead of all that, where programs want more than
 	// tables say. Nil for the tables themselves.
-	Data any
+	Data any `json:"-"`
 }
 
 // A Section is a part of a Doc.
 type Section struct {
-	Heading string
-	Facts   []string // as in a Doc
-	Tables  []Table
-	Figures []figure.Figure // for formats that have pictures
-	Notes   []string        // below the tables: how to read them
+	Heading string          `json:"heading,omitempty"`
+	Facts   []string        `json:"facts,omitempty"` // as in a Doc
+	Tables  []Table         `json:"tables,omitempty"`
+	Figures []figure.Figure `json:"-"`               // for formats that have pictures
+	Notes   []string        `json:"notes,omitempty"` // below the tables: how to read them
 }
 
 // A Table is columns and rows, each with a cell for each column.
 type Table struct {
-	Name    string // "" if the section has no other
-	Columns []Column
-	Rows    [][]Cell
+	Name    string   `json:"name,omitempty"` // "" if the section has no other
+	Columns []Column `json:"columns"`
+	Rows    [][]Cell `json:"rows"`
 }
 
 // A Column is what its cells have in common.
 type Column struct {
-	Name string
-	Unit string // of the values; for programs, people read it in the cells
-	Left bool   // words begin on the left, numbers end on the right
+	Name string `json:"name"`
+	Unit string `json:"unit,omitempty"` // of the values; for programs, people read it in the cells
+	Left bool   `json:"-"`              // words begin on the left, numbers end on the right
 }
 
 // A Cell is text for people, and for programs a number with its interval, if it
 // is one.
 type Cell struct {
-	Text   string
-	Value  *float64
-	Lo, Hi *float64
+	Text  string   `json:"text"`
+	Value *float64 `json:"value,omitempty"`
+	Lo    *float64 `json:"lo,omitempty"`
+	Hi    *float64 `json:"hi,omitempty"`
 }
 
 // Words returns a cell of words.

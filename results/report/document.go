@@ -5,7 +5,7 @@ import "zombench/results/figure"
 // Doc makes the document: the answer, the comparison and the pictures, the
 // tables, and what the answer of each system rests on.
 func (r *Report) Doc() Doc {
-	d := Doc{Title: "What zombies cost", Data: data{r}}
+	d := Doc{Title: "What zombies cost", Data: reportData{r}}
 	var systems []Section
 	switch {
 	case len(r.Summaries) == 1:
@@ -24,11 +24,7 @@ func (r *Report) Doc() Doc {
 		}
 	}
 	for _, c := range r.Comparisons {
-		if r.Query.Medians {
-			d.Sections = append(d.Sections, c.medians())
-		} else {
-			d.Sections = append(d.Sections, c.section())
-		}
+		d.Sections = append(d.Sections, c.section(r.Query.Medians))
 	}
 	if !r.Query.compares() {
 		d.Sections = append(d.Sections, estimates(r.Query, r.Summaries)...)

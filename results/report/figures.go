@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
-	"strings"
 
 	"zombench/results"
 	"zombench/results/figure"
@@ -29,7 +28,7 @@ func (r *Report) figures() []figure.Figure {
 // series gives the points of each group, in the instrument that its sentence
 // speaks of; of a single group, what was charged as well.
 func (r *Report) series() (all []figure.Series) {
-	for i, s := range r.Summaries {
+	for _, s := range r.Summaries {
 		units := []string{cmp.Or(s.SlabUnit, results.UnitKmem)}
 		if len(r.Summaries) == 1 && s.SlabUnit != "" {
 			units = append(units, results.UnitKmem)
@@ -42,7 +41,7 @@ func (r *Report) series() (all []figure.Series) {
 			if !ok {
 				continue
 			}
-			one := figure.Series{Name: r.name(i), Fit: e}
+			one := figure.Series{Name: s.name(), Fit: e}
 			if len(r.Summaries) == 1 {
 				one.Name = instrumentName(unit)
 			} else if unit == results.UnitKmem {
@@ -65,36 +64,13 @@ func instrumentName(unit string) string {
 	return heading(unit)
 }
 
-// name names a group among the others, by what tells them apart. Debian's kernels
-// have the architecture in their names.
-func (r *Report) name(i int) string {
-	var labels [][]results.Param
-	for _, g := range r.groups {
-		labels = append(labels, g.Labels)
-	}
-	keys := stats.Distinguishing(labels)
-	if !slices.Contains(keys, "kernel") {
-		keys = append([]string{"kernel"}, keys...)
-	}
-	g := r.groups[i]
-	var parts []string
-	for _, key := range keys {
-		v := g.Label(key)
-		if v == "" || key == "goos" || key == "goarch" && strings.HasSuffix(g.Label("kernel"), "-"+v) {
-			continue
-		}
-		parts = append(parts, v)
-	}
-	return Printable(cmp.Or(strings.Join(parts, " "), "kernel not recorded"))
-}
-
 // bars gives what was charged for a zombie of each group, or the slab if that is
 // not known, and the caches that it lies in, if the files have readings of them.
 func (r *Report) bars() (all []figure.Bar) {
-	for i, s := range r.Summaries {
+	for _, s := range r.Summaries {
 		slab, charge := s.Slab(), s.Charge()
 		seen := func(e *stats.Estimate) bool { return e != nil && e.AboveNoise() && stats.Finite(e.PerZombie) }
-		b := figure.Bar{Name: r.name(i)}
+		b := figure.Bar{Name: s.name()}
 		switch {
 		case seen(charge):
 			b.Bytes = charge.PerZombie
@@ -106,7 +82,7 @@ func (r *Report) bars() (all []figure.Bar) {
 		default:
 			continue
 		}
-		if l, err := ledger.Of(s.Group, ledger.Sites(r.setups)); err == nil && !b.Slab {
+		if l, err := ledger.Of(s.Group, ledger.Followed(r.setups)); err == nil && !b.Slab {
 			for _, c := range l.Caches {
 				if c.Role == ledger.Retained {
 					b.Parts = append(b.Parts, figure.Part{Name: Printable(c.Name), Bytes: c.Bytes()})
@@ -120,17 +96,17 @@ func (r *Report) bars() (all []figure.Bar) {
 
 // times gives the creation times, a line for each group and parallelism.
 func (r *Report) times() (all []figure.Line) {
-	for i, g := range r.groups {
+	for _, s := range r.Summaries {
 		first := len(all)
-		for _, rows := range alike(g.Armies) {
+		for _, rows := range alike(s.Armies) {
 			trials := stats.Trials(rows...)
 			c, _ := stats.NewCell(results.UnitTime, trials, nil, r.units.GetAssumption("sec/zombie"))
 			if c.N == 0 {
 				continue
 			}
 			name := rows[0].First.Param("parallel") + " at a time"
-			if len(r.groups) > 1 {
-				name = r.name(i) + ", " + name
+			if len(r.Summaries) > 1 {
+				name = s.name() + ", " + name
 			}
 			at := slices.IndexFunc(all[first:], func(l figure.Line) bool { return l.Name == name })
 			if at < 0 {
@@ -163,10 +139,10 @@ func alike(armies []*stats.Setup) [][]*stats.Setup {
 	return all
 }
 
-// machinesDiffer reports whether times can be compared at all.
+// machinesDiffer reports whether times cannot be compared.
 func (r *Report) machinesDiffer() bool {
 	for _, key := range []string{"cpu", "vm"} {
-		if slices.ContainsFunc(r.groups, func(g *stats.Group) bool { return g.Label(key) != r.groups[0].Label(key) }) {
+		if slices.ContainsFunc(r.Summaries, func(s Summary) bool { return s.Label(key) != r.Summaries[0].Label(key) }) {
 			return true
 		}
 	}

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 
-	"zombench/results"
 	"zombench/results/stats"
 )
 
@@ -40,7 +38,7 @@ func headline(all []Summary) string {
 	if least.s.Per == 1 {
 		hold = "holds"
 	}
-	return fmt.Sprintf("%s %s from %s of %s (%s) to %s (%s).", plural(least.s.Per, "zombie"), hold,
+	return fmt.Sprintf("%s %s from %s of %s on %s to %s on %s.", plural(least.s.Per, "zombie"), hold,
 		least.s.bytes(*least.e), what, least.s.System(), most.s.bytes(*most.e), most.s.System())
 }
 
@@ -48,9 +46,7 @@ func headline(all []Summary) string {
 // each system.
 func estimates(q Query, all []Summary) []Section {
 	var units []string
-	var labels [][]results.Param
 	for _, s := range all {
-		labels = append(labels, s.Labels)
 		for _, i := range s.Instruments {
 			if q.wanted(i.Unit) && !slices.Contains(units, i.Unit) {
 				units = append(units, i.Unit)
@@ -60,33 +56,18 @@ func estimates(q Query, all []Summary) []Section {
 	if len(units) == 0 {
 		return nil
 	}
-	keys := stats.Distinguishing(labels)
-	var t Table
-	for _, key := range keys {
-		words := slices.ContainsFunc(all, func(s Summary) bool { return !isNumber(s.Label(key)) })
-		t.Columns = append(t.Columns, Column{Name: key, Left: words})
-	}
-	t.Columns = append(t.Columns, Column{Name: "n"})
-	for _, unit := range units {
-		t.Columns = append(t.Columns, Column{Name: heading(unit), Unit: "B/zombie"})
-	}
+	t := newTable(all[0].Keys, all, Summary.values)
+	t.add(Column{Name: "n"}, func(i int) Cell { return whole(uint64(all[i].Trials)) })
 	slopes, single := false, false
-	for _, s := range all {
-		var row []Cell
-		for _, key := range keys {
-			row = append(row, Words(s.Label(key)))
-		}
-		row = append(row, Number(float64(s.Trials), strconv.Itoa(s.Trials)))
-		for _, unit := range units {
-			e, ok := s.Estimate(unit)
+	for _, unit := range units {
+		t.add(Column{Name: heading(unit), Unit: "B/zombie"}, func(i int) Cell {
+			e, ok := all[i].Estimate(unit)
 			if !ok {
-				row = append(row, Words("-"))
-				continue
+				return Words("-")
 			}
 			slopes, single = slopes || !e.OneCount, single || e.OneCount
-			row = append(row, estimateCell(e))
-		}
-		t.Rows = append(t.Rows, row)
+			return estimateCell(e)
+		})
 	}
 	caption := "B a zombie and 95 % interval, of n trials: "
 	switch {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"zombench/results"
@@ -119,8 +118,6 @@ func cacheTable(l *ledger.Ledger) Table {
 	}
 	return t
 }
-
-func whole(n uint64) Cell { return Number(float64(n), strconv.FormatUint(n, 10)) }
 
 func perZombie(e stats.Estimate, format string) Cell {
 	return Interval(e.PerZombie, e.Lo, e.Hi, fmt.Sprintf(format, e.PerZombie))

@@ -105,7 +105,7 @@ func TestBarsByCache(t *testing.T) {
 		}
 	}
 	texts := drawSVG(t, report(t, set, Query{}), figure.NameBars)
-	for _, want := range []string{" task_struct", " sighand_cache", " kmalloc-cg-16", " in no cache", "task_struct"} {
+	for _, want := range []string{" task_struct", " sighand_cache", " kmalloc-cg-16", " in no cache"} {
 		if !contains(texts, want) {
 			t.Errorf("no %q among %q", want, texts)
 		}

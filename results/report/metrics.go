@@ -73,21 +73,19 @@ func (r *Report) metrics(measured time.Time) []gauge {
 			if !i.AboveNoise() || !r.Query.wanted(i.Unit) {
 				continue
 			}
-			base, _, _ := results.PerZombies(i.Unit)
-			instrument := results.Param{Key: "instrument", Value: strings.TrimSuffix(strings.TrimSuffix(base, "B"), "-")}
+			instrument := results.Param{Key: "instrument", Value: strings.TrimSuffix(strings.TrimSuffix(heading(i.Unit), "B"), "-")}
 			bytes.add(i.PerZombie, s.Labels, instrument)
 			lower.add(i.Lo, s.Labels, instrument)
 			upper.add(i.Hi, s.Labels, instrument)
 		}
-		for state, n := range []int{s.Trials - s.WarnedTrials, s.WarnedTrials, s.BrokenTrials} {
-			trials.add(float64(n), s.Labels, results.Param{Key: "state", Value: []string{"good", "warned", "broken"}[state]})
-		}
+		state := func(name string, n int) { trials.add(float64(n), s.Labels, results.Param{Key: "state", Value: name}) }
+		state("good", s.Trials-s.WarnedTrials)
+		state("warned", s.WarnedTrials)
+		state("broken", s.BrokenTrials)
 		if s.Ends.Known {
 			signals.add(float64(s.Ends.Signals), s.Labels)
 		}
-	}
-	for _, g := range r.groups {
-		for _, armies := range alike(g.Armies) {
+		for _, armies := range alike(s.Armies) {
 			c, _ := stats.NewCell(results.UnitTime, stats.Trials(armies...), nil, r.units.GetAssumption("sec/zombie"))
 			if c.N > 0 {
 				creation.add(c.Center, stats.Labels(armies[0]))

@@ -28,7 +28,6 @@ type Report struct {
 	Comparisons []Comparison
 
 	records []results.Record // that the query is about
-	groups  []*stats.Group   // as Summaries
 	setups  []*stats.Setup
 	units   benchfmt.UnitMetadataMap
 }
@@ -46,10 +45,10 @@ func New(set *results.Set, q Query) (*Report, error) {
 	if err := q.check(r.setups); err != nil {
 		return nil, err
 	}
-	r.groups = stats.Groups(r.setups)
-	r.Summaries = q.summaries(r.groups)
+	groups := stats.Groups(r.setups)
+	r.Summaries = q.summaries(groups)
 	groupOf := make(map[*stats.Setup]*stats.Group)
-	for _, g := range r.groups {
+	for _, g := range groups {
 		for _, s := range slices.Concat(g.Armies, g.Controls) {
 			groupOf[s] = g
 		}

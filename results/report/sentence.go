@@ -15,29 +15,19 @@ import (
 // one machine and kernel, raised in one way.
 type Summary struct {
 	stats.Summary
-	Per      int      // zombies that the answer speaks of
-	TellKeys []string // the keys, besides those of the system, that tell it from others of the same system
+	Per  int      // zombies that the answer speaks of
+	Keys []string // of the labels, what tells it from the other summaries
 }
 
-// systemKeys name the system that a sentence speaks of.
-var systemKeys = []string{"goos", "kernel", "goarch"}
-
 func (q Query) summaries(groups []*stats.Group) []Summary {
+	var labels [][]results.Param
+	for _, g := range groups {
+		labels = append(labels, g.Labels)
+	}
+	keys := stats.Distinguishing(labels)
 	var all []Summary
 	for _, s := range stats.Summarize(groups) {
-		one := Summary{Summary: s, Per: q.per()}
-		var same [][]results.Param
-		for _, g := range groups {
-			if systemOf(g.Labels) == systemOf(s.Labels) {
-				same = append(same, g.Labels)
-			}
-		}
-		for _, key := range stats.Distinguishing(same) {
-			if !slices.Contains(systemKeys, key) {
-				one.TellKeys = append(one.TellKeys, key)
-			}
-		}
-		all = append(all, one)
+		all = append(all, Summary{s, q.per(), keys})
 	}
 	return all
 }
@@ -57,15 +47,39 @@ func systemOf(labels []results.Param) string {
 
 // System is the system, and what else tells summaries apart.
 func (s Summary) System() string {
-	system := systemOf(s.Labels)
 	var more []string
-	for _, key := range s.TellKeys {
-		more = append(more, key+" "+cmp.Or(s.Label(key), "none"))
+	for _, key := range s.Keys {
+		if key != "goos" && key != "kernel" && key != "goarch" {
+			more = append(more, key+" "+cmp.Or(s.Label(key), "none"))
+		}
 	}
-	if len(more) > 0 {
-		system += " (" + strings.Join(more, ", ") + ")"
+	if len(more) == 0 {
+		return systemOf(s.Labels)
 	}
-	return system
+	return systemOf(s.Labels) + " (" + strings.Join(more, ", ") + ")"
+}
+
+// values are those of the keys.
+func (s Summary) values() (values []string) {
+	for _, key := range s.Keys {
+		values = append(values, s.Label(key))
+	}
+	return values
+}
+
+// name names the summary in figures. Debian's kernels have the architecture in
+// their names.
+func (s Summary) name() string {
+	var parts []string
+	for _, key := range s.Keys {
+		if v := s.Label(key); v != "" && key != "goos" && (key != "goarch" || !strings.HasSuffix(s.Label("kernel"), "-"+v)) {
+			parts = append(parts, v)
+		}
+	}
+	if !slices.Contains(s.Keys, "kernel") {
+		parts = append([]string{cmp.Or(s.Label("kernel"), "kernel not recorded")}, parts...)
+	}
+	return Printable(strings.Join(parts, " "))
 }
 
 // Sentence is the answer in one sentence. A difference that is not above the

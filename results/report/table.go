@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"golang.org/x/perf/benchfmt"
@@ -186,69 +185,42 @@ func (r BenchRow) about() string {
 // section is the table as people read it.
 func (t BenchTable) section() Section {
 	s := Section{Heading: t.Bench}
-	words := make([]bool, len(t.Labels)) // columns
-	sameAbout, flagged := true, false
-	for _, r := range t.Rows {
-		sameAbout = sameAbout && r.about() == t.Rows[0].about()
-		flagged = flagged || r.Broken+r.Warned > 0
-		for i, l := range t.labels(r) {
-			words[i] = words[i] || !isNumber(l.Value)
+	names := append(slices.Clone(t.Labels), "what")
+	if !slices.ContainsFunc(t.Rows, func(r BenchRow) bool { return r.about() != t.Rows[0].about() }) {
+		names = t.Labels
+		if about := t.Rows[0].about(); about != "" {
+			s.Facts = []string{about}
 		}
 	}
-	var table Table
-	for i, key := range t.Labels {
-		table.Columns = append(table.Columns, Column{Name: key, Left: words[i]})
-	}
-	if !sameAbout {
-		table.Columns = append(table.Columns, Column{Name: "what", Left: true})
-	} else if about := t.Rows[0].about(); about != "" {
-		s.Facts = append(s.Facts, about)
-	}
-	table.Columns = append(table.Columns, Column{Name: "n"})
-	quantities := make(map[string]stats.Quantity)
-	for _, u := range t.Units {
-		table.Columns = append(table.Columns, Column{Name: heading(u.Name), Unit: u.Name})
-		quantities[u.Name] = t.quantity(u.Name)
-	}
-	if flagged {
-		table.Columns = append(table.Columns, Column{Name: "flags", Left: true})
-	}
-	for _, r := range t.Rows {
-		var row []Cell
+	table := newTable(names, t.Rows, func(r BenchRow) (labels []string) {
 		for _, l := range t.labels(r) {
-			row = append(row, Words(l.Value))
+			labels = append(labels, l.Value)
 		}
-		if !sameAbout {
-			row = append(row, Words(r.about()))
-		}
-		row = append(row, Number(float64(r.Trials), strconv.Itoa(r.Trials)))
-		for _, u := range t.Units {
+		return append(labels, r.about())
+	})
+	table.add(Column{Name: "n"}, func(i int) Cell { return whole(uint64(t.Rows[i].Trials)) })
+	for _, u := range t.Units {
+		var cells []stats.Cell
+		for _, r := range t.Rows {
 			if c, ok := r.Cells[u.Name]; ok {
-				row = append(row, valueCell(c, quantities[u.Name]))
-			} else {
-				row = append(row, Words("-"))
+				cells = append(cells, c)
 			}
 		}
-		if flagged {
-			row = append(row, Words(flags(r.Broken, r.Warned)))
-		}
-		table.Rows = append(table.Rows, row)
+		q := quantity(u.Name, cells)
+		table.add(Column{Name: heading(u.Name), Unit: u.Name}, func(i int) Cell {
+			if c, ok := t.Rows[i].Cells[u.Name]; ok {
+				return valueCell(c, q)
+			}
+			return Words("-")
+		})
+	}
+	if slices.ContainsFunc(t.Rows, func(r BenchRow) bool { return r.Broken+r.Warned > 0 }) {
+		table.add(Column{Name: "flags", Left: true}, func(i int) Cell { return Words(flags(t.Rows[i].Broken, t.Rows[i].Warned)) })
 	}
 	s.Tables = []Table{table}
 	s.Notes = append([]string{t.caption()}, t.meanings()...)
 	s.Notes = append(s.Notes, t.Warnings...)
 	return s
-}
-
-// quantity suits all cells of a unit.
-func (t BenchTable) quantity(unit string) stats.Quantity {
-	var centers []float64
-	for _, r := range t.Rows {
-		if c, ok := r.Cells[unit]; ok && !c.BelowNoise {
-			centers = append(centers, c.Center)
-		}
-	}
-	return stats.NewQuantity(unit, centers...)
 }
 
 // caption says over how many zombies the columns are, and what all rows share.

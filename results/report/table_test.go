@@ -88,7 +88,7 @@ func TestOtherBenchmarks(t *testing.T) {
 	for format, want := range map[Format]string{
 		Markdown: "**Reap**\n\n| ",
 		HTML:     "<h2>Reap</h2>",
-		CSV:      "\nwait,the parent waits for each child,2,500,500,500,-4096,6e-06,0.05,,1 broken\n",
+		CSV:      "\nReap,wait,the parent waits for each child,2,500,500,500,-4096,6e-06,0.05,,1 broken\n",
 		JSON:     `"about": "the parent waits for each child"`,
 		LaTeX:    `\subsection*{Reap}`,
 	} {

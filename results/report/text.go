@@ -11,10 +11,10 @@ import (
 
 // A layout is how people read a document: on a terminal, or as GitHub's Markdown.
 type layout struct {
-	escape              func(string) string
-	heading, fact, item string // formats of a heading, of the first fact, and of the others
-	gap                 string // behind what Markdown would take for the beginning of a table
-	table               func() tablewriter.Option
+	escape            func(string) string
+	title, fact, item string // formats of a heading, of the first fact, and of the others
+	gap               string // behind what Markdown would take for the beginning of a table
+	table             func() tablewriter.Option
 }
 
 var terminal = layout{Printable, "%s\n", "%s\n", "  %s\n", "", func() tablewriter.Option {
@@ -38,7 +38,7 @@ func (l layout) write(b *strings.Builder, d Doc) error {
 	for _, s := range d.Sections {
 		if s.Heading != "" && (len(s.Facts)+len(s.Tables)+len(s.Notes) > 0) {
 			p.begin()
-			fmt.Fprintf(b, l.heading, l.escape(s.Heading))
+			fmt.Fprintf(b, l.title, l.escape(s.Heading))
 			b.WriteString(l.gap)
 			p.joined = true
 		}
@@ -46,7 +46,7 @@ func (l layout) write(b *strings.Builder, d Doc) error {
 		for _, t := range s.Tables {
 			p.begin()
 			if t.Name != "" {
-				fmt.Fprintf(b, l.heading, l.escape(t.Name))
+				fmt.Fprintf(b, l.title, l.escape(t.Name))
 				b.WriteString(l.gap)
 			}
 			if err := l.writeTable(b, t); err != nil {

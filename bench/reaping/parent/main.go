@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zombench/bench/daemon"
 	"zombench/bench/reexec"
 )
 
@@ -106,8 +107,8 @@ func newParent(args []string) (*parent, error) {
 		unix.CloseOnExec(fd)
 	}
 	if reaper {
-		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-			return nil, fmt.Errorf("becoming a subreaper: %w", err)
+		if err := daemon.BecomeSubreaper(); err != nil {
+			return nil, err
 		}
 	}
 	if uid >= 0 {

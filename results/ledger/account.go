@@ -1,0 +1,145 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+
+	"zombench/results"
+	"zombench/results/stats"
+)
+
+// A Role says why a cache grew.
+type Role string
+
+const (
+	// Retained objects belong to the zombies: at least half of one for each.
+	Retained Role = "retained"
+	// Vectors are memcg's: for each slab of accounted objects an array with a
+	// pointer to the obj_cgroup of each of them (mm/slub.c, alloc_slab_obj_exts;
+	// Linux 5.9).
+	Vectors Role = "vectors"
+	// Other is what grew by less than half an object for each zombie.
+	Other Role = "other"
+)
+
+// A Cache is one slab cache that grew with the armies.
+type Cache struct {
+	results.Cache
+	Role        Role
+	Use         []Use          // what it is known to hold for a zombie; empty if nothing is known
+	Objects     stats.Estimate // objects
+	Pages       stats.Estimate // bytes of slabs
+	Order       int            // a slab is 2^Order pages
+	Unaccounted bool           // known not to be charged to the cgroup
+}
+
+// Bytes returns what the objects of one zombie take, padded.
+func (c Cache) Bytes() float64 { return c.Objects.PerZombie * float64(c.Size) }
+
+// packed returns what they take when slabs are full: the slab's rest is lost.
+func (c Cache) packed() float64 {
+	return c.Objects.PerZombie / float64(c.PerSlab) * float64(c.SlabBytes)
+}
+
+// A Use is what the kernel keeps in a cache for a zombie.
+type Use struct {
+	Cache  string `json:"cache"`            // one of the cache's names
+	What   string `json:"what"`             // in a few words
+	Struct string `json:"struct,omitempty"` // its C type; "" if it is no struct
+	Size   uint64 `json:"size,omitempty"`   // sizeof that, in bytes; 0 if unknown
+}
+
+// A Flag is what is said against one trial.
+type Flag struct {
+	Trial  string `json:"trial"` // count=500, or control
+	Reason string `json:"reason"`
+}
+
+func newFlag(r *results.Record, reason string) Flag {
+	if r.Control {
+		return Flag{"control", reason}
+	}
+	return Flag{fmt.Sprintf("count=%d", r.N), reason}
+}
+
+// A Ledger is the account of the zombies of one system that were raised in one
+// way.
+type Ledger struct {
+	Labels   []results.Param // of the system, and of the way of raising
+	Counts   []int           // sizes of the armies, ascending
+	Trials   int             // that count
+	Controls int             // that count
+	Broken   []Flag          // trials that do not count
+	Warnings []Flag          // of trials that count
+	Caches   []Cache         // most bytes first
+	Unlisted int             // caches that moved by no more than noise
+	Stack    *Stack          // kernel stack that a zombie keeps; nil if it keeps none
+	Steps    []Step
+	Sites    []results.CallSite // who allocated what, most bytes first; empty if nobody was followed
+	Followed int                // zombies whose allocations the sites are of
+
+	trials, controls []*results.Record
+	page, pointer    uint64           // bytes
+	inTask           results.Tristate // whether thread_info is in the task
+}
+
+// Spawn is the way in which the zombies were raised.
+func (l *Ledger) Spawn() string { return results.Lookup(l.Labels, "spawn") }
+
+// Retained returns the names of the caches that hold objects of the zombies.
+func (l *Ledger) Retained() []string {
+	var names []string
+	for _, c := range l.Caches {
+		if c.Role == Retained {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// slope estimates what a zombie adds to the change that a trial shows.
+func (l *Ledger) slope(change func(*results.Record) float64) stats.Estimate {
+	var counts, added, moved []float64
+	for _, r := range l.trials {
+		counts, added = append(counts, float64(r.N)), append(added, change(r))
+	}
+	for _, r := range l.controls {
+		moved = append(moved, change(r))
+	}
+	// It fails on numbers that are none, and differences of counters are some.
+	e, _ := stats.NewEstimate(counts, added, moved)
+	return e
+}
+
+// counter estimates what a zombie adds to a counter, times sign; nil if a trial
+// lacks it.
+func (l *Ledger) counter(name string, sign float64) *stats.Estimate {
+	missing := false
+	e := l.slope(func(r *results.Record) float64 {
+		before, _ := r.Reading("before")
+		after, _ := r.Reading("after")
+		was, ok1 := before.Counter(name)
+		is, ok2 := after.Counter(name)
+		missing = missing || !ok1 || !ok2
+		return sign * difference(was, is)
+	})
+	if missing {
+		return nil
+	}
+	return &e
+}
+
+// difference of two readings of a counter, which may go down.
+func difference(before, after uint64) float64 { return float64(int64(after - before)) }
+
+// grown returns by how many objects and slabs a cache grew in a trial. One that
+// is absent has not moved.
+func grown(r *results.Record, name string) (objects, slabs float64) {
+	before, _ := r.Reading("before")
+	after, _ := r.Reading("after")
+	was, _ := before.Cache(name)
+	is, _ := after.Cache(name)
+	return difference(was.Objects, is.Objects), difference(was.Slabs, is.Slabs)
+}
+
+func rank(r Role) int { return slices.Index([]Role{Retained, Vectors, Other}, r) }
