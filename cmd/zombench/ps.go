@@ -13,9 +13,9 @@ import (
 	"zombench/measure"
 	"zombench/measure/procs"
 	"zombench/measure/taskscan"
+	"zombench/measure/watch"
+	"zombench/measure/watch/exporter"
 	"zombench/results/report"
-	"zombench/watch"
-	"zombench/watch/exporter"
 )
 
 // psOptions are the flags of zombench ps.

@@ -17,9 +17,9 @@ import (
 
 	"zombench/measure"
 	"zombench/measure/lifecycle"
-	"zombench/watch"
-	"zombench/watch/deploy"
-	"zombench/watch/exporter"
+	"zombench/measure/watch"
+	"zombench/measure/watch/deploy"
+	"zombench/measure/watch/exporter"
 )
 
 // watchOptions are the flags of zombench watch.

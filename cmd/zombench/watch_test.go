@@ -13,8 +13,8 @@ import (
 
 	"zombench/measure/measuretest"
 	"zombench/measure/procs"
-	"zombench/watch"
-	"zombench/watch/deploy"
+	"zombench/measure/watch"
+	"zombench/measure/watch/deploy"
 )
 
 // The check says in one line what is wrong, and ends as Nagios expects.

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"zombench/measure/watch"
 	"zombench/results/report"
-	"zombench/watch"
 )
 
 // watchSummary says in a sentence how it stands.

@@ -16,7 +16,7 @@ import (
 
 	"zombench/measure/lifecycle"
 	"zombench/measure/procs"
-	"zombench/watch"
+	"zombench/measure/watch"
 )
 
 // An Exporter is a prometheus.Collector of the latest report.
