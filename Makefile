@@ -20,9 +20,9 @@ build: ## build zombied and zombench into bin/
 test: ## run the tests; as root they raise real armies
 	env --default-signal $(GO) test -race $(TESTFLAGS) ./...
 
-bench: build ## measure this kernel (2 minutes) into results/local/
+bench: build ## measure this kernel in 2 minutes into results/local/
 	@mkdir -p $(dir $(OUT))
-	bin/zombench run $(BENCHFLAGS) -o $(OUT)
+	bin/zombench run --budget 2m $(BENCHFLAGS) -o $(OUT)
 
 bench-quick: build ## the same in some seconds: small armies, few samples
 	@mkdir -p results/local

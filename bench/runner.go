@@ -15,10 +15,11 @@ import (
 // A Runner runs experiments: one lifecycle, one schedule, one file.
 type Runner struct {
 	Experiments []Experiment
-	Match       string // as of go test -bench, over the names of all; "" matches all
-	Samples     int    // trials of each setup; 0: as each experiment has it
-	Seed        uint64 // of the order of the trials
-	RaiseLimits bool   // raise kernel.pid_max and kernel.threads-max as far as the armies need
+	Match       string        // as of go test -bench, over the names of all; "" matches all
+	Samples     int           // trials of each setup; 0: as each experiment has it
+	Seed        uint64        // of the order of the trials
+	Budget      time.Duration // how long the run may take; 0: as long as the plan takes
+	RaiseLimits bool          // raise kernel.pid_max and kernel.threads-max as far as the armies need
 	Options     Options
 
 	Version  string          // of this program, for the head of the file
@@ -70,6 +71,7 @@ func (r *Runner) Validate() (err error) {
 // Run opens a lab and runs the trials. Each is recorded as soon as it ended.
 // When ctx ends, the trial at work is given up and what was recorded stays.
 func (r *Runner) Run(ctx context.Context) (tally Tally, err error) {
+	start := time.Now()
 	if err := r.Validate(); err != nil {
 		return tally, err
 	}
@@ -99,6 +101,14 @@ func (r *Runner) Run(ctx context.Context) (tally Tally, err error) {
 	}
 	for _, m := range lab.Instruments.Missing() {
 		r.Notice(m.String())
+	}
+	if r.Budget > 0 {
+		var fitted string
+		if setups, fitted, err = r.fit(ctx, lab, setups, start); err != nil {
+			return tally, err
+		}
+		r.Notice(fitted)
+		notices = append(notices, fitted)
 	}
 	trials := schedule(setups, r.Seed)
 	tally.Planned = len(trials)

@@ -25,14 +25,14 @@ func (p Process) Zombie() bool { return p.State == 'Z' && p.Threads <= 1 }
 // looks like a zombie and is none.
 func (p Process) LeaderEnded() bool { return p.State == 'Z' && !p.Zombie() }
 
-// clockTick is USER_HZ, in which /proc gives times: 100 on all architectures
+// ClockTick is USER_HZ, in which /proc gives times: 100 on all architectures
 // that Go has.
-const clockTick = time.Second / 100
+const ClockTick = time.Second / 100
 
 // Started returns how long after boot the process started.
 func (p Process) Started() time.Duration {
-	const most = uint64(1<<63-1) / uint64(clockTick)
-	return time.Duration(min(p.StartTicks, most)) * clockTick
+	const most = uint64(1<<63-1) / uint64(ClockTick)
+	return time.Duration(min(p.StartTicks, most)) * ClockTick
 }
 
 // Process reads one process; pid 0 is the reading process. An error that is

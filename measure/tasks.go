@@ -80,3 +80,13 @@ func numbers(dir string) ([]int, error) {
 	}
 	return found, nil
 }
+
+// WaitChannel returns the function of the kernel in which a thread sleeps; "" if
+// it does not, or if that is kept secret (/proc/PID/task/TID/wchan).
+func (fs FS) WaitChannel(pid, tid int) (string, error) {
+	data, err := readFile(filepath.Join(fs.PIDDir(pid), "task", strconv.Itoa(tid), "wchan"))
+	if err != nil || string(data) == "0" {
+		return "", err
+	}
+	return string(data), nil
+}

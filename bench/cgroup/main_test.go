@@ -127,9 +127,11 @@ func tenant() error {
 	return json.NewEncoder(os.Stdout).Encode(s)
 }
 
-// realPlace finds the place of this test process, or skips the test.
+// realPlace finds the place of this test process, or skips the test. No run of
+// another test may clear up there meanwhile.
 func realPlace(t *testing.T) *Place {
 	t.Helper()
+	machine.Shared(t)
 	p, err := Find(measure.Host())
 	if errors.Is(err, measure.ErrNotPermitted) || errors.Is(err, measure.ErrNotSupported) {
 		t.Skip("needs cgroups: ", err)
@@ -171,6 +173,7 @@ type actor struct {
 // play starts a part by the given function and waits for what it tells.
 func play(t *testing.T, start func(*exec.Cmd) error, part string, change ...func(*exec.Cmd)) *actor {
 	t.Helper()
+	machine.Shared(t)
 	a := &actor{Cmd: reexec.Command(part)}
 	a.Stderr = os.Stderr
 	for _, c := range change {

@@ -2,6 +2,7 @@ package dress
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"math"
 	"os"
@@ -17,6 +18,16 @@ import (
 )
 
 func TestMain(m *testing.M) { labtest.Main(m) }
+
+// all asks for the tests of every dress: minutes, on a quiet machine.
+var all = flag.Bool("dresses", false, "test every dress, which takes minutes on a quiet machine")
+
+func needsAll(t *testing.T) {
+	t.Helper()
+	if !*all {
+		t.Skip("takes minutes on a quiet machine: go test ./bench/dress -dresses")
+	}
+}
 
 // some is how many zombies a test raises.
 const some = 40
@@ -166,6 +177,7 @@ const pages = 4 * 4096.0 / some
 
 // Every dress for real holds something.
 func TestDresses(t *testing.T) {
+	needsAll(t)
 	held, _ := split()
 	run(t, some, held, func(outfit string, r results.Trial) error {
 		objects, _ := r.Value("extra-" + unitObjects)
@@ -187,6 +199,7 @@ func TestDresses(t *testing.T) {
 // caches: there the middle of some trials counts, beside what a naked army after a
 // naked one shows.
 func TestControls(t *testing.T) {
+	needsAll(t)
 	_, off := split()
 	const rounds = 4
 	objects := make(map[string][]float64)
@@ -204,10 +217,10 @@ func TestControls(t *testing.T) {
 	for _, v := range objects[naked] {
 		noise = max(noise, math.Abs(v))
 	}
-	for outfit, all := range objects {
-		slices.Sort(all)
-		if middle := all[len(all)/2]; math.Abs(middle) > 2*noise {
-			t.Errorf("%s: %+.0f B of objects a zombie (%.0f); naked ones differ by %.0f", outfit, middle, all, noise)
+	for outfit, seen := range objects {
+		slices.Sort(seen)
+		if middle := seen[len(seen)/2]; math.Abs(middle) > 2*noise {
+			t.Errorf("%s: %+.0f B of objects a zombie (%.0f); naked ones differ by %.0f", outfit, middle, seen, noise)
 		}
 	}
 }
@@ -215,6 +228,7 @@ func TestControls(t *testing.T) {
 // One zombie of a user without privileges holds more than a thousand naked ones
 // would in a common opinion.
 func TestFattest(t *testing.T) {
+	needsAll(t)
 	for _, r := range labtest.Trials(t, Experiment(), "^"+Fattest+"$") {
 		t.Log(r.Name(), r.Values, r.Notes, r.Warnings)
 		if r.Broken != "" {

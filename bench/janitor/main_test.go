@@ -118,9 +118,11 @@ type run struct {
 	end        func() // ends its stdin and waits for it
 }
 
-// launch starts a run in a cgroup of its own, where it finds nobody else's.
+// launch starts a run in a cgroup of its own, where it finds nobody else's and
+// nobody else clears up.
 func launch(t *testing.T, manner string, grace time.Duration) *run {
 	t.Helper()
+	machine.Shared(t)
 	place, err := cgroup.Find(measure.Host())
 	if errors.Is(err, measure.ErrNotPermitted) || errors.Is(err, measure.ErrNotSupported) {
 		t.Skip("needs cgroups: ", err)

@@ -102,7 +102,7 @@ Exit status: 0 done, 1 failed, 2 wrong command line, 130 interrupted.`,
 	}
 	add(groupMeasure, newRun(all), newList(all), newKernels())
 	add(groupRead, newReport(), newCheck(), newExplain(all))
-	add(groupHost, newLimits(), newPs(), newDoctor())
+	add(groupHost, newLimits(), newPs(), newWatch(), newDoctor())
 	root.AddCommand(newMan())
 	return root
 }

@@ -11,12 +11,13 @@ import (
 	"zombench/bench/labtest"
 	"zombench/measure"
 	"zombench/measure/measuretest"
+	"zombench/measure/procs"
 )
 
 func askPs(t *testing.T, kernel measure.FS, format string) (stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	if err := ps(&out, &errs, kernel, "", format); err != nil {
+	if err := ps(&out, &errs, kernel, procs.ByProc(kernel), nil, psOptions{format: format, warn: -1, crit: -1}); err != nil {
 		t.Fatal(err)
 	}
 	return out.String(), errs.String()
@@ -69,7 +70,8 @@ func TestPsHidden(t *testing.T) {
 
 func TestPsFormat(t *testing.T) {
 	var out bytes.Buffer
-	if err := ps(&out, &out, machine(t, nil, nil), "", "bmp"); err == nil || exitCode(&out, err) != usageStatus {
+	kernel := machine(t, nil, nil)
+	if err := ps(&out, &out, kernel, procs.ByProc(kernel), nil, psOptions{format: "bmp", warn: -1, crit: -1}); err == nil || exitCode(&out, err) != usageStatus {
 		t.Error(err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -29,12 +30,14 @@ type harnessFlags struct {
 	out     string
 	zombied string
 	lock    string
+	budget  time.Duration
 	raise   bool
 	quiet   bool
 }
 
 func (f *harnessFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.samples, "samples", 0, "trials of each benchmark; 6 or more for a 95 % interval (default: as zombench list says)")
+	flags.DurationVar(&f.budget, "budget", 0, "fit the plan into this `TIME`, such as 2m: fewer samples, but 6, then fewer sizes (default: run the plan as given)")
 	flags.StringVarP(&f.out, "output", "o", "", "write the results to this `file`")
 	flags.BoolVar(&f.raise, "raise-limits", false, "raise kernel.pid_max and kernel.threads-max as far as the armies need, and put them back")
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of the order of the trials (default random; it is recorded)")
@@ -48,6 +51,9 @@ func (f *harnessFlags) register(flags *pflag.FlagSet) {
 func (f *harnessFlags) check(cmd *cobra.Command) error {
 	if cmd.Flags().Changed("samples") && f.samples < 1 {
 		return usageErrorf("--samples: %d is too few; give 1 or more (6 or more for a 95 %% interval)", f.samples)
+	}
+	if f.budget < 0 || cmd.Flags().Changed("budget") && f.budget == 0 {
+		return usageErrorf("--budget: %v; want more than 0, such as 2m", f.budget)
 	}
 	if !cmd.Flags().Changed("seed") {
 		f.seed = rand.Uint64()
@@ -137,7 +143,7 @@ func choose(all []bench.Experiment, args []string, match string, daemon bool) ([
 // from what was written, to whichever of standard output and error is free.
 func (f *harnessFlags) run(ctx context.Context, stdout, stderr io.Writer, run []bench.Experiment, answer func(io.Writer, *results.Set) error) (err error) {
 	runner := &bench.Runner{
-		Experiments: run, Match: f.match, Samples: f.samples, Seed: f.seed, RaiseLimits: f.raise,
+		Experiments: run, Match: f.match, Samples: f.samples, Seed: f.seed, Budget: f.budget, RaiseLimits: f.raise,
 		Options: bench.Options{FS: measure.Host(), LockPath: f.lock},
 		Version: version(), Kernel: kernelFacts(measure.Host()),
 		Notice: func(s string) { fmt.Fprintf(stderr, "zombench: %s\n", s) },

@@ -73,6 +73,7 @@ type Query struct {
 	ChargePerZombie uint64 // of it, what is charged to its cgroup; 0 means all
 	Descriptors     uint64 // file descriptors to come, in the process itself
 	ExtraTasks      uint64 // threads to come besides
+	NoWalk          bool   // /proc is not walked: RLIMIT_NPROC is left out, and kernel.pid_max is as much in use as there are tasks, at least
 }
 
 // bytesEach returns how many bytes of a limit each process takes. A cgroup is

@@ -21,7 +21,7 @@ import (
 //
 // What is in use is only a moment's picture: others make processes too.
 //
-// It walks all of /proc, which costs the kernel a dentry and an inode for
+// Unless q says NoWalk, it walks all of /proc, which costs the kernel a dentry and an inode for
 // each task: never call it while something is being measured.
 func Read(fs measure.FS, q Query) ([]Limit, error) {
 	var limits []Limit
@@ -41,10 +41,12 @@ func Read(fs measure.FS, q Query) ([]Limit, error) {
 	add(err)
 	pidMax, err := fs.SysctlUint("kernel.pid_max")
 	add(err)
-	used, err := countTasks(fs, pidMax)
-	add(err)
-
-	add(nil, nproc(who, used))
+	var used tasks
+	if !q.NoWalk {
+		used, err = countTasks(fs, pidMax)
+		add(err)
+		add(nil, nproc(who, used))
+	}
 	threads, err := threadsMax(fs, load)
 	add(err, threads...)
 	if pidMax > 0 {

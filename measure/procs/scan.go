@@ -1,41 +1,86 @@
 // Package procs finds the processes that leave zombies behind, and who would
 // reap the zombies if their parent ended.
 //
-// In flows /proc, which is read once ([Scan]); out flow the parents with what
-// is known of each and a piece of advice. It signals nobody and keeps nothing.
-// It is not for use during a measurement: each process that is looked at costs
-// the kernel a dentry and an inode.
+// In flow the processes of a machine, from a task iterator of BPF ([ByIterator])
+// or from /proc ([ByProc]), and what /proc says of the few that leave zombies; out
+// flow the parents with what is known of each and a piece of advice. It signals
+// nobody and keeps nothing. By /proc it is not for use during a measurement: each
+// process that is looked at costs the kernel a dentry and an inode.
 package procs
 
 import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"syscall"
 	"time"
 
 	"zombench/measure"
+	"zombench/measure/taskscan"
 )
 
 // A Result is what a scan found.
 type Result struct {
-	Zombies     int      // of all parents
-	Parents     []Parent // the one with the most zombies first
-	LeaderEnded int      // processes that look like zombies, but only their main thread has ended
-	Hidden      bool     // /proc hides the processes of other users (hidepid)
+	Zombies int      // of all parents
+	Parents []Parent // the one with the most zombies first
+	Leaders []Leader // processes that look like zombies, but only their main thread has ended
+	Hidden  bool     // /proc hides the processes of other users (hidepid)
+}
+
+// A Task is what a scan sees of a process.
+type Task struct {
+	measure.Process
+	Dead    time.Duration // how long ago it ended; -1: unknown
+	Removed string        // names its cgroup, if that was removed and stays in memory
+}
+
+// A Source calls each for every process of the machine, in no particular order.
+type Source func(each func(Task)) error
+
+// ByProc is the Source that reads /proc.
+func ByProc(fs measure.FS) Source {
+	return func(each func(Task)) error {
+		all, err := fs.Processes()
+		for _, p := range all {
+			t := Task{Process: p, Dead: -1}
+			if p.Zombie() {
+				t.Removed = removedCgroup(fs, p.PID)
+			}
+			each(t)
+		}
+		return err
+	}
+}
+
+// ByIterator is the Source that leaves no trace, and knows when zombies died.
+func ByIterator(s *taskscan.Scanner) Source {
+	return func(each func(Task)) error {
+		return s.Scan(func(k *taskscan.Task) {
+			t := Task{Process: k.Process(), Dead: k.Dead}
+			if k.RemovedCgroup != 0 {
+				t.Removed = strconv.FormatUint(k.RemovedCgroup, 10)
+			}
+			each(t)
+		})
+	}
 }
 
 // A Parent is a process that leaves zombies: the whole thread group, whichever
 // of its threads has started them. What cannot be read is empty: it may have
 // ended meanwhile.
 type Parent struct {
-	PID     int                 `json:"pid"` // 0: outside of this pid namespace
+	PID     int                 `json:"pid"`  // 0: outside of this pid namespace
+	Name    string              `json:"name"` // of at most 15 bytes
 	Command string              `json:"command"`
 	Cgroup  string              `json:"cgroup"`
+	Place                       // what the cgroup's path says
 	State   string              `json:"state"` // as in proc_pid_stat(5)
 	Zombies int                 `json:"zombies"`
-	Oldest  int                 `json:"oldest_pid"`            // of its zombies, the one that was started first
-	Age     time.Duration       `json:"oldest_started_ns_ago"` // of that one
+	Oldest  int                 `json:"oldest_pid"`                    // of its zombies, the one that died first; if that is unknown, the one that was started first
+	Age     time.Duration       `json:"oldest_started_ns_ago"`         // of that one
+	Dead    *time.Duration      `json:"oldest_died_ns_ago,omitempty"`  // likewise; nil: unknown
+	Recent  *int                `json:"died_in_last_minute,omitempty"` // of its zombies; nil: unknown
 	SIGCHLD measure.Disposition `json:"sigchld,omitempty"`
 	Reaper  *Reaper             `json:"reaper,omitempty"` // nil: the parent is an init itself, or nothing is known
 	Advice  string              `json:"advice"`           // what would reap the zombies, a sentence
@@ -46,56 +91,83 @@ type Parent struct {
 	started uint64 // the oldest, in clock ticks after boot
 }
 
-// Scan reads every process once, and those that leave zombies again.
-func Scan(fs measure.FS) (*Result, error) {
+// Scan looks at every process once, and by /proc at those that leave zombies.
+func Scan(fs measure.FS, source Source) (*Result, error) {
 	uptime, err := fs.Uptime()
 	if err != nil {
 		return nil, err
 	}
-	all, err := fs.Processes()
+	parents := make(map[int]*Parent)
+	t := tree{fs: fs, parent: make(map[int]int), zombies: make(map[int]int)}
+	graves := make(map[string]bool)
+	var leaders []Leader
+	r := new(Result)
+	err = source(func(k Task) {
+		switch {
+		case k.Zombie():
+			r.Zombies++
+			p := parents[k.PPid]
+			if p == nil {
+				p = &Parent{PID: k.PPid}
+				parents[k.PPid] = p
+			}
+			p.add(k, uptime)
+			if k.Removed != "" && !graves[k.Removed] {
+				graves[k.Removed] = true
+				p.Removed++
+			}
+			return // it is nobody's parent any more
+		case k.LeaderEnded():
+			leaders = append(leaders, Leader{PID: k.PID, Threads: k.Threads - 1})
+		}
+		t.parent[k.PID] = k.PPid
+	})
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Hidden: true}
-	parents := make(map[int]*Parent)
-	graves := make(map[string]bool)
-	t := tree{fs: fs, parent: make(map[int]int, len(all)), zombies: make(map[int]int)}
-	for _, p := range all {
-		r.Hidden = r.Hidden && p.PID != 1
-		t.parent[p.PID] = p.PPid
-		switch {
-		case p.Zombie():
-			r.Zombies++
-			t.zombies[p.PPid]++
-			if parents[p.PPid] == nil {
-				parents[p.PPid] = &Parent{PID: p.PPid}
-			}
-			parents[p.PPid].add(p, uptime)
-			if path := removedCgroup(fs, p.PID); path != "" && !graves[path] {
-				graves[path] = true
-				parents[p.PPid].Removed++
-			}
-		case p.LeaderEnded():
-			r.LeaderEnded++
-		}
+	_, err = fs.Process(1)
+	r.Hidden = err != nil
+	for _, p := range parents {
+		t.zombies[p.PID] = p.Zombies
 	}
 	for _, p := range parents {
 		p.describe(&t)
 		r.Parents = append(r.Parents, *p)
 	}
+	for _, l := range leaders {
+		if l.describe(fs) {
+			r.Leaders = append(r.Leaders, l)
+		}
+	}
 	slices.SortFunc(r.Parents, func(a, b Parent) int {
 		return cmp.Or(cmp.Compare(b.Zombies, a.Zombies), cmp.Compare(a.PID, b.PID))
 	})
+	slices.SortFunc(r.Leaders, func(a, b Leader) int { return cmp.Compare(a.PID, b.PID) })
 	return r, nil
 }
 
 // add counts a zombie.
-func (p *Parent) add(z measure.Process, uptime time.Duration) {
-	if p.Zombies == 0 || z.StartTicks < p.started || z.StartTicks == p.started && z.PID < p.Oldest {
-		p.started, p.Oldest = z.StartTicks, z.PID
-		p.Age = max(0, uptime-z.Started())
+func (p *Parent) add(z Task, uptime time.Duration) {
+	if z.Dead >= 0 {
+		if p.Recent == nil {
+			p.Recent = new(int)
+		}
+		if z.Dead < time.Minute {
+			*p.Recent++
+		}
 	}
-	p.Zombies++
+	older := z.StartTicks < p.started || z.StartTicks == p.started && z.PID < p.Oldest
+	if p.Dead != nil && z.Dead >= 0 {
+		older = z.Dead > *p.Dead
+	}
+	if p.Zombies++; p.Zombies > 1 && !older {
+		return
+	}
+	p.started, p.Oldest = z.StartTicks, z.PID
+	p.Age = max(0, uptime-z.Started())
+	if z.Dead >= 0 {
+		p.Dead = &z.Dead
+	}
 }
 
 // describe finds out who a parent is.
@@ -111,11 +183,13 @@ func (p *Parent) describe(t *tree) {
 		p.Advice = "look again: it has ended, and another process has inherited its zombies"
 		return
 	}
+	p.Name = status.Name
 	p.Command, _ = t.fs.Command(p.PID)
 	if p.Command == "" {
 		p.Command = "[" + status.Name + "]"
 	}
 	p.Cgroup, _ = t.fs.CgroupPath(p.PID)
+	p.Place = PlaceOf(p.Cgroup)
 	p.State = string(status.State)
 	p.SIGCHLD = status.Disposition(syscall.SIGCHLD)
 	init := p.PID == 1 || status.Init()

@@ -16,9 +16,11 @@ func machine(tb testing.TB, tasks []measuretest.Task, change map[string]string) 
 	return measure.FS{Proc: measuretest.Proc, Sys: measuretest.Sys, Root: measuretest.Root}
 }
 
+func scanProc(fs measure.FS) (*Result, error) { return Scan(fs, ByProc(fs)) }
+
 func scan(t *testing.T, tasks []measuretest.Task, change map[string]string) *Result {
 	t.Helper()
-	r, err := Scan(machine(t, tasks, change))
+	r, err := scanProc(machine(t, tasks, change))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +29,7 @@ func scan(t *testing.T, tasks []measuretest.Task, change map[string]string) *Res
 
 func TestReapers(t *testing.T) {
 	r := scan(t, measuretest.Village(), nil)
-	if r.Zombies != 53 || len(r.Parents) != 9 || r.LeaderEnded != 1 || r.Hidden {
+	if r.Zombies != 53 || len(r.Parents) != 9 || len(r.Leaders) != 1 || r.Hidden {
 		t.Errorf("%+v", r)
 	}
 	want := map[int]string{ // reaper, kind, whether it reaps
@@ -144,7 +146,7 @@ func BenchmarkScan(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		r, err := Scan(fs)
+		r, err := scanProc(fs)
 		if err != nil || r.Zombies != n-parents || len(r.Parents) != parents {
 			b.Fatal(r, err)
 		}

@@ -1,0 +1,212 @@
+package lifecycle
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"testing"
+	"time"
+
+	"zombench/measure"
+	"zombench/measure/bpf"
+	"zombench/measure/zombietest"
+)
+
+func TestMain(m *testing.M) { zombietest.Main(m) }
+
+func start(t testing.TB, room Room) *Tracer {
+	t.Helper()
+	types, err := bpf.Load()
+	var level uint32
+	if err == nil {
+		level, err = types.NamespaceLevel()
+	}
+	var tracer *Tracer
+	if err == nil {
+		tracer, err = Start(types, level, room)
+	}
+	if errors.Is(err, measure.ErrNotSupported) || errors.Is(err, measure.ErrNotPermitted) && os.Geteuid() != 0 {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(tracer.Close)
+	return tracer
+}
+
+// until reads until what is read is as it should be: the kernel frees some
+// milliseconds after the reap.
+func until(t *testing.T, tracer *Tracer, ok func(*Reading) bool) *Reading {
+	t.Helper()
+	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		r, err := tracer.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok(r) || time.Since(start) > 5*time.Second {
+			return r
+		}
+	}
+}
+
+func of(r *Reading, pid int) Parent {
+	for _, p := range r.Parents {
+		if p.PID == pid {
+			return p
+		}
+	}
+	return Parent{}
+}
+
+// What a parent counts itself is what is read, exactly: births, deaths, and reaps.
+func TestExact(t *testing.T) {
+	tracer := start(t, DefaultRoom())
+	p := zombietest.Start(t, `
+		my ($born, $reaped) = (0, 0);
+		for (1 .. 3000) { my $pid = fork; defined $pid or next; $pid or POSIX::_exit(0); $born++; if ($_ % 3) { waitpid($pid, 0) == $pid and $reaped++ } }
+		print "$born $reaped\n"; <STDIN>; sleep 1 while 1; BEGIN { require POSIX }`)
+	var born, reaped uint64
+	fmt.Sscan(p.Line(t), &born, &reaped)
+	want := Counts{born, born, reaped}
+	r := until(t, tracer, func(r *Reading) bool { return of(r, p.PID).Counts == want })
+	got := of(r, p.PID)
+	if got.Counts != want || got.Latency.Count != reaped || got.Command != "perl" || got.Child != "perl" || got.Ended {
+		t.Errorf("%+v, want %+v", got.Counts, want)
+	}
+	if r.Lost != 0 || r.Untimed != 0 {
+		t.Errorf("%d events lost, %d deaths not timed", r.Lost, r.Untimed)
+	}
+	// When it ends, its zombies go with it, and its counts to those of its name.
+	var before Counts
+	for _, c := range r.Commands {
+		if c.Name == "perl" {
+			before = c.Counts
+		}
+	}
+	p.Stop()
+	want.Reaps = born
+	got2 := Counts{}
+	until(t, tracer, func(r *Reading) bool {
+		for _, c := range r.Commands {
+			if c.Name == "perl" {
+				got2 = c.Counts.Sub(before)
+			}
+		}
+		return of(r, p.PID).PID == 0 && got2.Births >= born
+	})
+	if got2 != want {
+		t.Errorf("after its end %+v, want %+v", got2, want)
+	}
+	until(t, tracer, func(r *Reading) bool { return r.Unattributed() == Counts{} })
+	if u := until(t, tracer, func(r *Reading) bool { return r.Unattributed() == Counts{} }).Unattributed(); u != (Counts{}) {
+		t.Errorf("%+v are nobody's", u)
+	}
+}
+
+// Who reaps late shows it, who reaps at once does not.
+func TestLatency(t *testing.T) {
+	tracer := start(t, DefaultRoom())
+	late := zombietest.Start(t, `my @t; for (1 .. 40) { my $pid = fork; $pid or exit; push @t, [Time::HiRes::time() + 0.5, $pid];
+		select undef, undef, undef, 0.02;
+		while (@t and $t[0][0] < Time::HiRes::time()) { waitpid((shift @t)->[1], 0) } }
+		for (@t) { select undef, undef, undef, $_->[0] - Time::HiRes::time() if $_->[0] > Time::HiRes::time(); waitpid $_->[1], 0 }
+		print "done\n"; sleep 1 while 1; BEGIN { require Time::HiRes }`)
+	well := zombietest.Start(t, `for (1 .. 40) { my $pid = fork; $pid or exit; waitpid $pid, 0 } print "done\n"; sleep 1 while 1`)
+	blocked := zombietest.Start(t, `for (1 .. 5) { my $pid = fork; $pid or (select(undef, undef, undef, 0.3), exit); waitpid $pid, 0 } print "done\n"; sleep 1 while 1`)
+	ignores := zombietest.Start(t, `$SIG{CHLD} = "IGNORE"; for (1 .. 40) { my $pid = fork; $pid or exit } sleep 1; print "done\n"; sleep 1 while 1`)
+	for _, tt := range []struct {
+		name     string
+		p        *zombietest.Parent
+		n        uint64
+		lo, hi   time.Duration // of the median
+		standing int64
+	}{
+		{"late", late, 40, 400 * time.Millisecond, 800 * time.Millisecond, 0},
+		{"well", well, 40, 0, 50 * time.Millisecond, 0},
+		{"sleeps in wait", blocked, 5, 0, 50 * time.Millisecond, 0},
+		{"ignores SIGCHLD", ignores, 40, 0, 50 * time.Millisecond, 0},
+	} {
+		tt.p.Line(t)
+		r := until(t, tracer, func(r *Reading) bool { return of(r, tt.p.PID).Reaps == tt.n })
+		got := of(r, tt.p.PID)
+		lo, hi := got.Latency.Quantile(0.5)
+		if got.Latency.Count != tt.n || lo < tt.lo || hi > tt.hi || got.Growth() != tt.standing {
+			t.Errorf("%s: %+v, median %v to %v of %d, longest %v", tt.name, got.Counts, lo, hi, got.Latency.Count, got.Latency.Longest)
+		}
+	}
+}
+
+// What there is no room for is in the sums of all, and is counted as such.
+func TestNoRoom(t *testing.T) {
+	tracer := start(t, Room{Parents: 1, Dead: 10})
+	before, err := tracer.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	armies := []*zombietest.Parent{zombietest.Army(t, 100), zombietest.Army(t, 100)}
+	r := until(t, tracer, func(r *Reading) bool { return r.All.Deaths >= before.All.Deaths+200 })
+	if r.All.Deaths < before.All.Deaths+200 || r.Untimed < 180 || len(r.Parents) > 1 || r.Other.Deaths < 100 {
+		t.Errorf("%+v, untimed %d, %d parents, other %+v", r.All, r.Untimed, len(r.Parents), r.Other)
+	}
+	for _, a := range armies {
+		a.Say(t, "reap")
+		a.Line(t)
+	}
+	r = until(t, tracer, func(r *Reading) bool { return r.All.Reaps >= before.All.Reaps+200 })
+	if r.All.Reaps < before.All.Reaps+200 {
+		t.Errorf("%+v", r.All)
+	}
+}
+
+// Threads are no processes, and their end is not one's death.
+func TestThreads(t *testing.T) {
+	tracer := start(t, DefaultRoom())
+	zombietest.EndedLeader(t) // has threads, and its main thread ends
+	time.Sleep(300 * time.Millisecond)
+	r, err := tracer.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := of(r, os.Getpid()); got.Births != 1 || got.Deaths != 0 {
+		t.Errorf("%+v", got.Counts)
+	}
+}
+
+func TestBuckets(t *testing.T) {
+	for i := range buckets - 1 {
+		lo, hi := Bucket(i)
+		if bucketOf(lo) != i || bucketOf(hi-1) != i || bucketOf(hi) != i+1 {
+			t.Fatalf("bucket %d is from %v to %v, which are in %d and %d", i, lo, hi, bucketOf(lo), bucketOf(hi))
+		}
+		if i >= perOctave && hi-lo > lo/perOctave+1 {
+			t.Errorf("bucket %d is wide: %v to %v", i, lo, hi)
+		}
+	}
+	if i := bucketOf(1 << 62); i != buckets-1 {
+		t.Error(i)
+	}
+}
+
+func TestQuantile(t *testing.T) {
+	var l Latency
+	if lo, hi := l.Quantile(0.5); lo != 0 || hi != 0 {
+		t.Error(lo, hi)
+	}
+	for _, i := range rand.Perm(1000) {
+		d := time.Duration(i+1) * time.Millisecond
+		l.Buckets[bucketOf(d)]++
+		l.Longest = max(l.Longest, d)
+		l.Count++
+	}
+	for _, q := range []float64{0.01, 0.5, 0.99, 1} {
+		lo, hi := l.Quantile(q)
+		if want := time.Duration(q * float64(time.Second)); lo > want || hi < want || hi > lo*9/8+time.Microsecond {
+			t.Errorf("quantile %v: %v to %v", q, lo, hi)
+		}
+	}
+	if d := l.Sub(l); d.Count != 0 || d.Buckets != [buckets]uint32{} {
+		t.Error(d)
+	}
+}

@@ -1,0 +1,362 @@
+package taskscan
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+	"runtime"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+
+	"zombench/measure"
+	"zombench/measure/bpf"
+)
+
+// A Task is a process: the main thread of a thread group.
+type Task struct {
+	PID     int           // in the pid namespace of the reader
+	PPid    int           // who has to wait for it; 0 if outside of that namespace
+	State   byte          // as in proc_pid_stat(5): 'R', 'S', 'D', 'Z' ...
+	Threads int           // that were not reaped, as num_threads
+	Live    int           // of them, those that have not ended
+	Start   time.Duration // after boot, with the time suspended
+	Dead    time.Duration // how long ago it ended, if it has, to about a tick of the scheduler; -1: unknown
+	comm    [16]byte
+
+	// RemovedCgroup is the number of its cgroup (the inode of its directory), if
+	// that was removed, which a zombie does not prevent: it stays in memory until
+	// the zombie is reaped. 0 if it was not. Of the hierarchy of version 2 or of
+	// that with the pids controller.
+	RemovedCgroup uint64
+}
+
+// Comm returns the name of the process, at most 15 bytes (proc_pid_comm(5)).
+func (t *Task) Comm() string { return cString(t.comm[:]) }
+
+// Zombie reports whether the process has ended and waits to be reaped.
+func (t *Task) Zombie() bool { return t.State == 'Z' && t.Threads <= 1 }
+
+// Process is the task as /proc/PID/stat would have it.
+func (t *Task) Process() measure.Process {
+	return measure.Process{PID: t.PID, PPid: t.PPid, State: t.State, Threads: t.Threads, StartTicks: uint64(t.Start / measure.ClockTick)}
+}
+
+// A Scanner is loaded once and scans often. It is not for use by several
+// goroutines at once.
+type Scanner struct {
+	level   uint32
+	program *ebpf.Program
+	iter    *link.Iter
+	buf     []byte
+}
+
+// New loads the iterator: measure.ErrNotSupported before Linux 5.8 and without
+// BTF, measure.ErrNotPermitted without CAP_BPF and CAP_PERFMON.
+func New() (*Scanner, error) {
+	types, err := bpf.Load()
+	if err != nil {
+		return nil, fmt.Errorf("preparing a task iterator: %w", err)
+	}
+	return NewWith(types)
+}
+
+// NewWith is New with types that were loaded before.
+func NewWith(types *bpf.Types) (*Scanner, error) {
+	s := &Scanner{buf: make([]byte, 32<<10/recordSize*recordSize)}
+	err := s.load(types)
+	if err != nil {
+		s.Close()
+		return nil, fmt.Errorf("preparing a task iterator: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Scanner) load(types *bpf.Types) (err error) {
+	if s.level, err = types.NamespaceLevel(); err != nil {
+		return err
+	}
+	if s.program, err = types.NewProgram("zombench_scan", ebpf.AttachTraceIter, "task", scanProgram(types, s.level)); err != nil {
+		return err
+	}
+	if s.iter, err = link.AttachIter(link.IterOptions{Program: s.program}); err != nil {
+		return bpf.Classify(fmt.Errorf("attaching it: %w", err))
+	}
+	return nil
+}
+
+// Level returns how many pid namespaces are above the reader's.
+func (s *Scanner) Level() uint32 { return s.level }
+
+// Close unloads the iterator.
+func (s *Scanner) Close() {
+	if s.iter != nil {
+		s.iter.Close()
+	}
+	if s.program != nil {
+		s.program.Close()
+	}
+}
+
+// Scan calls each for every process, ascending by pid. The Task is overwritten
+// by the next.
+func (s *Scanner) Scan(each func(*Task)) error {
+	// The scheduler's clock, by which the kernel knows when a task last ran, is
+	// read off this thread itself: it has run since just now.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	r, err := s.iter.Open()
+	if err != nil {
+		return bpf.Classify(fmt.Errorf("scanning tasks: %w", err))
+	}
+	defer r.Close()
+	nap := unix.NsecToTimespec(int64(50 * time.Microsecond))
+	_ = unix.Nanosleep(&nap, nil) // cut short it does as well
+
+	var now uint64
+	first := true
+	var t Task
+	for fill := 0; ; {
+		n, err := r.Read(s.buf[fill:])
+		fill += n
+		whole := fill / recordSize * recordSize
+		for at := 0; at < whole; at += recordSize {
+			rec := decode(s.buf[at:])
+			if first {
+				now, first = rec.arrived, false
+				continue
+			}
+			rec.task(&t, now)
+			each(&t)
+		}
+		fill = copy(s.buf, s.buf[whole:fill])
+		switch {
+		case errors.Is(err, io.EOF):
+			if first || fill != 0 {
+				return fmt.Errorf("scanning tasks: %w: it ends in mid-record", measure.ErrMalformed)
+			}
+			return nil
+		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR): // it has run for long: go on
+		case err != nil:
+			return fmt.Errorf("scanning tasks: %w", err)
+		}
+	}
+}
+
+// A record is what the program writes of a process, in the order of its
+// constants. The first is of the reading thread.
+type record struct {
+	pid, ppid     uint32
+	start         uint64 // nanoseconds after boot
+	arrived       uint64 // when it was last put on a CPU, by the clock of the scheduler, nanoseconds; 0: unknown
+	ran           uint64 // how long it has run since then
+	state         uint64
+	exitState     uint32
+	threads, live uint32
+	removed       uint64 // number of the cgroup
+	comm          [16]byte
+}
+
+const (
+	offPID       = 0
+	offPPid      = 4
+	offStart     = 8
+	offArrived   = 16
+	offRan       = 24
+	offState     = 32
+	offExitState = 40
+	offThreads   = 44
+	offLive      = 48
+	offRemoved   = 56
+	offComm      = 64
+	recordSize   = 80
+)
+
+func decode(b []byte) (r record) {
+	u32 := func(at int) uint32 { return binary.NativeEndian.Uint32(b[at:]) }
+	u64 := func(at int) uint64 { return binary.NativeEndian.Uint64(b[at:]) }
+	r = record{
+		pid: u32(offPID), ppid: u32(offPPid), start: u64(offStart), arrived: u64(offArrived), ran: u64(offRan),
+		state: u64(offState), exitState: u32(offExitState), threads: u32(offThreads), live: u32(offLive), removed: u64(offRemoved),
+	}
+	copy(r.comm[:], b[offComm:recordSize])
+	return r
+}
+
+func (r *record) task(t *Task, now uint64) {
+	*t = Task{
+		PID: int(r.pid), PPid: int(r.ppid), State: stateLetter(r.state, r.exitState),
+		Threads: int(r.threads), Live: int(r.live), Start: time.Duration(r.start), Dead: -1, comm: r.comm, RemovedCgroup: r.removed,
+	}
+	if r.exitState != 0 && r.arrived != 0 && now != 0 {
+		t.Dead = time.Duration(max(0, int64(now-r.arrived-r.ran)))
+	}
+}
+
+// stateLetter is get_task_state of fs/proc/array.c: the letters are those of
+// the highest bit that is set.
+func stateLetter(state uint64, exitState uint32) byte {
+	const (
+		uninterruptible = 0x0002
+		noload          = 0x0400
+		rtlockWait      = 0x1000
+		frozen          = 0x8000
+		report          = 0x7f
+	)
+	if state&(uninterruptible|noload) == uninterruptible|noload {
+		return 'I'
+	}
+	if state&(rtlockWait|frozen) != 0 {
+		state = uninterruptible
+	}
+	return "RSDTtXZP"[bits.Len64((state|uint64(exitState))&report)]
+}
+
+func cString(b []byte) string {
+	b, _, _ = bytes.Cut(b, []byte{0})
+	return string(b)
+}
+
+// scanProgram writes a record of the reading thread and then of each process.
+func scanProgram(types *bpf.Types, level uint32) asm.Instructions {
+	const (
+		base = -recordSize // of the record, on the stack
+		task = asm.R7
+		seq  = asm.R6
+	)
+	state := "task_struct.__state" // Linux 5.14
+	if !types.Has(state) {
+		state = "task_struct.state"
+	}
+	load := func(path string, to int16, size asm.Size) asm.Instructions {
+		return asm.Instructions{types.LoadMember(asm.R1, task, path), asm.StoreMem(asm.RFP, base+to, asm.R1, size)}
+	}
+	write := func(end string) asm.Instructions {
+		return asm.Instructions{
+			asm.Mov.Reg(asm.R1, seq),
+			asm.Mov.Reg(asm.R2, asm.RFP),
+			asm.Add.Imm(asm.R2, base),
+			asm.Mov.Imm(asm.R3, recordSize),
+			asm.FnSeqWrite.Call(),
+			asm.Mov.Imm(asm.R0, 0).WithSymbol(end),
+			asm.Return(),
+		}
+	}
+	p := asm.Instructions{
+		asm.LoadMem(task, asm.R1, 8, asm.DWord), // struct bpf_iter__task: the iterator, the task
+		asm.JEq.Imm(task, 0, "end"),             // after the last
+		asm.LoadMem(asm.R8, asm.R1, 0, asm.DWord),
+		types.LoadMember(seq, asm.R8, "bpf_iter_meta.seq"),
+	}
+	p = append(p, asm.Mov.Imm(asm.R1, 0))
+	for at := int16(0); at < recordSize; at += 8 {
+		p = append(p, asm.StoreMem(asm.RFP, base+at, asm.R1, asm.DWord))
+	}
+	hasClock := types.Has("task_struct.sched_info.last_arrival")
+	p = append(p,
+		types.LoadMember(asm.R1, asm.R8, "bpf_iter_meta.seq_num"),
+		asm.JNE.Imm(asm.R1, 0, "task"))
+	if hasClock {
+		arrival, _ := types.Member("task_struct.sched_info.last_arrival")
+		p = append(p,
+			asm.FnGetCurrentTask.Call(),
+			asm.Mov.Reg(asm.R3, asm.R0),
+			asm.Add.Imm(asm.R3, int32(arrival)),
+			asm.Mov.Imm(asm.R2, 8),
+			asm.Mov.Reg(asm.R1, asm.RFP),
+			asm.Add.Imm(asm.R1, base+offArrived),
+			asm.FnProbeReadKernel.Call(),
+		)
+	}
+	p = append(p,
+		asm.Mov.Reg(asm.R1, seq),
+		asm.Mov.Reg(asm.R2, asm.RFP),
+		asm.Add.Imm(asm.R2, base),
+		asm.Mov.Imm(asm.R3, recordSize),
+		asm.FnSeqWrite.Call(),
+
+		types.LoadMember(asm.R1, task, "task_struct.pid").WithSymbol("task"),
+		types.LoadMember(asm.R2, task, "task_struct.tgid"),
+		asm.JNE.Reg(asm.R1, asm.R2, "end"), // a thread
+	)
+	p = append(p, types.LoadPID(level, task, base+offPID, "pid")...)
+	p = append(p,
+		types.LoadMember(asm.R8, task, "task_struct.real_parent"),
+		asm.JEq.Imm(asm.R8, 0, "no_parent"),
+		types.LoadMember(asm.R8, asm.R8, "task_struct.group_leader"),
+		asm.JEq.Imm(asm.R8, 0, "no_parent"),
+	)
+	p = append(p, types.LoadPID(level, asm.R8, base+offPPid, "ppid")...)
+	p = append(p, types.LoadMember(asm.R1, task, "task_struct.start_boottime").WithSymbol("no_parent"),
+		asm.StoreMem(asm.RFP, base+offStart, asm.R1, asm.DWord))
+	p = append(p, load(state, offState, asm.DWord)...)
+	p = append(p, load("task_struct.exit_state", offExitState, asm.Word)...)
+	if hasClock {
+		p = append(p, load("task_struct.sched_info.last_arrival", offArrived, asm.DWord)...)
+		p = append(p,
+			types.LoadMember(asm.R1, task, "task_struct.se.sum_exec_runtime"),
+			types.LoadMember(asm.R2, task, "task_struct.se.prev_sum_exec_runtime"),
+			asm.Sub.Reg(asm.R1, asm.R2),
+			asm.StoreMem(asm.RFP, base+offRan, asm.R1, asm.DWord))
+	}
+	comm, _ := types.Member("task_struct.comm")
+	for i := int16(0); i < 16; i += 8 {
+		p = append(p, asm.LoadMem(asm.R1, task, int16(comm)+i, asm.DWord), asm.StoreMem(asm.RFP, base+offComm+i, asm.R1, asm.DWord))
+	}
+	p = append(p,
+		types.LoadMember(asm.R8, task, "task_struct.signal"),
+		asm.JEq.Imm(asm.R8, 0, "write"),
+		types.LoadMember(asm.R1, asm.R8, "signal_struct.nr_threads"),
+		asm.StoreMem(asm.RFP, base+offThreads, asm.R1, asm.Word),
+		types.LoadMember(asm.R1, asm.R8, "signal_struct.live.counter"),
+		asm.StoreMem(asm.RFP, base+offLive, asm.R1, asm.Word),
+		asm.Mov.Imm(asm.R1, 0).WithSymbol("write"),
+	)
+	p = append(p, removedCgroup(types, task, base+offRemoved)...)
+	return append(p, write("end")...)
+}
+
+// removedCgroup stores the number of a cgroup of the task at an offset of the
+// stack, if it was removed: its state is no longer online
+// (include/linux/cgroup-defs.h). Kernels without cgroups store nothing.
+func removedCgroup(types *bpf.Types, task asm.Register, offset int16) asm.Instructions {
+	const online = 1 << 1 // CSS_ONLINE, since Linux 3.12; its enum has no name
+	if !types.Has("css_set.dfl_cgrp") || !types.Has("cgroup.self.flags") || !types.Has("kernfs_node.id") {
+		return nil
+	}
+	p := asm.Instructions{
+		types.LoadMember(asm.R9, task, "task_struct.cgroups"),
+		asm.JEq.Imm(asm.R9, 0, "cgroup_done"),
+		types.LoadMember(asm.R8, asm.R9, "css_set.dfl_cgrp"),
+		asm.JEq.Imm(asm.R8, 0, "cgroup_pids"),
+		types.LoadMember(asm.R1, asm.R8, "cgroup.self.flags"),
+		asm.And.Imm(asm.R1, online),
+		asm.JEq.Imm(asm.R1, 0, "cgroup_removed"),
+		asm.Mov.Imm(asm.R1, 0).WithSymbol("cgroup_pids"),
+	}
+	if id, ok := types.Constant("cgroup_subsys_id", "pids_cgrp_id"); ok {
+		subsys, _ := types.Member("css_set.subsys")
+		_, pointer := types.Member("css_set.dfl_cgrp")
+		p = append(p,
+			asm.LoadMem(asm.R8, asm.R9, int16(int(subsys)+int(id)*pointer.Sizeof()), pointer),
+			asm.JEq.Imm(asm.R8, 0, "cgroup_done"),
+			types.LoadMember(asm.R1, asm.R8, "cgroup_subsys_state.flags"),
+			asm.And.Imm(asm.R1, online),
+			asm.JNE.Imm(asm.R1, 0, "cgroup_done"),
+			types.LoadMember(asm.R8, asm.R8, "cgroup_subsys_state.cgroup"),
+			asm.JNE.Imm(asm.R8, 0, "cgroup_removed"))
+	}
+	return append(p,
+		asm.Ja.Label("cgroup_done"),
+		types.LoadMember(asm.R8, asm.R8, "cgroup.kn").WithSymbol("cgroup_removed"),
+		asm.JEq.Imm(asm.R8, 0, "cgroup_done"),
+		types.LoadMember(asm.R1, asm.R8, "kernfs_node.id"),
+		asm.StoreMem(asm.RFP, offset, asm.R1, asm.DWord),
+		asm.Mov.Imm(asm.R1, 0).WithSymbol("cgroup_done"))
+}

@@ -1,0 +1,388 @@
+package taskscan
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"zombench/measure"
+	"zombench/measure/zombietest"
+)
+
+func TestMain(m *testing.M) { zombietest.Main(m) }
+
+// scanner returns a Scanner. Only an old kernel, one without BTF and a user
+// without rights are excuses.
+func scanner(t testing.TB) *Scanner {
+	t.Helper()
+	s, err := New()
+	switch {
+	case errors.Is(err, measure.ErrNotPermitted) && os.Geteuid() != 0:
+		t.Skip(err)
+	case errors.Is(err, measure.ErrNotSupported):
+		if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err == nil && atLeast(5, 8) {
+			t.Fatalf("this kernel should have it: %v", err)
+		}
+		t.Skip(err)
+	case err != nil:
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func atLeast(major, minor int) bool {
+	var u unix.Utsname
+	var a, b int
+	_ = unix.Uname(&u)
+	fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &a, &b)
+	return a > major || a == major && b >= minor
+}
+
+func scan(t testing.TB, s *Scanner) map[int]Task {
+	t.Helper()
+	all := make(map[int]Task)
+	if err := s.Scan(func(k *Task) { all[k.PID] = *k }); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// What stood all the while is in the scan as /proc says it is, beside processes
+// that come and go.
+func TestAsProc(t *testing.T) {
+	s := scanner(t)
+	zombietest.Start(t, `while (1) { my $p = fork; $p or exit; waitpid $p, 0 }`) // churn
+	army := zombietest.Army(t, 50)
+	for range 20 {
+		before := proc(t)
+		got := scan(t, s)
+		after := proc(t)
+		same, zombies := 0, 0
+		for pid, b := range before {
+			if a, ok := after[pid]; !ok || a != b {
+				continue
+			}
+			k, ok := got[pid]
+			if !ok && pid == 1 {
+				t.Log("the iterator does not show pid 1: some sandboxes hide it")
+				continue
+			}
+			if !ok {
+				t.Errorf("%d is not in the scan: %+v", pid, b)
+				continue
+			}
+			name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+			if err == nil && b.PPid != 2 && strings.TrimSpace(string(name)) != k.Comm() && // of the kernel's own threads /proc says more
+				nameOf(scan(t, s)[pid]) != strings.TrimSpace(string(name)) { // nor has it become another program meanwhile
+				t.Errorf("%d: name %q, /proc says %q", pid, k.Comm(), name)
+			}
+			if b.PPid != k.PPid || b.Threads != k.Threads || b.StartTicks != uint64(k.Start/(10*time.Millisecond)) {
+				t.Errorf("%+v, /proc says %+v", k, b)
+			}
+			if b.State == 'Z' && k.State != 'Z' || k.Zombie() != b.Zombie() {
+				t.Errorf("%+v in state %c, /proc says %c", k, k.State, b.State)
+			}
+			same++
+			if k.Zombie() && k.PPid == army.PID {
+				zombies++
+			}
+		}
+		if same < 5 || zombies != 50 {
+			t.Errorf("%d processes compared, %d zombies of 50", same, zombies)
+		}
+	}
+}
+
+func nameOf(k Task) string { return k.Comm() }
+
+func proc(t *testing.T) map[int]measure.Process {
+	t.Helper()
+	all, err := measure.Host().Processes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := make(map[int]measure.Process)
+	for _, b := range all {
+		m[b.PID] = b
+	}
+	return m
+}
+
+var many = flag.Bool("many", false, "25 000 zombies instead of 2000")
+
+// 2000 zombies are found, and not one dentry or inode of proc is made for them.
+// The control makes them.
+func TestNoTrace(t *testing.T) {
+	n := 2000
+	if *many {
+		n = 25_000
+	}
+	s := scanner(t)
+	army := zombietest.Army(t, n)
+	count := func() (dentries, inodes uint64) {
+		t.Helper()
+		state, err := os.ReadFile("/proc/sys/fs/dentry-state")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Sscan(string(state), &dentries); err != nil {
+			t.Fatal(err)
+		}
+		slab, err := measure.Host().Slabinfo()
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, ok := slab.Lookup("proc_inode_cache")
+		if !ok {
+			t.Fatal("no cache of proc's inodes")
+		}
+		return dentries, line.ActiveObjs
+	}
+	// Others come and go meanwhile, so the least of some rounds counts.
+	least := func(rounds int, how func()) (dentries, inodes int64) {
+		t.Helper()
+		count() // the files themselves
+		for i := range rounds {
+			d0, i0 := count()
+			how()
+			d1, i1 := count()
+			d, n := int64(d1-d0), int64(i1-i0)
+			if i == 0 || d < dentries {
+				dentries = d
+			}
+			if i == 0 || n < inodes {
+				inodes = n
+			}
+		}
+		return dentries, inodes
+	}
+	fastest := time.Hour
+	d, i := least(10, func() {
+		start := time.Now()
+		found := 0
+		if err := s.Scan(func(k *Task) {
+			if k.Zombie() && k.PPid == army.PID {
+				found++
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		fastest = min(fastest, time.Since(start))
+		if found != n {
+			t.Errorf("%d zombies, want %d", found, n)
+		}
+	})
+	t.Logf("%d zombies in %v: %+d dentries, %+d proc inodes", n, fastest, d, i)
+	if d > 0 || i > 0 {
+		t.Errorf("a scan makes %d dentries and %d inodes", d, i)
+	}
+	d, i = least(1, func() { proc(t) })
+	t.Logf("by /proc: %+d dentries, %+d proc inodes", d, i)
+	if d < int64(n) || i < int64(n/2) {
+		t.Errorf("the control, a walk of /proc, makes %d dentries and %d inodes: nothing can be told here", d, i)
+	}
+}
+
+// A zombie's age counts from its death, also if it was busy until then.
+func TestDead(t *testing.T) {
+	s := scanner(t)
+	for _, tt := range []struct{ name, life string }{
+		{"slept", "select undef, undef, undef, 0.6"},
+		{"was busy", "my $t = Time::HiRes::time(); 1 while Time::HiRes::time() < $t + 0.6"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := zombietest.Start(t, `require Time::HiRes; my $p = fork;
+				if (!$p) { `+tt.life+`; require POSIX; POSIX::_exit(0) }
+				sleep 30`)
+			// A scan is of some moment between before and after.
+			look := func() (k Task, before, after time.Time) {
+				before = time.Now()
+				for _, z := range scan(t, s) {
+					if z.PPid == p.PID && z.Zombie() {
+						k = z
+					}
+				}
+				return k, before, time.Now()
+			}
+			within := func(what string, d, lo, hi time.Duration) {
+				t.Helper()
+				const slack = 20 * time.Millisecond // some ticks of the scheduler
+				if d < lo-slack || d > hi+slack {
+					t.Errorf("%s: dead for %v, want %v to %v", what, d, lo, hi)
+				}
+			}
+			lived := time.Now() // at the latest then it was not yet dead
+			k, before, after := look()
+			for start := time.Now(); k.PID == 0; k, before, after = look() {
+				if lived = before; time.Since(start) > 20*time.Second {
+					t.Fatal("no zombie")
+				}
+				time.Sleep(time.Millisecond)
+			}
+			within("just died", k.Dead, 0, after.Sub(lived))
+			time.Sleep(time.Second)
+			later, before2, after2 := look()
+			within("later", later.Dead, before2.Sub(after), after2.Sub(lived))
+			within("in between", later.Dead-k.Dead, before2.Sub(after), after2.Sub(before))
+		})
+	}
+}
+
+// A process of which only the main thread has ended is no zombie.
+func TestLeaderEnded(t *testing.T) {
+	s := scanner(t)
+	pid := zombietest.EndedLeader(t)
+	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		k := scan(t, s)[pid]
+		if k.State == 'Z' {
+			if k.Zombie() || k.Live < 1 || k.Threads < 2 || k.Dead < 0 {
+				t.Errorf("%+v is taken for a zombie", k)
+			}
+			return
+		}
+		if time.Since(start) > 20*time.Second {
+			t.Fatal("its main thread has not ended")
+		}
+	}
+}
+
+// Without rights the error says so.
+func TestNotPermitted(t *testing.T) {
+	if os.Getenv("ZOMBENCH_NOBODY") != "" {
+		_, err := New()
+		if !errors.Is(err, measure.ErrNotPermitted) || !strings.Contains(err.Error(), "CAP_BPF") {
+			t.Errorf("got %v", err)
+		}
+		return
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to become nobody")
+	}
+	scanner(t) // or it is not supported at all
+	asNobody(t, "TestNotPermitted")
+}
+
+func asNobody(t *testing.T, test string) {
+	t.Helper()
+	self, err := os.Open("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer self.Close()
+	cmd := exec.Command("/proc/self/fd/3", "-test.run=^"+test+"$", "-test.v")
+	cmd.ExtraFiles = []*os.File{self}
+	cmd.Dir = "/"
+	cmd.Env = append(os.Environ(), "ZOMBENCH_NOBODY=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "PASS: "+test) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// From within a pid namespace the pids are those of that.
+func TestNamespace(t *testing.T) {
+	if os.Getenv("ZOMBENCH_INNER") != "" {
+		s := scanner(t)
+		if s.Level() == 0 {
+			t.Error("the namespace is taken for the initial one")
+		}
+		child := exec.Command("sleep", "60")
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { child.Process.Kill(); child.Wait() }()
+		all := scan(t, s)
+		own, sleep := all[os.Getpid()], all[child.Process.Pid]
+		if os.Getpid() != 1 || own.PPid != 0 || sleep.PPid != 1 || len(all) != 2 {
+			t.Errorf("own %+v, child %+v, of %d", own, sleep, len(all))
+		}
+		return
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	scanner(t)
+	cmd := exec.Command("/proc/self/exe", "-test.run=^TestNamespace$", "-test.v")
+	cmd.Env = append(os.Environ(), "ZOMBENCH_INNER=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID}
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "PASS: TestNamespace") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestStateLetter(t *testing.T) {
+	for _, tt := range []struct {
+		state     uint64
+		exitState uint32
+		want      byte
+	}{
+		{0, 0, 'R'}, {1, 0, 'S'}, {2, 0, 'D'}, {4, 0, 'T'}, {8, 0, 't'}, {0x402, 0, 'I'}, {0x8000, 0, 'D'},
+		{0, 0x20, 'Z'}, {0x80, 0x20, 'Z'}, {0, 0x10, 'X'}, {0x101, 0, 'S'}, {0x40, 0, 'P'},
+	} {
+		if got := stateLetter(tt.state, tt.exitState); got != tt.want {
+			t.Errorf("state %#x, exit state %#x: %c, want %c", tt.state, tt.exitState, got, tt.want)
+		}
+	}
+}
+
+// A cgroup that is removed while a zombie is in it is told.
+func TestCgroupRemoved(t *testing.T) {
+	s := scanner(t)
+	dir := ""
+	for _, mount := range []string{"/sys/fs/cgroup/pids", "/sys/fs/cgroup"} {
+		d := fmt.Sprintf("%s/zombench-taskscan-%d", mount, os.Getpid())
+		if _, err := os.Stat(mount + "/cgroup.procs"); err == nil && os.Mkdir(d, 0o755) == nil {
+			dir = d
+			break
+		}
+	}
+	if dir == "" {
+		t.Skip("needs a cgroup hierarchy")
+	}
+	defer os.Remove(dir)
+	var st unix.Stat_t
+	if err := unix.Stat(dir, &st); err != nil {
+		t.Fatal(err)
+	}
+	inode := st.Ino
+	p := zombietest.Start(t, `my $pid = fork; if (!$pid) { <STDIN>; exit } print "$pid\n"; sleep 1 while 1`)
+	p.Line(t)
+	child := 0
+	for _, k := range scan(t, s) {
+		if k.PPid == p.PID {
+			child = k.PID
+		}
+	}
+	if err := os.WriteFile(dir+"/cgroup.procs", []byte(fmt.Sprint(child)), 0); err != nil {
+		t.Fatal(err)
+	}
+	p.Say(t, "die")
+	for start := time.Now(); ; time.Sleep(time.Millisecond) {
+		if k := scan(t, s)[child]; k.Zombie() {
+			if k.RemovedCgroup != 0 {
+				t.Error("its cgroup is there and is taken for removed")
+			}
+			break
+		}
+		if time.Since(start) > 20*time.Second {
+			t.Fatal("no zombie")
+		}
+	}
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	for start := time.Now(); scan(t, s)[child].RemovedCgroup != inode; time.Sleep(time.Millisecond) {
+		if time.Since(start) > 20*time.Second {
+			t.Fatal("its cgroup was removed, and it is not told")
+		}
+	}
+}

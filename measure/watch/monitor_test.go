@@ -1,0 +1,209 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"zombench/measure"
+	"zombench/measure/lifecycle"
+	"zombench/measure/zombietest"
+)
+
+func TestMain(m *testing.M) { zombietest.Main(m) }
+
+// open opens a Monitor; it skips the test where BPF is not to be had.
+func open(t *testing.T, noBPF bool) *Monitor {
+	t.Helper()
+	m, err := Open(Options{FS: measure.Host(), Pages: 10_000, Charge: 9600, Room: lifecycle.DefaultRoom(), NoBPF: noBPF})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	if len(m.Unseen()) > 0 && !noBPF {
+		t.Skip(m.Unseen())
+	}
+	return m
+}
+
+var errDone = errors.New("seen")
+
+// follow runs the Monitor until see says so, or the time is up.
+func follow(t *testing.T, m *Monitor, interval, most time.Duration, see func(*Report) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), most)
+	defer cancel()
+	err := m.Run(ctx, interval, func(r *Report) error {
+		if see(r) {
+			return errDone
+		}
+		return nil
+	})
+	if err != errDone {
+		t.Errorf("not seen within %v (%v)", most, err)
+	}
+}
+
+func parentOf(r *Report, pid int) (Parent, bool) {
+	for _, p := range r.Parents {
+		if p.PID == pid {
+			return p, true
+		}
+	}
+	return Parent{}, false
+}
+
+// A parent that leaks is told from one that reaps late and from one that reaps at
+// once, and a scan says the same of the zombies.
+func TestLeakLateWell(t *testing.T) {
+	for _, noBPF := range []bool{false, true} {
+		t.Run(fmt.Sprintf("noBPF=%v", noBPF), func(t *testing.T) {
+			if os.Geteuid() != 0 {
+				t.Skip("needs root")
+			}
+			m := open(t, noBPF)
+			leak := zombietest.Start(t, `while (1) { my $pid = fork; defined $pid and !$pid and exit; select undef, undef, undef, 0.05 }`)
+			late := zombietest.Start(t, `require Time::HiRes; my @t; while (1) { my $pid = fork; $pid or exit; push @t, [Time::HiRes::time() + 2, $pid];
+				select undef, undef, undef, 0.05; while ($t[0][0] < Time::HiRes::time()) { waitpid((shift @t)->[1], 0) } }`)
+			well := zombietest.Start(t, `while (1) { my $pid = fork; $pid or exit; waitpid $pid, 0; select undef, undef, undef, 0.05 }`)
+			began := time.Now()
+			follow(t, m, time.Second, 30*time.Second, func(r *Report) bool {
+				if time.Since(began) < 14*time.Second {
+					return false
+				}
+				l, ok := parentOf(r, leak.PID)
+				if !ok || !l.Growth.Leak || l.Growth.PerSecond < 5 || l.Growth.PerSecond > 20 || l.Zombies < 50 || l.Bytes != uint64(l.Zombies)*10_000 {
+					t.Errorf("who leaks: %+v", l)
+				}
+				if p, _ := parentOf(r, late.PID); p.Growth.Leak || p.Zombies < 10 || p.Zombies > 60 {
+					t.Errorf("who reaps late: %+v", p)
+				} else if !noBPF && (p.Latency == nil || p.Latency.P50 < 1800*time.Millisecond || p.Latency.P50 > 2300*time.Millisecond) {
+					t.Errorf("who reaps late: %+v", p.Latency)
+				}
+				if p, _ := parentOf(r, well.PID); p.Growth.Leak || p.Zombies > 1 {
+					t.Errorf("who reaps well: %+v", p)
+				} else if !noBPF && (p.Latency == nil || p.Latency.P50 > 50*time.Millisecond) {
+					t.Errorf("who reaps well: %+v", p.Latency)
+				}
+				if len(r.Forecasts) == 0 || r.Zombies < l.Zombies { // other tests may make and reap some
+					t.Errorf("%d zombies, %+v", r.Zombies, r.Forecasts)
+				}
+				if noBPF != (r.Source == ProcScan) || noBPF == (len(r.Unseen) == 0) || noBPF != (r.Arose == nil) {
+					t.Errorf("source %q, unseen %q, arose %v", r.Source, r.Unseen, r.Arose)
+				}
+				return true
+			})
+		})
+	}
+}
+
+// The time at which a pids.max is reached comes within the interval that was
+// foretold.
+func TestForecast(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	dir := pidsCgroup(t)
+	const room = 600
+	m := open(t, false)
+	leak := zombietest.Start(t, `<STDIN>; while (1) { my $pid = fork; defined $pid or last; $pid or exit; select undef, undef, undef, 0.03 } print "wall\n"; sleep 1 while 1`)
+	if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(fmt.Sprint(leak.PID)), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "pids.max"), []byte(fmt.Sprint(room)), 0); err != nil {
+		t.Fatal(err)
+	}
+	leak.Say(t, "go")
+	began := time.Now()
+	var f Forecast
+	var said time.Time
+	follow(t, m, time.Second, 15*time.Second, func(r *Report) bool {
+		if time.Since(began) < 8*time.Second {
+			return false
+		}
+		for _, x := range r.Forecasts {
+			if strings.HasPrefix(x.Where, dir) && x.Limit == "pids.max" {
+				f, said = x, r.Time
+			}
+		}
+		return true
+	})
+	if !f.Grows {
+		t.Fatalf("nothing is foretold: %+v", f)
+	}
+	leak.Line(t)
+	took := time.Since(said)
+	t.Logf("foretold %v (%v to %v), came after %v", f.In, f.Lo, f.Hi, took)
+	if took < f.Lo || took > f.Hi {
+		t.Errorf("the limit was reached after %v, foretold were %v to %v", took, f.Lo, f.Hi)
+	}
+}
+
+// pidsCgroup makes a cgroup with the pids controller.
+func pidsCgroup(t *testing.T) string {
+	t.Helper()
+	for _, mount := range []string{"/sys/fs/cgroup/pids", "/sys/fs/cgroup"} {
+		dir := fmt.Sprintf("%s/zombench-watch-%d", mount, os.Getpid())
+		if os.Mkdir(dir, 0o755) != nil {
+			continue
+		}
+		t.Cleanup(func() {
+			for range 100 { // those in it were killed, and end
+				if os.Remove(dir) == nil {
+					return
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+			t.Errorf("%s cannot be removed", dir)
+		})
+		if _, err := os.Stat(filepath.Join(dir, "pids.max")); err == nil {
+			return dir
+		}
+	}
+	t.Skip("needs a cgroup with the pids controller")
+	return ""
+}
+
+// Rates and forecasts from made-up blocks.
+func TestGrowth(t *testing.T) {
+	blocks := func(n ...int64) []block {
+		var all []block
+		for _, g := range n {
+			all = append(all, block{g, 1})
+		}
+		return all
+	}
+	for _, tt := range []struct {
+		name   string
+		blocks []block
+		leak   bool
+	}{
+		{"nothing", blocks(0, 0, 0, 0, 0, 0, 0, 0), false},
+		{"none at all", nil, false},
+		{"too little to say", blocks(7, 7, 7), false},
+		{"a leak", blocks(7, 7, 7, 6, 8, 7, 7), true},
+		{"a slow leak", blocks(1, 0, 1, 0, 1, 0, 1, 0, 1, 1, 0, 1), true},
+		{"one zombie", blocks(1, 0, 0, 0, 0, 0, 0, 0), false},
+		{"gathers, then stands", blocks(7, 7, 0, 0, 0, 0, 0, 0, 0, 0), false},
+		{"comes and goes", blocks(5, -5, 4, -4, 6, -6, 5, -5), false},
+		{"shrinks", blocks(-7, -7, -7, -7, -7, -7), false},
+	} {
+		g := growthOf(tt.blocks)
+		if g.Leak != tt.leak {
+			t.Errorf("%s: %+v", tt.name, g)
+		}
+		if _, _, _, ok := g.After(100); ok != tt.leak {
+			t.Errorf("%s: a forecast: %v", tt.name, ok)
+		}
+	}
+	g := growthOf(blocks(7, 7, 7, 6, 8, 7, 7))
+	in, lo, hi, _ := g.After(2000)
+	if want := 2000 * time.Second / 7; in < want-time.Second || in > want+time.Second || lo >= in || hi <= in || hi > 2*in {
+		t.Errorf("2000 at 7 a second: %v (%v to %v)", in, lo, hi)
+	}
+}
