@@ -92,9 +92,11 @@ func (p *plan) run(ctx context.Context, s *bench.Site) error {
 		if inits, err = pidns.Keep(cmd, p.pidns); err != nil {
 			return err
 		}
-		s.Cleanup(func(context.Context) error { return inits.Close() })
 	}
 	if err := s.Start(cmd); err != nil {
+		if inits != nil {
+			err = errors.Join(fmt.Errorf("in a pid namespace: %w", err), inits.Close())
+		}
 		return fmt.Errorf("starting sh: %w", err)
 	}
 	exited := make(chan struct{})
@@ -103,10 +105,17 @@ func (p *plan) run(ctx context.Context, s *bench.Site) error {
 		close(exited)
 	}()
 	w := &program{Site: s, plan: p, cmd: cmd, exited: exited, says: says, inits: inits}
+	if inits != nil {
+		s.Cleanup(func(context.Context) error {
+			err := inits.Close()
+			<-exited
+			return err
+		})
+	}
 	s.Cleanup(w.kill)
 	if inits != nil {
 		if err := inits.Await(ctx, s.Lab.FS, cmd.Process.Pid, exited); err != nil {
-			return err
+			return fmt.Errorf("starting sh in a pid namespace: %w%s", err, w.said())
 		}
 	}
 	return w.measure(ctx)
@@ -146,7 +155,7 @@ func (p *program) measure(ctx context.Context) error {
 		return err
 	}
 	if left < count {
-		return bench.Brokenf("of %d zombies %d are left after the command was killed: somebody has collected them, such as the end of a pid namespace (--pidns 1 gives the command one that stays)", count, left)
+		return bench.Brokenf("of %d zombies %d are left after the command was killed: somebody has collected them, such as the end of a pid namespace (with pidns 1 the command gets one that stays)", count, left)
 	}
 	if _, err := p.collect(ctx, left-count); err != nil {
 		return err
@@ -207,11 +216,15 @@ func (p *program) settle(ctx context.Context) (zombies int, err error) {
 			near, lo, hi = now, n, n
 		}
 		if time.Since(start) > p.plan.within {
-			return 0, bench.Brokenf("the number of its tasks did not stay the same for %v within %v: %d to %d; a daemon that waits to be a child of pid 1 needs --pidns 1", still, p.plan.within, lo, hi)
+			return 0, bench.Brokenf("the number of its tasks did not stay the same for %v within %v: %d to %d; a daemon that waits to be a child of pid 1 needs pidns 1", still, p.plan.within, lo, hi)
 		}
 		if err := bench.Sleep(ctx, pace); err != nil {
 			return 0, err
 		}
+	}
+	how, err := p.ended(ctx)
+	if err != nil {
+		return 0, err
 	}
 	living, err := p.Procs()
 	if err != nil {
@@ -227,7 +240,7 @@ func (p *program) settle(ctx context.Context) (zombies int, err error) {
 		}
 	}
 	if n < 1 {
-		return 0, bench.Brokenf("the command leaves no zombie%s", p.ended())
+		return 0, bench.Brokenf("the command leaves no zombie%s", how)
 	}
 	if time.Since(same) < still {
 		n -= n / 20
@@ -235,22 +248,40 @@ func (p *program) settle(ctx context.Context) (zombies int, err error) {
 	return n, nil
 }
 
-// ended says how the command ended, if it has ended badly; "" else.
-func (p *program) ended() string {
-	select {
-	case <-p.exited:
-	default:
-		return ""
+// ended says how the command ended, if it has ended badly; "" else. Its own
+// zombie is gone then, wherever it ran.
+func (p *program) ended(ctx context.Context) (string, error) {
+	var status syscall.WaitStatus
+	if p.inits != nil {
+		end, ended, err := p.inits.Ended(ctx)
+		if !ended {
+			return "", err
+		}
+		status = syscall.WaitStatus(end)
+	} else {
+		select {
+		case <-p.exited:
+			if state := p.cmd.ProcessState; state != nil {
+				status, _ = state.Sys().(syscall.WaitStatus)
+			}
+		default:
+		}
 	}
-	state := p.cmd.ProcessState
-	if state.Success() {
-		return ""
+	switch {
+	case status == 0:
+		return "", nil
+	case status.Signaled():
+		return fmt.Sprintf(": it was ended by a signal (%v)%s", status.Signal(), p.said()), nil
 	}
-	why := fmt.Sprintf(": it ended with %v", state)
-	if said := p.says.LastLine(); said != "" {
-		why += ": " + said
+	return fmt.Sprintf(": it ended with exit status %d%s", status.ExitStatus(), p.said()), nil
+}
+
+// said returns the last line that the command has printed on its standard error.
+func (p *program) said() string {
+	if line := p.says.LastLine(); line != "" {
+		return ": " + line
 	}
-	return why
+	return ""
 }
 
 // tasks counts the tasks in the cgroup besides the inits.

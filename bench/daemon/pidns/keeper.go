@@ -2,9 +2,11 @@ package pidns
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"slices"
@@ -20,6 +22,8 @@ import (
 // A Keeper is the inits of nested pid namespaces that outlive their program and
 // reap nothing before they are told to: zombies that fall to the innermost stay
 // as they are.
+//
+// Its methods are not safe for concurrent use.
 type Keeper struct {
 	levels int
 	orders *os.File
@@ -87,27 +91,50 @@ func (k *Keeper) Without(pids []int) []int {
 	return slices.DeleteFunc(slices.Clone(pids), func(pid int) bool { return slices.Contains(k.pids, pid) })
 }
 
+// Ended returns how the program ended, once it has, and has it reaped: whoever
+// started it would have waited for it.
+func (k *Keeper) Ended(ctx context.Context) (status unix.WaitStatus, ended bool, err error) {
+	reply, err := k.order(ctx, orderProgram)
+	return unix.WaitStatus(reply), err == nil && reply != lives, err
+}
+
 // Collect has the innermost init reap up to n zombies, and returns how many
 // there were.
 func (k *Keeper) Collect(ctx context.Context, n int) (int, error) {
-	stop := context.AfterFunc(ctx, func() { _ = k.orders.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	reply := make([]byte, 1)
 	for i := range n {
-		_, err := k.orders.Write([]byte{1})
-		if err == nil {
-			_, err = io.ReadFull(k.orders, reply)
-		}
-		switch {
-		case ctx.Err() != nil:
-			return i, context.Cause(ctx)
-		case err != nil:
-			return i, fmt.Errorf("having the init of a pid namespace reap: %w", err)
-		case reply[0] == 0:
-			return i, nil
+		reply, err := k.order(ctx, orderAny)
+		if err != nil || reply == lives {
+			return i, err
 		}
 	}
 	return n, nil
+}
+
+// What the innermost init is ordered to reap. It answers with the status by
+// wait(2) in four bytes.
+const (
+	orderAny     = 'a' // any one zombie
+	orderProgram = 'p' // the program
+)
+
+// lives is the answer if what was to be reaped has not ended.
+const lives = math.MaxUint32
+
+func (k *Keeper) order(ctx context.Context, what byte) (uint32, error) {
+	stop := context.AfterFunc(ctx, func() { _ = k.orders.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	var reply [4]byte
+	_, err := k.orders.Write([]byte{what})
+	if err == nil {
+		_, err = io.ReadFull(k.orders, reply[:])
+	}
+	switch {
+	case ctx.Err() != nil:
+		return 0, context.Cause(ctx)
+	case err != nil:
+		return 0, fmt.Errorf("having the init of a pid namespace reap: %w", err)
+	}
+	return binary.NativeEndian.Uint32(reply[:]), nil
 }
 
 // Close ends the inits, and with them their namespaces.
@@ -121,8 +148,7 @@ func ignoreClosed(err error) error {
 }
 
 // keep is an init that keeps. An outer one waits for the next; the innermost
-// reaps one zombie for each byte that it is sent, answers with 1 or, if there was
-// none, 0, and ends with the socket.
+// follows orders, and ends with the socket.
 func keep(stderr io.Writer, args []string) int {
 	if len(args) == 0 || args[0] != strconv.Itoa(1) {
 		return run(stderr, keeperName, args)
@@ -130,10 +156,12 @@ func keep(stderr io.Writer, args []string) int {
 	// No thread may come or go while zombies are counted.
 	quiet()
 	unix.CloseOnExec(keeperFD)
-	if _, err := start(keeperName, args); err != nil {
+	program, err := start(keeperName, args)
+	if err != nil {
 		fmt.Fprintf(stderr, "init of a pid namespace: %v\n", err)
 		return failed
 	}
+	end := uint32(lives) // the program's status, once it was reaped
 	for order := make([]byte, 1); ; {
 		n, err := unix.Read(keeperFD, order)
 		switch {
@@ -145,11 +173,21 @@ func keep(stderr io.Writer, args []string) int {
 		case err != nil || n == 0:
 			return 0
 		}
-		order[0] = 0
-		if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err == nil && pid > 0 {
-			order[0] = 1
+		answer, which := uint32(lives), -1
+		if order[0] == orderProgram {
+			answer, which = end, program
 		}
-		if _, err := unix.Write(keeperFD, order); err != nil {
+		if answer == lives {
+			var status unix.WaitStatus
+			pid, err := unix.Wait4(which, &status, unix.WNOHANG, nil)
+			if err == nil && pid > 0 {
+				answer = uint32(status)
+			}
+			if err == nil && pid == program {
+				end = answer
+			}
+		}
+		if _, err := unix.Write(keeperFD, binary.NativeEndian.AppendUint32(nil, answer)); err != nil {
 			return 0
 		}
 	}

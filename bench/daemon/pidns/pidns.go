@@ -71,7 +71,7 @@ func Find(ctx context.Context, fs measure.FS, first, levels int, ended <-chan st
 		switch {
 		case errors.Is(err, measure.ErrNotSupported):
 			return 0, fmt.Errorf("finding a process in nested pid namespaces: %w", err)
-		case err == nil && len(children) == 1:
+		case err == nil && len(children) > 0: // more only if the program left some to its init at once
 			pid = children[0]
 			level++
 			continue

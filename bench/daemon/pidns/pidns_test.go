@@ -17,9 +17,9 @@ import (
 	"zombench/measure"
 )
 
-// The test binary is the init, too.
+// The test binary is the inits, too.
 func TestMain(m *testing.M) {
-	reexec.Dispatch(Program())
+	reexec.Dispatch(Program(), KeeperProgram())
 	os.Exit(machine.Run(m))
 }
 
