@@ -11,6 +11,6 @@
 //
 // The experiments are in packages of their own (memory, reaping, spawning, ...)
 // and know each other only where one measures what another arranges. This
-// package is not for reading the kernel's
-// files (package measure), nor for statistics or tables (below results).
+// package is not for reading the kernel's files (package measure), nor for
+// statistics or tables (below results).
 package bench

@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"zombench/measure"
-	"zombench/measure/zombietest"
 	"zombench/measure/watch/deploy"
+	"zombench/measure/zombietest"
 )
 
 // freePort returns the number of a port that nobody has at the moment.
