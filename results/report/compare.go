@@ -29,7 +29,6 @@ type Comparison struct {
 	Differs                []string
 	Trials, Broken, Warned int // trials that count; that do not; among the first, flagged
 	Warnings               []string
-	colParams              [][]results.Param // of each column
 }
 
 // A ComparedRow has a cell for each column, nil where nothing was measured.
@@ -279,7 +278,7 @@ func (c *Comparison) fill(q Query, unit string, t compared, groupOf map[*stats.S
 	first := slices.Index(some, true)
 	for j, col := range t.cols {
 		if some[j] {
-			c.addColumn(col)
+			c.Cols = append(c.Cols, columnName(col))
 		}
 	}
 	for i, row := range t.rows {
@@ -322,15 +321,12 @@ func controlsOf(setups []*stats.Setup, groupOf map[*stats.Setup]*stats.Group) (c
 	return controls
 }
 
-func (c *Comparison) addColumn(col benchproc.Key) {
+func columnName(col benchproc.Key) string {
 	var names []string
-	var params []results.Param
 	for _, f := range col.Projection().FlattenedFields() {
 		names = append(names, cmp.Or(col.Get(f), "none"))
-		params = append(params, results.Param{Key: labelKey(f), Value: col.Get(f)})
 	}
-	c.Cols = append(c.Cols, strings.Join(names, " "))
-	c.colParams = append(c.colParams, params)
+	return strings.Join(names, " ")
 }
 
 // warn keeps each warning once.
