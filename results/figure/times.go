@@ -18,8 +18,8 @@ type Line struct {
 
 // A Time is the median creation time of a zombie in armies of one size.
 type Time struct {
-	Count          float64
-	Center, Lo, Hi float64 // seconds; Lo and Hi infinite if there is no interval
+	Count float64
+	stats.Cell
 }
 
 func (t Time) drawable() bool { return t.Center > 0 && stats.Finite(t.Center) }

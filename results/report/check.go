@@ -88,7 +88,7 @@ func (j *judge) judge(c Comparison) {
 		j.note("%s is not judged: the files differ in %s", c.Unit, list(machines))
 		return
 	}
-	oldCol, newCol := c.column(j.old), c.column(j.new)
+	oldCol, newCol := slices.Index(c.Cols, j.old), slices.Index(c.Cols, j.new)
 	for i, row := range c.Rows {
 		was, is := row.at(oldCol), row.at(newCol)
 		switch {
@@ -143,11 +143,6 @@ func (r ComparedRow) at(col int) *ComparedCell {
 		return nil
 	}
 	return r.Cells[col]
-}
-
-// column finds the column of a file.
-func (c Comparison) column(file string) int {
-	return slices.IndexFunc(c.colParams, func(p []results.Param) bool { return results.Lookup(p, ".file") == file })
 }
 
 func describe(params []results.Param) string {

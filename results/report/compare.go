@@ -29,7 +29,6 @@ type Comparison struct {
 	Differs                []string
 	Trials, Broken, Warned int // trials that count; that do not; among the first, flagged
 	Warnings               []string
-	colParams              [][]results.Param // of each column
 }
 
 // A ComparedRow has a cell for each column, nil where nothing was measured.
@@ -43,6 +42,7 @@ type ComparedCell struct {
 	stats.Cell
 	Broken int     // trials of it that do not count
 	Change *Change // nil for the first, and without one
+	sample *benchmath.Sample
 }
 
 // A Change is the test of whether two samples come from one distribution.
@@ -251,19 +251,18 @@ func nameIn(key benchproc.Key) []results.Param {
 	return params
 }
 
-// fill computes the cells of one unit.
+// fill computes the cells of one unit. A column or row that has nothing in it is no
+// part of its table.
 func (c *Comparison) fill(q Query, unit string, t compared, groupOf map[*stats.Setup]*stats.Group, units benchfmt.UnitMetadataMap) {
 	_, tidy := benchunit.Tidy(1, unit)
 	scaled, factor := q.scale(tidy)
 	c.Unit, c.Better = scaled, units.GetBetter(tidy)
 	assume := units.GetAssumption(tidy)
 
-	// A column or row that has nothing in this unit is no part of its table.
 	cells := make([][]*ComparedCell, len(t.rows))
-	samples := make([][]*benchmath.Sample, len(t.rows))
 	some := make([]bool, len(t.cols))
 	for i, row := range t.rows {
-		cells[i], samples[i] = make([]*ComparedCell, len(t.cols)), make([]*benchmath.Sample, len(t.cols))
+		cells[i] = make([]*ComparedCell, len(t.cols))
 		for j, col := range t.cols {
 			m := t.cell(row, col)
 			if m == nil {
@@ -271,15 +270,14 @@ func (c *Comparison) fill(q Query, unit string, t compared, groupOf map[*stats.S
 			}
 			cell, sample := stats.NewCell(unit, stats.Trials(m.setups...), controlsOf(m.setups, groupOf), assume)
 			if cell.N > 0 {
-				cells[i][j] = &ComparedCell{Cell: cell.Times(factor), Broken: len(stats.Broken(m.setups...))}
-				samples[i][j], some[j] = sample, true
+				cells[i][j] = &ComparedCell{Cell: cell.Times(factor), Broken: len(stats.Broken(m.setups...)), sample: sample}
+				some[j] = true
 			}
 		}
 	}
-	first := slices.Index(some, true)
 	for j, col := range t.cols {
 		if some[j] {
-			c.addColumn(col)
+			c.Cols = append(c.Cols, columnName(col))
 		}
 	}
 	for i, row := range t.rows {
@@ -287,25 +285,30 @@ func (c *Comparison) fill(q Query, unit string, t compared, groupOf map[*stats.S
 		for _, f := range row.Projection().FlattenedFields() {
 			r.Key = append(r.Key, row.Get(f))
 		}
-		empty := true
 		for j, cell := range cells[i] {
 			if some[j] {
 				r.Cells = append(r.Cells, cell)
 			}
-			if cell == nil {
-				continue
-			}
-			empty = false
-			c.warn(cell.Warnings)
-			if base := cells[i][first]; base != nil && j > first {
-				// Before scaling: ties may not come and go with it.
-				change := assume.Compare(samples[i][first], samples[i][j])
-				cell.Change = &Change{change, cell.Center / base.Center, change.FormatDelta(base.Center, cell.Center)}
-				c.warn(change.Warnings)
-			}
 		}
-		if !empty {
+		if slices.ContainsFunc(r.Cells, func(c *ComparedCell) bool { return c != nil }) {
+			c.compareRow(r, assume)
 			c.Rows = append(c.Rows, r)
+		}
+	}
+}
+
+// compareRow compares the cells of a row with the first.
+func (c *Comparison) compareRow(r ComparedRow, assume benchmath.Assumption) {
+	for j, cell := range r.Cells {
+		if cell == nil {
+			continue
+		}
+		c.warn(cell.Warnings)
+		if base := r.Cells[0]; base != nil && j > 0 {
+			// The samples, before scaling: ties may not come and go with it.
+			change := assume.Compare(base.sample, cell.sample)
+			cell.Change = &Change{change, cell.Center / base.Center, change.FormatDelta(base.Center, cell.Center)}
+			c.warn(change.Warnings)
 		}
 	}
 }
@@ -322,15 +325,12 @@ func controlsOf(setups []*stats.Setup, groupOf map[*stats.Setup]*stats.Group) (c
 	return controls
 }
 
-func (c *Comparison) addColumn(col benchproc.Key) {
+func columnName(col benchproc.Key) string {
 	var names []string
-	var params []results.Param
 	for _, f := range col.Projection().FlattenedFields() {
 		names = append(names, cmp.Or(col.Get(f), "none"))
-		params = append(params, results.Param{Key: labelKey(f), Value: col.Get(f)})
 	}
-	c.Cols = append(c.Cols, strings.Join(names, " "))
-	c.colParams = append(c.colParams, params)
+	return strings.Join(names, " ")
 }
 
 // warn keeps each warning once.

@@ -85,16 +85,6 @@ func (d Doc) Figures(names ...string) []figure.Figure {
 	return some
 }
 
-// Append adds what another Doc says, for a command that answers several
-// questions. The title and the data stay.
-func (d *Doc) Append(other Doc) {
-	if len(other.Facts) > 0 {
-		d.Sections = append(d.Sections, Section{Facts: other.Facts})
-	}
-	d.Sections = append(d.Sections, other.Sections...)
-	d.Notes = append(d.Notes, other.Notes...)
-}
-
 // WithoutEmpty returns the table without the columns in which no row says
 // anything.
 func (t Table) WithoutEmpty() Table {

@@ -2,7 +2,6 @@ package report
 
 import (
 	"encoding/json"
-	"strings"
 	"testing"
 )
 
@@ -39,15 +38,6 @@ func TestDoc(t *testing.T) {
 	var got map[string]int
 	if err := json.Unmarshal([]byte(render(t, d, JSON)), &got); err != nil || got["data"] != 1 {
 		t.Error(got, err)
-	}
-}
-
-func TestAppend(t *testing.T) {
-	d := sample()
-	d.Append(Doc{Title: "no", Facts: []string{"Another answer."}, Sections: []Section{{Heading: "Third"}}, Notes: []string{"really"}})
-	text := render(t, d, Text)
-	if d.Title != "Title <b>" || strings.Count(text, "Another answer.") != 1 || len(d.Sections) != 4 || !strings.HasSuffix(text, "the end\nreally\n") {
-		t.Error(text)
 	}
 }
 

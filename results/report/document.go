@@ -1,7 +1,5 @@
 package report
 
-import "zombench/results/figure"
-
 // Doc makes the document: the answer, the comparison and the pictures, the
 // tables, and what the answer of each system rests on.
 func (r *Report) Doc() Doc {
@@ -47,6 +45,3 @@ func (r *Report) evidence(s Summary) []string {
 	}
 	return s.Facts()
 }
-
-// Figures draws the pictures of these names, or all for none.
-func (r *Report) Figures(names ...string) []figure.Figure { return r.Doc().Figures(names...) }

@@ -113,7 +113,7 @@ func (r *Report) times() (all []figure.Line) {
 				all, at = append(all, figure.Line{Name: Printable(name)}), len(all)-first
 			}
 			l := &all[first+at]
-			l.Points = append(l.Points, figure.Time{Count: float64(trials[0].N), Center: c.Center, Lo: c.Lo, Hi: c.Hi})
+			l.Points = append(l.Points, figure.Time{Count: float64(trials[0].N), Cell: c})
 		}
 	}
 	for _, l := range all {

@@ -51,7 +51,7 @@ func svgTexts(t *testing.T, svg string) []string {
 func drawSVG(t *testing.T, r *Report, names ...string) []string {
 	t.Helper()
 	var b strings.Builder
-	if err := figure.WriteSVG(&b, r.Figures(names...)); err != nil {
+	if err := figure.WriteSVG(&b, r.Doc().Figures(names...)); err != nil {
 		t.Fatal(err)
 	}
 	return svgTexts(t, b.String())
@@ -82,7 +82,7 @@ func TestFigures(t *testing.T) {
 	if all := drawSVG(t, one); !slices.Contains(all, "Residuals") || !slices.Contains(all, "What one zombie holds") {
 		t.Errorf("not all are drawn: %q", all)
 	}
-	if got := one.Figures("pie"); len(got) > 0 {
+	if got := one.Doc().Figures("pie"); len(got) > 0 {
 		t.Errorf("%d pies", len(got))
 	}
 }
@@ -90,7 +90,7 @@ func TestFigures(t *testing.T) {
 // What was not measured is not drawn, and what is hidden is not claimed.
 func TestFiguresLeaveOut(t *testing.T) {
 	nothing := report(t, loadLabs(t, labs()["broken"]), Query{})
-	if figures := nothing.Figures(); len(figures) > 0 {
+	if figures := nothing.Doc().Figures(); len(figures) > 0 {
 		t.Errorf("%d figures of nothing", len(figures))
 	}
 	for _, err := range []error{figure.WriteSVG(io.Discard, nil), figure.WritePNG(io.Discard, nil)} {
@@ -108,7 +108,7 @@ func TestFiguresLeaveOut(t *testing.T) {
 		many = append(many, l)
 	}
 	r := report(t, loadLabs(t, many), Query{})
-	if c := r.Figures()[0].Caption; !strings.Contains(c, "The first 8 of 12 are drawn") {
+	if c := r.Doc().Figures()[0].Caption; !strings.Contains(c, "The first 8 of 12 are drawn") {
 		t.Error(c)
 	}
 	if n := strings.Count(strings.Join(drawSVG(t, r, figure.NameMemory), "\n"), " KiB a zombie"); n != 8 {
@@ -137,7 +137,7 @@ func TestHostileFigures(t *testing.T) {
 func TestPNG(t *testing.T) {
 	r := report(t, loadLabs(t, labs()["usual"]), Query{})
 	var b bytes.Buffer
-	if err := figure.WritePNG(&b, r.Figures(figure.NameMemory)); err != nil {
+	if err := figure.WritePNG(&b, r.Doc().Figures(figure.NameMemory)); err != nil {
 		t.Fatal(err)
 	}
 	img, format, err := image.Decode(&b)
