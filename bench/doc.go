@@ -10,6 +10,7 @@
 // and excluded from the statistics.
 //
 // The experiments are in packages of their own (memory, reaping, spawning, ...)
-// and know nothing of each other. This package is not for reading the kernel's
-// files (package measure), nor for statistics or tables (below results).
+// and know each other only where one measures what another arranges. This
+// package is not for reading the kernel's files (package measure), nor for
+// statistics or tables (below results).
 package bench

@@ -62,7 +62,7 @@ For node-problem-detector give --warn alone.`,
 					return usageErrorf("--%s: %d zombies; want 1 or more", name, *n)
 				}
 			}
-			source, why, done := findSource()
+			source, done, why := findSource()
 			defer done()
 			return ps(cmd.OutOrStdout(), cmd.ErrOrStderr(), measure.Host(), source, why, o)
 		},
@@ -80,12 +80,12 @@ For node-problem-detector give --warn alone.`,
 
 // findSource returns the best way to list processes here. If it is /proc, why says
 // what is missing.
-func findSource() (source procs.Source, why error, done func()) {
+func findSource() (source procs.Source, done func(), why error) {
 	s, err := taskscan.New()
 	if err != nil {
-		return procs.ByProc(measure.Host()), err, func() {}
+		return procs.ByProc(measure.Host()), func() {}, err
 	}
-	return procs.ByIterator(s), nil, s.Close
+	return procs.ByIterator(s), s.Close, nil
 }
 
 func ps(stdout, stderr io.Writer, kernel measure.FS, source procs.Source, why error, o psOptions) error {

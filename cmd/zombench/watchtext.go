@@ -102,9 +102,7 @@ func watchTable(r *watch.Report, assumed string, width, height int) []string {
 		lines = append(lines, l.Verdict())
 	}
 	lines = append(lines, missed(r)...)
-	for _, s := range r.Unseen {
-		lines = append(lines, s)
-	}
+	lines = append(lines, r.Unseen...)
 	t := report.Table{Columns: []report.Column{
 		{Name: "zombies"}, {Name: "grow/s"}, {Name: "arise"}, {Name: "reaped"}, {Name: "wait"}, {Name: "oldest"}, {Name: "memory" + assumed},
 		{Name: "parent"}, {Name: "command", Left: true}, {Name: "of", Left: true}}}

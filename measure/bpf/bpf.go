@@ -1,14 +1,15 @@
 package bpf
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
+	"runtime"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
@@ -16,157 +17,114 @@ import (
 	"zombench/measure"
 )
 
-// Types are a kernel's C types. They are not for use by several goroutines at
-// once. The first member that is not found is kept, see Err.
-type Types struct {
-	cache *btf.Cache
-	spec  *btf.Spec
-	err   error
+// NewIterator loads a program that the kernel calls for each of what it iterates
+// over, such as "task" (Linux 5.8).
+func (t *Types) NewIterator(name, over string, code asm.Instructions) (*ebpf.Program, error) {
+	return t.newProgram(name, unix.BPF_TRACE_ITER, kindFunc, "bpf_iter_"+over, code)
 }
 
-// Load reads the types of the running kernel (Linux 5.4, CONFIG_DEBUG_INFO_BTF):
-// measure.ErrNotSupported where it tells none.
-func Load() (*Types, error) {
-	cache := btf.NewCache()
-	spec, err := cache.Kernel()
-	if err != nil {
-		return nil, Classify(fmt.Errorf("reading the kernel's types: %w", err))
-	}
-	return &Types{cache: cache, spec: spec}, nil
+// NewTracepoint loads a program for a tracepoint, which gets its arguments as they
+// are in the kernel.
+func (t *Types) NewTracepoint(name, tracepoint string, code asm.Instructions) (*ebpf.Program, error) {
+	return t.newProgram(name, unix.BPF_TRACE_RAW_TP, kindTypedef, "btf_trace_"+tracepoint, code)
 }
 
-// Err returns what Member and LoadMember could not find.
-func (t *Types) Err() error { return t.err }
-
-// Has reports whether there is such a member, see Member.
-func (t *Types) Has(path string) bool {
-	_, _, err := t.find(path)
-	return err == nil
-}
-
-// Member returns where a member is in its struct, in bytes, and its size. The
-// path is "struct.member", with the members of embedded structs behind.
-func (t *Types) Member(path string) (offset uint32, size asm.Size) {
-	offset, size, err := t.find(path)
-	if err != nil && t.err == nil {
-		t.err = err
-	}
-	return offset, size
-}
-
-// LoadMember is the instruction dst = src->member.
-func (t *Types) LoadMember(dst, src asm.Register, path string) asm.Instruction {
-	offset, size := t.Member(path)
-	return asm.LoadMem(dst, src, int16(offset), size)
-}
-
-func (t *Types) find(path string) (offset uint32, size asm.Size, err error) {
-	name, rest, _ := strings.Cut(path, ".")
-	var s *btf.Struct
-	if err := t.spec.TypeByName(name, &s); err != nil {
-		return 0, 0, fmt.Errorf("struct %s: %w: %w", name, measure.ErrNotSupported, err)
-	}
-	var typ btf.Type = s
-	for member := range strings.SplitSeq(rest, ".") {
-		off, next, ok := memberOf(typ, member)
-		if !ok {
-			return 0, 0, fmt.Errorf("%w: the kernel has no member %s", measure.ErrNotSupported, path)
-		}
-		offset += off
-		typ = next
-	}
-	n, err := btf.Sizeof(typ)
-	if err != nil {
-		return 0, 0, fmt.Errorf("size of %s: %w: %w", path, measure.ErrMalformed, err)
-	}
-	switch n {
-	case 1:
-		size = asm.Byte
-	case 2:
-		size = asm.Half
-	case 4:
-		size = asm.Word
-	default: // 8, or an array, of which 8 bytes at a time are read
-		size = asm.DWord
-	}
-	if offset > 1<<15-1 {
-		return 0, 0, fmt.Errorf("%w: member %s is at %d, beyond what one instruction reaches", measure.ErrNotSupported, path, offset)
-	}
-	return offset, size, nil
-}
-
-// memberOf finds a member, within nameless structs and unions too.
-func memberOf(typ btf.Type, name string) (offset uint32, member btf.Type, ok bool) {
-	var members []btf.Member
-	switch t := btf.UnderlyingType(typ).(type) {
-	case *btf.Struct:
-		members = t.Members
-	case *btf.Union:
-		members = t.Members
-	}
-	for _, m := range members {
-		if m.Name == name && m.BitfieldSize == 0 {
-			return m.Offset.Bytes(), m.Type, true
-		}
-		if m.Name == "" {
-			if off, typ, ok := memberOf(m.Type, name); ok {
-				return m.Offset.Bytes() + off, typ, true
-			}
-		}
-	}
-	return 0, nil, false
-}
-
-// Constant returns the value of an enumerator; ok is false if the kernel has none
-// of that name.
-func (t *Types) Constant(enum, name string) (value uint64, ok bool) {
-	var e *btf.Enum
-	if t.spec.TypeByName(enum, &e) != nil {
-		return 0, false
-	}
-	for _, v := range e.Values {
-		if v.Name == name {
-			return v.Value, true
-		}
-	}
-	return 0, false
-}
-
-// StructSize returns the size of a struct in bytes.
-func (t *Types) StructSize(name string) uint32 {
-	var s *btf.Struct
-	if err := t.spec.TypeByName(name, &s); err != nil {
-		if t.err == nil {
-			t.err = fmt.Errorf("struct %s: %w: %w", name, measure.ErrNotSupported, err)
-		}
-		return 0
-	}
-	return s.Size
-}
-
-// NewProgram loads a program of the tracing type: one that is attached to what
-// the kernel's types name.
-func (t *Types) NewProgram(name string, attach ebpf.AttachType, to string, instructions asm.Instructions) (*ebpf.Program, error) {
+// newProgram loads a program of the tracing type.
+func (t *Types) newProgram(name string, attach uint32, k kind, to string, code asm.Instructions) (*ebpf.Program, error) {
 	if t.err != nil {
 		return nil, t.err
+	}
+	target := t.id(k, to)
+	if target == 0 {
+		return nil, fmt.Errorf("%w: the kernel has no %s", measure.ErrNotSupported, to)
 	}
 	// Up to Linux 5.10 BPF is charged to RLIMIT_MEMLOCK. If it is not raised,
 	// loading says so.
 	_ = rlimit.RemoveMemlock()
-	// A collection, since that alone shares the types that were read already.
-	c, err := ebpf.NewCollectionWithOptions(&ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{name: {
-		Name: name, Type: ebpf.Tracing, AttachType: attach, AttachTo: to,
-		Instructions: instructions, License: "GPL", // of the helpers that it calls
-	}}}, ebpf.CollectionOptions{Cache: t.cache})
+	var instructions bytes.Buffer
+	if err := code.Marshal(&instructions, t.order); err != nil {
+		return nil, fmt.Errorf("putting the BPF program %s together: %w", name, err)
+	}
+	fd, err := load(name, attach, target, instructions.Bytes(), nil)
+	if err != nil {
+		log := make([]byte, 64<<10) // what the kernel has against it
+		_, again := load(name, attach, target, instructions.Bytes(), log)
+		if why := lastLine(log); again != nil && why != "" {
+			err = fmt.Errorf("%w: %s", err, why)
+		}
+		return nil, Classify(fmt.Errorf("loading the BPF program %s: %w", name, err))
+	}
+	p, err := ebpf.NewProgramFromFD(fd)
 	if err != nil {
 		return nil, Classify(fmt.Errorf("loading the BPF program %s: %w", name, err))
 	}
-	p := c.DetachProgram(name)
-	c.Close()
 	return p, nil
 }
 
-// AttachTracepoint attaches a program that was loaded for ebpf.AttachTraceRawTp.
+// loadAttr is union bpf_attr of BPF_PROG_LOAD as of Linux 5.8.
+type loadAttr struct {
+	progType, count          uint32
+	instructions, license    uint64
+	logLevel, logSize        uint32
+	log                      uint64
+	kernelVersion, flags     uint32
+	name                     [unix.BPF_OBJ_NAME_LEN]byte
+	ifindex, attachType      uint32
+	btf, funcInfoSize        uint32
+	funcInfo                 uint64
+	funcInfoCount, lineSize  uint32
+	lineInfo                 uint64
+	lineInfoCount, attachBTF uint32
+}
+
+// load is bpf(BPF_PROG_LOAD). It is not cilium/ebpf's, which finds what to attach
+// to by a parser of its own, see Types.
+func load(name string, attach, target uint32, code, log []byte) (fd int, err error) {
+	license := []byte("GPL\x00") // of the helpers that it calls
+	attr := loadAttr{
+		progType: unix.BPF_PROG_TYPE_TRACING, count: uint32(len(code) / 8),
+		instructions: pointer(code), license: pointer(license),
+		attachType: attach, attachBTF: target,
+	}
+	copy(attr.name[:len(attr.name)-1], name)
+	if log != nil {
+		attr.logLevel, attr.logSize, attr.log = 1, uint32(len(log)), pointer(log)
+	}
+	for range 5 { // a signal interrupts the check of a program (EAGAIN)
+		var r uintptr
+		var errno unix.Errno
+		r, _, errno = unix.Syscall(unix.SYS_BPF, unix.BPF_PROG_LOAD, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+		fd, err = int(r), nil
+		if errno != 0 {
+			fd, err = -1, errno
+		}
+		if errno != unix.EAGAIN {
+			break
+		}
+	}
+	runtime.KeepAlive(code)
+	runtime.KeepAlive(license)
+	runtime.KeepAlive(log)
+	if err == nil {
+		unix.CloseOnExec(fd)
+	}
+	return fd, err
+}
+
+func pointer(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
+
+func lastLine(log []byte) string {
+	log, _, _ = bytes.Cut(log, []byte{0})
+	lines := bytes.Split(bytes.TrimSpace(log), []byte("\n"))
+	for i := len(lines) - 1; i >= 0; i-- { // statistics come last
+		if !bytes.HasPrefix(lines[i], []byte("processed ")) && !bytes.HasPrefix(lines[i], []byte("verification time")) {
+			return string(lines[i])
+		}
+	}
+	return ""
+}
+
+// AttachTracepoint attaches a program of NewTracepoint.
 func AttachTracepoint(p *ebpf.Program) (link.Link, error) {
 	l, err := link.AttachTracing(link.TracingOptions{Program: p})
 	if err != nil {
@@ -181,9 +139,9 @@ func Classify(err error) error {
 	switch {
 	case err == nil, errors.Is(err, measure.ErrNotPermitted), errors.Is(err, measure.ErrNotSupported):
 		return err
-	case errors.Is(err, unix.EPERM), errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, unix.EPERM): // not EACCES: that is how the kernel refuses a bad program
 		return fmt.Errorf("%w: needs CAP_BPF and CAP_PERFMON: %w", measure.ErrNotPermitted, err)
-	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, btf.ErrNotFound), errors.Is(err, unix.ENOSYS), errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, unix.ENOSYS), errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: %w", measure.ErrNotSupported, err)
 	}
 	return err

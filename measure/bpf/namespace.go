@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 
@@ -22,7 +21,7 @@ func (t *Types) NamespaceLevel() (uint32, error) {
 	currentPid, _ := t.Member("task_struct.thread_pid")
 	level, _ := t.Member("pid.level")
 	const word = -8
-	p, err := t.NewProgram("namespace_level", ebpf.AttachTraceIter, "task", asm.Instructions{
+	p, err := t.NewIterator("zb_level", "task", asm.Instructions{
 		asm.LoadMem(asm.R7, asm.R1, 8, asm.DWord), // the task
 		asm.JEq.Imm(asm.R7, 0, "end"),
 		asm.LoadMem(asm.R6, asm.R1, 0, asm.DWord), // the iterator

@@ -18,5 +18,7 @@
 // the reap, if it came after the death; if it came before, the parent slept in it
 // or ignores SIGCHLD, and the zombie did not wait at all. Only where another
 // process than the parent at death reaped (an init that inherited) is the time
-// that of sched_process_free.
+// that of sched_process_free. A parent that calls wait all the time looks later than
+// it is, for a call may come between the reap and sched_process_free: by one grace
+// period at most.
 package lifecycle

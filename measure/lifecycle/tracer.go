@@ -91,10 +91,10 @@ type Room struct {
 	Dead    int // that were not reaped; 100 B each
 }
 
-// DefaultRoom takes some 12 MiB.
-func DefaultRoom() Room { return Room{Parents: 4096, Dead: 65536} }
+// DefaultRoom takes some 7 MiB.
+func DefaultRoom() Room { return Room{Parents: 2048, Dead: 40_000} }
 
-const commandRoom = 512
+const commandRoom = 256
 
 // A Tracer counts from Start until it is closed. It is not for use by several
 // goroutines at once.
@@ -148,7 +148,7 @@ func (t *Tracer) start(types *bpf.Types, level uint32, room Room) error {
 		{"sched_process_exit", p.exit()},
 		{"sched_process_fork", p.fork()},
 	} {
-		program, err := types.NewProgram("zb_"+tp.name[len("sched_process_"):], ebpf.AttachTraceRawTp, tp.name, tp.code)
+		program, err := types.NewTracepoint("zb_"+tp.name[len("sched_process_"):], tp.name, tp.code)
 		if err != nil {
 			return err
 		}

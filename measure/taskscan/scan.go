@@ -82,7 +82,7 @@ func (s *Scanner) load(types *bpf.Types) (err error) {
 	if s.level, err = types.NamespaceLevel(); err != nil {
 		return err
 	}
-	if s.program, err = types.NewProgram("zombench_scan", ebpf.AttachTraceIter, "task", scanProgram(types, s.level)); err != nil {
+	if s.program, err = types.NewIterator("zb_scan", "task", scanProgram(types, s.level)); err != nil {
 		return err
 	}
 	if s.iter, err = link.AttachIter(link.IterOptions{Program: s.program}); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -134,6 +135,7 @@ func (m *Monitor) openBPF() error {
 		return err
 	}
 	m.tracer, err = lifecycle.Start(types, m.scanner.Level(), m.o.Room)
+	debug.FreeOSMemory() // the kernel's types took more than all the rest will
 	return err
 }
 

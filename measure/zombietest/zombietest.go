@@ -82,9 +82,8 @@ func (p *Parent) Say(t testing.TB, line string) {
 func Army(t testing.TB, n int) *Parent {
 	t.Helper()
 	p := Start(t, `
-		for (1 .. shift) { my $pid = fork; defined $pid or die "fork: $!"; $pid or POSIX::_exit(0); }
-		print "ready\n"; <STDIN>; 1 while wait > 0; print "reaped\n"; <STDIN>; sleep 1 while 1;
-		BEGIN { require POSIX }`, fmt.Sprint(n))
+		for (1 .. shift) { my $pid = fork; defined $pid or die "fork: $!"; $pid or exit }
+		print "ready\n"; <STDIN>; 1 while wait > 0; print "reaped\n"; <STDIN>; sleep 1 while 1`, fmt.Sprint(n))
 	p.Line(t)
 	return p
 }

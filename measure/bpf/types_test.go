@@ -1,0 +1,170 @@
+package bpf
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
+	"golang.org/x/sys/unix"
+
+	"zombench/measure"
+)
+
+func kernel(t *testing.T) *Types {
+	t.Helper()
+	types, err := Load()
+	if errors.Is(err, measure.ErrNotSupported) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return types
+}
+
+// Another parser of BTF says the same of every member of some structs of this
+// kernel.
+func TestMembersAsCilium(t *testing.T) {
+	types := kernel(t)
+	spec, err := btf.LoadKernelSpec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	compared := 0
+	var compare func(path string, base uint32, members []btf.Member)
+	compare = func(path string, base uint32, members []btf.Member) {
+		for _, m := range members {
+			offset := base + m.Offset.Bytes()
+			typ := btf.UnderlyingType(m.Type)
+			if m.Name == "" {
+				switch inner := typ.(type) {
+				case *btf.Struct:
+					compare(path, offset, inner.Members)
+				case *btf.Union:
+					compare(path, offset, inner.Members)
+				}
+				continue
+			}
+			if m.BitfieldSize > 0 {
+				if types.Has(path + "." + m.Name) {
+					t.Errorf("%s.%s is a bit field", path, m.Name)
+				}
+				continue
+			}
+			got, size, ok := types.find(path + "." + m.Name)
+			if !ok || got != offset {
+				t.Errorf("%s.%s is at %d (%v), want %d", path, m.Name, got, ok, offset)
+			}
+			want, err := btf.Sizeof(typ)
+			if _, array := typ.(*btf.Array); err == nil && !array && (want == 1 || want == 2 || want == 4 || want == 8) && size.Sizeof() != want {
+				t.Errorf("%s.%s has %d bytes, want %d", path, m.Name, size.Sizeof(), want)
+			}
+			compared++
+		}
+	}
+	for _, name := range []string{"task_struct", "signal_struct", "pid", "upid", "cgroup", "css_set", "kernfs_node", "bpf_iter_meta"} {
+		var s *btf.Struct
+		if err := spec.TypeByName(name, &s); err != nil {
+			t.Fatal(err)
+		}
+		compare(name, 0, s.Members)
+		if got := types.StructSize(name); got != s.Size {
+			t.Errorf("struct %s has %d bytes, want %d", name, got, s.Size)
+		}
+	}
+	if compared < 200 || types.Err() != nil {
+		t.Errorf("%d members compared, %v", compared, types.Err())
+	}
+}
+
+// What is missing is kept, and no program is loaded with it.
+func TestMissing(t *testing.T) {
+	types := kernel(t)
+	if types.Has("task_struct.no_such_member") || types.Has("no_such_struct.x") || types.Err() != nil {
+		t.Fatal(types.Err())
+	}
+	types.LoadMember(asm.R1, asm.R2, "task_struct.no_such_member")
+	if err := types.Err(); !errors.Is(err, measure.ErrNotSupported) || !strings.Contains(err.Error(), "task_struct.no_such_member") {
+		t.Error(err)
+	}
+	if _, err := types.NewTracepoint("x", "sched_process_fork", nil); !errors.Is(err, measure.ErrNotSupported) {
+		t.Error(err)
+	}
+	if _, err := kernel(t).NewTracepoint("x", "no_such_tracepoint", nil); !errors.Is(err, measure.ErrNotSupported) {
+		t.Error(err)
+	}
+}
+
+// A program that the kernel refuses is neither missing nor forbidden, and the
+// error says what it has against it.
+func TestRefused(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	p, err := kernel(t).NewTracepoint("bad", "sched_process_fork", asm.Instructions{asm.Mov.Reg(asm.R0, asm.R9), asm.Return()})
+	if err == nil {
+		p.Close()
+		t.Fatal("it is loaded")
+	}
+	if errors.Is(err, measure.ErrNotSupported) || errors.Is(err, measure.ErrNotPermitted) {
+		t.Errorf("%v is taken for another kind", err)
+	}
+	if !strings.Contains(err.Error(), "R9") {
+		t.Errorf("%v does not say why", err)
+	}
+}
+
+func TestClassify(t *testing.T) {
+	for _, tt := range []struct{ err, want error }{
+		{unix.EPERM, measure.ErrNotPermitted},
+		{unix.ENOSYS, measure.ErrNotSupported}, {unix.ENOENT, measure.ErrNotSupported}, {ebpf.ErrNotSupported, measure.ErrNotSupported},
+		{unix.EINVAL, unix.EINVAL}, {unix.EACCES, unix.EACCES}, {unix.ENOMEM, unix.ENOMEM},
+	} {
+		if got := Classify(tt.err); !errors.Is(got, tt.want) || tt.err == tt.want && got != tt.err {
+			t.Errorf("%v: %v", tt.err, got)
+		}
+	}
+}
+
+// build makes a BTF of types that are given as words.
+func build(names string, words ...uint32) []byte {
+	b := make([]byte, 24)
+	o := binary.LittleEndian
+	o.PutUint16(b, 0xeb9f)
+	b[2] = 1
+	o.PutUint32(b[4:], 24)
+	o.PutUint32(b[12:], uint32(4*len(words)))
+	o.PutUint32(b[16:], uint32(4*len(words)))
+	o.PutUint32(b[20:], uint32(len(names)))
+	for _, w := range words {
+		b = o.AppendUint32(b, w)
+	}
+	return append(b, names...)
+}
+
+// FuzzParse looks up members in whatever bytes.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte{})
+	f.Add(build("\x00a\x00b\x00", 1, 4<<24|1, 8, 3, 2, 0, 0, 2<<24, 0))
+	f.Add(build("\x00a\x00b\x00", 1, 4<<24|1, 8, 3, 1, 0))   // a struct in itself
+	f.Add(build("\x00a\x00b\x00", 1, 4<<24|1, 8, 0, 1, 0))   // without a name
+	f.Add(build("\x00a\x00b\x00", 1, 8<<24, 1, 1, 4<<24, 8)) // a typedef of itself
+	f.Add(build("\x00a\x00b\x00", 1, 6<<24|1, 4, 3, 7))      // an enum
+	f.Add(build("\x00a\x00b\x00", 1, 4<<24|200, 8, 3, 2, 0)) // cut short
+	f.Fuzz(func(t *testing.T, data []byte) {
+		types, err := parse(data)
+		if err != nil {
+			return
+		}
+		for _, path := range []string{"a", "a.b", "a.b.b", "b.a"} {
+			types.Has(path)
+		}
+		types.StructSize("a")
+		types.Constant("a", "b")
+	})
+}
