@@ -1,6 +1,7 @@
 package callsites
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +13,6 @@ import (
 	"zombench/bench/labtest"
 	"zombench/measure"
 	"zombench/measure/kmemtrace"
-	"zombench/results"
 )
 
 // A story is what happened, told in order of time.
@@ -150,23 +150,62 @@ func TestFitting(t *testing.T) {
 	}
 }
 
+func TestSetups(t *testing.T) {
+	setups, err := labtest.Set(t, Experiment(), map[string]string{"spawn": "clone,exec"}).Setups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, s := range setups {
+		names = append(names, s.Name())
+		if !s.Last || s.Army.Zombies != zombies || len(s.Needs) == 0 {
+			t.Errorf("%s: %+v; want it behind all others, which it disturbs", s.Name(), s)
+		}
+	}
+	if want := []string{"CallSites/spawn=clone", "CallSites/spawn=exec"}; !slices.Equal(names, want) {
+		t.Errorf("setups %q, want %q", names, want)
+	}
+	_, err = labtest.Set(t, Experiment(), map[string]string{"spawn": ""}).Setups()
+	if field, ok := errors.AsType[*bench.FieldError](err); !ok || field.Field != "spawn" {
+		t.Errorf("without a way of spawning: %v", err)
+	}
+}
+
 func TestMain(m *testing.M) { labtest.Main(m) }
 
 // On this kernel the task itself is among what a zombie keeps, by the function
-// that has made it since Linux 2.
+// that has made it since Linux 2, however it was spawned.
 func TestCallSitesOnThisKernel(t *testing.T) {
-	for _, trial := range labtest.Trials(t, Experiment(), "") {
+	e := labtest.Set(t, Experiment(), map[string]string{"spawn": "exec,os-exec,clone"})
+	trials := labtest.Trials(t, e, "")
+	if len(trials) != 3 {
+		t.Errorf("%d trials, want 3", len(trials))
+	}
+	for _, trial := range trials {
 		if trial.Broken != "" {
-			t.Fatalf("broken: %s", trial.Broken)
+			t.Errorf("%s: broken: %s", trial.Name(), trial.Broken)
+			continue
 		}
-		if objects, _ := trial.Value(UnitObjects); objects < 4 {
-			t.Errorf("%v objects a zombie, want at least its task, signals, handlers and pid", objects)
+		objects, _ := trial.Value(UnitObjects)
+		if objects < 4 {
+			t.Errorf("%s: %v objects a zombie, want at least its task, signals, handlers and pid", trial.Name(), objects)
 		}
-		found := slices.ContainsFunc(trial.Sites, func(s results.CallSite) bool {
-			return slices.Contains(s.Caches, bench.TaskStruct) && s.Objects == zombies
-		})
-		if !found {
-			t.Errorf("no call site made a task_struct for each zombie: %+v", trial.Sites)
+		var count, bytes uint64
+		task := false
+		for _, s := range trial.Sites {
+			count += s.Objects
+			bytes += s.Objects * s.Allocated
+			task = task || slices.Contains(s.Caches, bench.TaskStruct) && s.Objects == zombies
+			if s.Function == "" || len(s.Caches) == 0 || s.Requested == 0 || s.Requested > s.Allocated || 2*s.Objects < zombies {
+				t.Errorf("%s: call site %+v", trial.Name(), s)
+			}
+		}
+		if !task {
+			t.Errorf("%s: no call site made a task_struct for each zombie: %+v", trial.Name(), trial.Sites)
+		}
+		allocated, _ := trial.Value(UnitAllocated)
+		if objects*zombies != float64(count) || allocated*zombies != float64(bytes) {
+			t.Errorf("%s: %v objects of %v B a zombie, and the call sites have %d of %d B in all", trial.Name(), objects, allocated, count, bytes)
 		}
 	}
 }
