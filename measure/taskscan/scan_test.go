@@ -80,7 +80,7 @@ func TestAsProc(t *testing.T) {
 				continue
 			}
 			name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-			if err == nil && b.PPid != 2 && strings.TrimSpace(string(name)) != k.Comm() { // of the kernel's own threads /proc says more
+			if err == nil && b.State == 'Z' && strings.TrimSpace(string(name)) != k.Comm() { // others may have become another program meanwhile
 				t.Errorf("%d: name %q, /proc says %q", pid, k.Comm(), name)
 			}
 			if b.PPid != k.PPid || b.Threads != k.Threads || b.StartTicks != uint64(k.Start/(10*time.Millisecond)) {
@@ -207,9 +207,11 @@ func TestDead(t *testing.T) {
 				}
 				return k, before, time.Now()
 			}
+			var lasted time.Duration
+			born := time.Now()
 			within := func(what string, d, lo, hi time.Duration) {
 				t.Helper()
-				const slack = 20 * time.Millisecond // some ticks of the scheduler
+				slack := 20*time.Millisecond + lasted/20 // some ticks of the scheduler, and what interrupts and the host took from it
 				if d < lo-slack || d > hi+slack {
 					t.Errorf("%s: dead for %v, want %v to %v", what, d, lo, hi)
 				}
@@ -222,6 +224,7 @@ func TestDead(t *testing.T) {
 				}
 				time.Sleep(time.Millisecond)
 			}
+			lasted = after.Sub(born)
 			within("just died", k.Dead, 0, after.Sub(lived))
 			time.Sleep(time.Second)
 			later, before2, after2 := look()
