@@ -82,7 +82,9 @@ func (p *Parent) Say(t testing.TB, line string) {
 func Army(t testing.TB, n int) *Parent {
 	t.Helper()
 	p := Start(t, `
+		pipe R, W; # closed on the other side when the last child has ended
 		for (1 .. shift) { my $pid = fork; defined $pid or die "fork: $!"; $pid or exit }
+		close W; <R>; select undef, undef, undef, 0.1;
 		print "ready\n"; <STDIN>; 1 while wait > 0; print "reaped\n"; <STDIN>; sleep 1 while 1`, fmt.Sprint(n))
 	p.Line(t)
 	return p
