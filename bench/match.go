@@ -17,7 +17,7 @@ func parseMatcher(pattern string) (matcher, error) {
 	for _, element := range splitPattern(pattern) {
 		re, err := regexp.Compile(element)
 		if err != nil {
-			return nil, fmt.Errorf("%q is no regular expression: %w", pattern, err)
+			return nil, fmt.Errorf("%q is not a valid regular expression: %w", pattern, err)
 		}
 		m = append(m, re)
 	}

@@ -40,7 +40,7 @@ func TestMatch(t *testing.T) {
 
 func TestMatchRefuses(t *testing.T) {
 	for _, bad := range []string{"(", "Zombies/[", "a/*"} {
-		if _, err := parseMatcher(bad); err == nil || !strings.Contains(err.Error(), "is no regular expression") || strings.Contains(err.Error(), "\n") {
+		if _, err := parseMatcher(bad); err == nil || !strings.Contains(err.Error(), "is not a valid regular expression") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: error %v", bad, err)
 		}
 	}

@@ -7,6 +7,7 @@
 package reexec
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 )
@@ -32,10 +33,15 @@ func Dispatch(programs ...Program) {
 const self = "/proc/self/exe"
 
 // Command returns a command that starts this executable as the program of a
-// name, which the executable's main has to dispatch.
+// name, which the executable's main has to dispatch. A program does not start
+// itself: what was started by a name that nobody dispatched would run main again,
+// and so on, until there are no more pids.
 func Command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(self, args...)
 	cmd.Args[0] = name
+	if os.Args[0] == name {
+		cmd.Err = fmt.Errorf("%s would start itself: nobody dispatched it", name)
+	}
 	return cmd
 }
 

@@ -45,6 +45,13 @@ func TestCommand(t *testing.T) {
 	}
 }
 
+// A program that nobody dispatched must not go on for ever.
+func TestCommandStartsNotItself(t *testing.T) {
+	if err := Command(os.Args[0]).Run(); err == nil || !strings.Contains(err.Error(), "would start itself") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // Nothing but argument zero decides what this executable becomes.
 func TestDispatchReturns(t *testing.T) {
 	for _, name := range []string{"zombench-test", "", program + "-2"} {

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"io"
 	"math/bits"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"zombench/bench"
 	"zombench/measure"
@@ -51,6 +54,9 @@ the pages are unexplained), 1 it does not.`,
 				return usageErrorf("--format: %w", err)
 			}
 			if len(files) > 0 {
+				if err := onlyMeasuring(cmd, "format"); err != nil {
+					return err
+				}
 				set, errs := results.Load(files...)
 				return errors.Join(append(errs, explain(cmd.OutOrStdout(), set, format))...)
 			}
@@ -78,6 +84,21 @@ the pages are unexplained), 1 it does not.`,
 	}
 	completeFormat(cmd)
 	return cmd
+}
+
+// onlyMeasuring returns an error that names the flags that were given and have no
+// effect where files are read; those of reading are listed.
+func onlyMeasuring(cmd *cobra.Command, reading ...string) error {
+	var without []string
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if !slices.Contains(reading, f.Name) {
+			without = append(without, "--"+f.Name)
+		}
+	})
+	if len(without) > 0 {
+		return usageErrorf("%s: of no use where files are explained, nothing is measured", strings.Join(without, ", "))
+	}
+	return nil
 }
 
 // explainedExperiments returns those experiments with the fields that a ledger

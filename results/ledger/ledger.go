@@ -86,7 +86,7 @@ func (l *Ledger) enough() error {
 		if len(l.Broken) > 0 {
 			why = fmt.Sprintf("; %d trials are broken, such as %s: %s", len(l.Broken), l.Broken[0].Trial, l.Broken[0].Reason)
 		}
-		return fmt.Errorf("%w of spawn %s: armies of %v count, and a slope needs two sizes%s", ErrTooLittle, l.Spawn(), l.Counts, why)
+		return fmt.Errorf("%w of spawn %s: only armies of %v were measured, and a slope needs two sizes%s", ErrTooLittle, l.Spawn(), l.Counts, why)
 	}
 	for _, r := range slices.Concat(l.trials, l.controls) {
 		before, ok1 := r.Reading("before")

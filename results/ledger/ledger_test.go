@@ -478,7 +478,7 @@ func TestSeveral(t *testing.T) {
 		t.Errorf("%d ledgers, %v", len(all), err)
 	}
 	all, err = New(slices.Concat(trials(zombie()), other[:2]))
-	if !errors.Is(err, ErrTooLittle) || !strings.Contains(err.Error(), "of spawn clone: armies of [500]") || len(all) != 1 {
+	if !errors.Is(err, ErrTooLittle) || !strings.Contains(err.Error(), "of spawn clone: only armies of [500]") || len(all) != 1 {
 		t.Errorf("%d ledgers, %v", len(all), err)
 	}
 }

@@ -93,7 +93,11 @@ func (s Summary) Sentence() string {
 	}
 	parts := []string{s.memoryClause(), s.endsClause()}
 	if 2*s.WarnedTrials > s.Trials {
-		parts = append(parts, fmt.Sprintf("%d of %s have warnings", s.WarnedTrials, plural(s.Trials, "trial")))
+		have := "have"
+		if s.WarnedTrials == 1 {
+			have = "has"
+		}
+		parts = append(parts, fmt.Sprintf("%d of %s %s warnings", s.WarnedTrials, plural(s.Trials, "trial"), have))
 	}
 	return strings.Join(parts, "; ") + "."
 }
