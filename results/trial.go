@@ -4,7 +4,7 @@
 // A result file is plain Go benchmark format
 // (https://golang.org/design/14313-benchmark-format), one line a trial, so
 // benchstat and everything else that reads that format works on it as it is.
-// What the format has no word for stands in comments of a fixed form, which
+// What the format has no word for is kept in comments of a fixed form, which
 // benchstat skips and [Reader] understands: of a trial, that it is a control or
 // broken, warnings, how its children ended, and the raw readings that its values
 // were computed from; of the file, what its benchmarks and units mean and what an

@@ -38,7 +38,7 @@ func (s Step) Percent() float64 {
 	return 100 * s.Rest / s.Bytes
 }
 
-// BelowNoise reports that controls moved as much: Bytes says nothing.
+// BelowNoise reports whether controls moved as much: then Bytes says nothing.
 func (s Step) BelowNoise() bool { return s.Kind == Measured && !s.Estimate.AboveNoise() }
 
 // Exceeds reports whether more is left unexplained than was promised.

@@ -3,7 +3,7 @@
 // In flow records and a [Query]; the answer is a [Doc]: facts, tables and figures,
 // built once and rendered as text, Markdown, HTML, CSV, JSON or LaTeX by the one
 // set of renderers there is. Every command answers with a Doc. Nothing here knows an
-// experiment's parameters: what a benchmark or a unit means stands in the file; only
+// experiment's parameters: the file says what a benchmark or a unit means; only
 // of memory, the main job, there is a headline. It measures nothing, and reads no
 // files but those it is given.
 package report

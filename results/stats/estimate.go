@@ -14,7 +14,7 @@ type Estimate struct {
 	// too few trials for an interval.
 	PerZombie, Lo, Hi float64
 
-	// OneCount reports that all armies had one size: PerZombie is the median of
+	// OneCount reports whether all armies had one size: PerZombie is the median of
 	// single differences then, in which partly filled slabs are mistaken for
 	// small zombies. Otherwise it is the Theil-Sen slope over Counts.
 	OneCount  bool

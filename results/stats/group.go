@@ -131,7 +131,7 @@ func Varying(all [][]results.Param) []string {
 // Distinguishing picks, from the keys under which sets of labels differ, those
 // that a reader needs to tell them apart: machines that differ in their kernel
 // differ in their cpu as well, and one of the two is enough. What names a system is
-// kept all the same.
+// kept anyway.
 func Distinguishing(all [][]results.Param) []string {
 	varying := Varying(all)
 	var picked []string

@@ -135,7 +135,7 @@ func (s Summary) pointer(unit string) *Estimate {
 	return nil
 }
 
-// SlabHidden reports that the estimate of kernel slab is no measure of what the
+// SlabHidden reports whether the estimate of kernel slab is no measure of what the
 // zombies hold: what was charged to their cgroup lies in slabs, and slab grew by
 // less. Then objects went into partly filled slabs that earlier activity had
 // left, or something else gave slabs back meanwhile.
