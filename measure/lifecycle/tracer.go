@@ -69,7 +69,7 @@ type Reading struct {
 	Commands []Command // in no particular order
 	Other    Counts    // of parents that there was no room for, or that are not known
 	Untimed  uint64    // deaths that there was no room for: they are in no latency
-	Lost     uint64    // events that the kernel did not pass on (Linux 5.12; before, it does not count them)
+	Lost     uint64    // events that the kernel left out, for it was at work on another on the same CPU: 7.2 does where it is preempted. It counts them since 5.12
 }
 
 // Unattributed returns what is in All and in none of the parts: events that came
