@@ -53,9 +53,9 @@ interval and one for each parent that leaks. --format json prints one object a l
 --listen ADDRESS serves metrics for Prometheus at /metrics; an address without a
 host is one of this machine alone (127.0.0.1). --print writes what goes with them:
 alerting rules, a dashboard for Grafana, a unit for systemd.`,
-		Example: `  zombench watch
-  zombench watch --interval 1s --for 1m --format json
-  zombench watch --listen :9817
+		Example: `  zombench watch --for 5s
+  zombench watch --interval 1s --for 10s --format json
+  zombench watch --listen :9817 --for 5s
   zombench watch --print alerts > /etc/prometheus/zombies.yml`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
