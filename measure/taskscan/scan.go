@@ -27,7 +27,7 @@ type Task struct {
 	Threads int           // that were not reaped, as num_threads
 	Live    int           // of them, those that have not ended
 	Start   time.Duration // after boot, with the time suspended
-	Dead    time.Duration // how long ago it ended, if it has; -1: unknown. Too long by what interrupts and the host took while it last ran
+	Dead    time.Duration // how long ago it ended, if it has; -1: unknown. Of one that was busy until then it may be too long, by as much as it had run without a break
 	comm    [16]byte
 
 	// RemovedCgroup is the number of its cgroup (the inode of its directory), if
