@@ -192,7 +192,9 @@ func TestNoTrace(t *testing.T) {
 	}
 }
 
-// A zombie's age counts from its death, also if it was busy until then.
+// A zombie's age counts from its death. Of one that was busy until then the kernel
+// may only know when its last run began, which can be its birth: there the test
+// tells no more than that the age is not too short.
 func TestDead(t *testing.T) {
 	s := scanner(t)
 	for _, tt := range []struct {
