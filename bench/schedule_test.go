@@ -99,7 +99,7 @@ func TestPlanRefuses(t *testing.T) {
 		pattern    string
 		want       string
 	}{
-		{"bad pattern", armies(), "(", `"(" is no regular expression`},
+		{"bad pattern", armies(), "(", `"(" is not a valid regular expression`},
 		{"matches nothing", armies(), "Nobody", `"Nobody" matches no benchmark, such as Nothing/kind=a`},
 		{"bad field", wrong, "", "armies: count: the list is empty"},
 	} {
