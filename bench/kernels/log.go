@@ -7,7 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
+
+	"zombench/results"
 )
 
 // A log tells a person how several guests proceed: whole lines, each with the
@@ -56,20 +57,7 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 		if !ok {
 			return len(p), nil
 		}
-		w.log.line(w.name, strings.TrimPrefix(printable(string(line)), "zombench: "))
+		w.log.line(w.name, strings.TrimPrefix(results.Printable(string(line)), "zombench: "))
 		w.part = rest
 	}
-}
-
-// printable replaces what a terminal would obey.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case !unicode.IsPrint(r):
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
 }

@@ -58,7 +58,7 @@ Exit status: 0 nothing is worse, 1 something is, 2 the files cannot be judged.`,
 			verdict, err := report.Check(set, q, limit)
 			if err != nil {
 				for _, note := range verdict.Notes {
-					fmt.Fprintln(cmd.ErrOrStderr(), report.Printable(note))
+					fmt.Fprintln(cmd.ErrOrStderr(), results.Printable(note))
 				}
 				return &exitError{usageStatus, queryError(err)}
 			}

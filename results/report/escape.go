@@ -4,27 +4,18 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"zombench/results"
 )
 
 // Whatever a document says is text: names come from files, from kernels and from
 // users, and none of them may break a table, forge a line or command a terminal.
 
-// Printable replaces what a terminal would obey.
-func Printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case !unicode.IsPrint(r):
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
-}
-
 // escapeMarkdown makes text of anything: no line of its own, no markup, no HTML and
 // no new cell.
-func escapeMarkdown(s string) string { return escapeUnderscores(markdownEscapes.Replace(Printable(s))) }
+func escapeMarkdown(s string) string {
+	return escapeUnderscores(markdownEscapes.Replace(results.Printable(s)))
+}
 
 var markdownEscapes = strings.NewReplacer(
 	`\`, `\\`, "|", `\|`, "`", "\\`", "*", `\*`, "[", `\[`, "]", `\]`,
@@ -68,5 +59,5 @@ func escapeLaTeX(s string) string {
 			return '?'
 		}
 		return r
-	}, latexEscapes.Replace(Printable(s)))
+	}, latexEscapes.Replace(results.Printable(s)))
 }

@@ -85,7 +85,7 @@ func (r *Report) bars() (all []figure.Bar) {
 		if l, err := ledger.Of(s.Group, ledger.Followed(r.setups)); err == nil && !b.Slab {
 			for _, c := range l.Caches {
 				if c.Role == ledger.Retained {
-					b.Parts = append(b.Parts, figure.Part{Name: Printable(c.Name), Bytes: c.Bytes()})
+					b.Parts = append(b.Parts, figure.Part{Name: results.Printable(c.Name), Bytes: c.Bytes()})
 				}
 			}
 		}
@@ -110,7 +110,7 @@ func (r *Report) times() (all []figure.Line) {
 			}
 			at := slices.IndexFunc(all[first:], func(l figure.Line) bool { return l.Name == name })
 			if at < 0 {
-				all, at = append(all, figure.Line{Name: Printable(name)}), len(all)-first
+				all, at = append(all, figure.Line{Name: results.Printable(name)}), len(all)-first
 			}
 			l := &all[first+at]
 			l.Points = append(l.Points, figure.Time{Count: float64(trials[0].N), Cell: c})

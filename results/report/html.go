@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"strings"
 
+	"zombench/results"
 	"zombench/results/figure"
 )
 
@@ -17,7 +18,7 @@ func writeHTML(b *strings.Builder, d Doc) error {
 	// Parsed at each call, for a command has one and a package-level variable
 	// would cost every program its start.
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"printable": Printable,
+		"printable": results.Printable,
 		"svg": func(f figure.Figure) (template.HTML, error) {
 			svg, err := f.SVG()
 			return template.HTML(svg), err

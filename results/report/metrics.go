@@ -114,7 +114,7 @@ func labelPairs(params []results.Param) []*dto.LabelPair {
 			continue
 		}
 		seen[key] = true
-		value := Printable(p.Value)
+		value := results.Printable(p.Value)
 		pairs = append(pairs, &dto.LabelPair{Name: &key, Value: &value})
 	}
 	return pairs

@@ -79,7 +79,7 @@ func (s Summary) name() string {
 	if !slices.Contains(s.Keys, "kernel") {
 		parts = append([]string{cmp.Or(s.Label("kernel"), "kernel not recorded")}, parts...)
 	}
-	return Printable(strings.Join(parts, " "))
+	return results.Printable(strings.Join(parts, " "))
 }
 
 // Sentence is the answer in one sentence. A difference that is not above the

@@ -7,6 +7,8 @@ import (
 	"github.com/olekukonko/tablewriter"
 	"github.com/olekukonko/tablewriter/renderer"
 	"github.com/olekukonko/tablewriter/tw"
+
+	"zombench/results"
 )
 
 // A layout is how people read a document: on a terminal, or as GitHub's Markdown.
@@ -17,7 +19,7 @@ type layout struct {
 	table             func() tablewriter.Option
 }
 
-var terminal = layout{Printable, "%s\n", "%s\n", "  %s\n", "", func() tablewriter.Option {
+var terminal = layout{results.Printable, "%s\n", "%s\n", "  %s\n", "", func() tablewriter.Option {
 	return tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
 		Borders: tw.BorderNone,
 		Settings: tw.Settings{
