@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zombench/bench/cpus"
 	"zombench/bench/reexec"
 	"zombench/measure/taskiter"
 )
@@ -60,7 +61,7 @@ func act(o order) (p performance, err error) {
 	if err != nil {
 		return p, err
 	}
-	if err := onlyOn(o.CPU, 0); err != nil {
+	if err := cpus.Keep(0, o.CPU); err != nil {
 		return p, err
 	}
 	var spent time.Duration
@@ -272,13 +273,7 @@ func fewPids(o order) error {
 const actorName = "zombench-drag-actor"
 
 func actorProgram() reexec.Program {
-	return reexec.Program{Name: actorName, Main: func(args []string) int {
-		if err := actAsTold(args); err != nil {
-			fmt.Fprintf(os.Stderr, "acting: %v\n", err)
-			return 1
-		}
-		return 0
-	}}
+	return reexec.Program{Name: actorName, Main: reexec.Reporting("acting", 1, actAsTold)}
 }
 
 // preferGroup lets this process run before others. Between sessions it is not the

@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zombench/bench/cpus"
 	"zombench/bench/reexec"
 )
 
@@ -117,13 +118,7 @@ const mostTicks = 1 << 22
 const bystanderName = "zombench-drag-bystander"
 
 func bystanderProgram() reexec.Program {
-	return reexec.Program{Name: bystanderName, Main: func(args []string) int {
-		if err := standBy(args); err != nil {
-			fmt.Fprintf(os.Stderr, "standing by: %v\n", err)
-			return 1
-		}
-		return 0
-	}}
+	return reexec.Program{Name: bystanderName, Main: reexec.Reporting("standing by", 1, standBy)}
 }
 
 // begin is the second argument of bystanders that have been given their CPU.
@@ -179,7 +174,7 @@ func standBy(args []string) error {
 // to the other every 10 ms.
 func prefer(cpu int) error {
 	runtime.LockOSThread() // execve keeps what the calling thread has
-	if err := onlyOn(cpu, 0); err != nil {
+	if err := cpus.Keep(0, cpu); err != nil {
 		return err
 	}
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) // ns; 50 µs otherwise

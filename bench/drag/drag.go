@@ -15,14 +15,12 @@ package drag
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"zombench/bench"
+	"zombench/bench/cpus"
 	"zombench/bench/reexec"
 	"zombench/measure"
 	"zombench/results"
@@ -113,30 +111,15 @@ func needCPUs(*bench.Host) error {
 // twoCPUs returns two CPUs that this process may run on: the bystanders get the
 // last, since the first is where interrupts go as a rule.
 func twoCPUs() (actor, bystanders int, err error) {
-	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &set); err != nil {
-		return 0, 0, fmt.Errorf("reading the CPU affinity: %w", err)
+	all, err := cpus.Allowed()
+	if err != nil {
+		return 0, 0, err
 	}
-	var last []int
-	for cpu := len(set)*64 - 1; cpu >= 0 && len(last) < 2; cpu-- {
-		if set.IsSet(cpu) {
-			last = append(last, cpu)
-		}
-	}
-	if len(last) < 2 {
+	if len(all) < 2 {
 		return 0, 0, fmt.Errorf("an actor and a bystander at the same time take 2 CPUs: %w", measure.ErrNotSupported)
 	}
-	return last[1], last[0], nil
-}
-
-// onlyOn keeps a thread on one CPU; 0 is the calling one.
-func onlyOn(cpu, tid int) error {
-	var set unix.CPUSet
-	set.Set(cpu)
-	if err := unix.SchedSetaffinity(tid, &set); err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("keeping thread %d on CPU %d: %w", tid, cpu, err)
-	}
-	return nil
+	last := len(all) - 1
+	return all[last-1], all[last], nil
 }
 
 // units describes the values.

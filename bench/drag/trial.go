@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zombench/bench"
+	"zombench/bench/cpus"
 	"zombench/bench/daemon"
 	"zombench/bench/reexec"
 	"zombench/measure"
@@ -107,7 +108,7 @@ func (t *trial) raise(ctx context.Context) error {
 		return err
 	}
 	for _, tid := range tids {
-		if err := onlyOn(t.order.CPU, tid); err != nil {
+		if err := cpus.Keep(tid, t.order.CPU); err != nil && !errors.Is(err, unix.ESRCH) {
 			return err
 		}
 	}

@@ -18,10 +18,7 @@ const subreaperName = "zombench-subreaper"
 // subreaperProgram is that, for main to dispatch. The attribute is kept across
 // execve (PR_SET_CHILD_SUBREAPER, prctl(2)).
 func subreaperProgram() reexec.Program {
-	return reexec.Program{Name: subreaperName, Main: func(args []string) int {
-		fmt.Fprintln(os.Stderr, "zombench:", becomeSubreaper(args))
-		return 126
-	}}
+	return reexec.Program{Name: subreaperName, Main: reexec.Reporting("zombench", 126, becomeSubreaper)}
 }
 
 func becomeSubreaper(args []string) error {

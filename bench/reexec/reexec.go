@@ -18,6 +18,19 @@ type Program struct {
 	Main func(args []string) int // args are those behind argument zero; the result is the exit status
 }
 
+// Reporting makes the main of a program from what returns an error, which is
+// printed behind what was being done and ends the program with a status. A nil
+// error is status 0.
+func Reporting(doing string, status int, main func(args []string) error) func(args []string) int {
+	return func(args []string) int {
+		if err := main(args); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", doing, err)
+			return status
+		}
+		return 0
+	}
+}
+
 // Dispatch becomes the program that this process was started as, and returns
 // if it was started as none of them. Call it first in main and in TestMain.
 func Dispatch(programs ...Program) {

@@ -1,7 +1,6 @@
 package spawning
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,8 +8,7 @@ import (
 	"strconv"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
+	"zombench/bench/cpus"
 	"zombench/bench/daemon"
 	"zombench/bench/reexec"
 )
@@ -22,10 +20,7 @@ const pinName = "zombench-pin"
 // arguments are the CPU, the program's path and its arguments with the name
 // first. The affinity is kept across execve (sched_setaffinity(2)).
 func pinProgram() reexec.Program {
-	return reexec.Program{Name: pinName, Main: func(args []string) int {
-		fmt.Fprintln(os.Stderr, "pinning:", become(args))
-		return 126
-	}}
+	return reexec.Program{Name: pinName, Main: reexec.Reporting("pinning", 126, become)}
 }
 
 func become(args []string) error {
@@ -37,10 +32,8 @@ func become(args []string) error {
 		return fmt.Errorf("want a CPU, got %q", args[0])
 	}
 	runtime.LockOSThread() // execve keeps what the calling thread has
-	var set unix.CPUSet
-	set.Set(cpu)
-	if err := unix.SchedSetaffinity(0, &set); err != nil {
-		return fmt.Errorf("to CPU %d: %w", cpu, err)
+	if err := cpus.Keep(0, cpu); err != nil {
+		return err
 	}
 	return fmt.Errorf("becoming %s: %w", args[1], syscall.Exec(args[1], args[2:], os.Environ()))
 }
@@ -59,14 +52,9 @@ func pinned(cpu int, start daemon.Starter) daemon.Starter {
 // lastCPU returns the highest CPU that this process may run on: the first is
 // where interrupts go as a rule.
 func lastCPU() (int, error) {
-	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &set); err != nil {
-		return 0, fmt.Errorf("reading the CPU affinity: %w", err)
+	all, err := cpus.Allowed()
+	if err != nil {
+		return 0, err
 	}
-	for cpu := len(set)*64 - 1; cpu >= 0; cpu-- {
-		if set.IsSet(cpu) {
-			return cpu, nil
-		}
-	}
-	return 0, errors.New("this process may run on no CPU")
+	return all[len(all)-1], nil
 }

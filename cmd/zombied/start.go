@@ -13,12 +13,12 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"zombench/bench/threads"
 	"zombench/cmd/zombied/internal/army"
 	"zombench/cmd/zombied/internal/daemonize"
 	"zombench/cmd/zombied/internal/dress"
 	"zombench/cmd/zombied/internal/notify"
 	"zombench/cmd/zombied/internal/pidfile"
-	"zombench/cmd/zombied/internal/threads"
 	"zombench/measure"
 )
 

@@ -20,6 +20,7 @@ import (
 
 	"zombench/bench/daemon"
 	"zombench/bench/reexec"
+	"zombench/bench/threads"
 )
 
 // Descriptors that a parent is given besides the first three.
@@ -120,28 +121,8 @@ func newParent(args []string) (*parent, error) {
 	if r := p.try(); r.Error != "" {
 		return nil, fmt.Errorf("starting the first child: %s", r.Error)
 	}
-	reserve(parallel + spareThreads + runtime.GOMAXPROCS(0))
+	threads.Reserve(parallel + spareThreads + runtime.GOMAXPROCS(0))
 	return p, nil
-}
-
-// reserve makes the runtime have n idle threads.
-func reserve(n int) {
-	var met, gone sync.WaitGroup
-	met.Add(n)
-	gone.Add(n)
-	release := make(chan struct{})
-	for range n {
-		go func() {
-			defer gone.Done()
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			met.Done()
-			<-release
-		}()
-	}
-	met.Wait()
-	close(release)
-	gone.Wait()
 }
 
 func (p *parent) do(o Order) Reply {

@@ -20,7 +20,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"zombench/cmd/zombied/internal/threads"
+	"zombench/bench/threads"
 
 	"golang.org/x/sys/unix"
 )
