@@ -124,6 +124,7 @@ func TestDiagnose(t *testing.T) {
 		{"exit", "Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100", ""},
 		{"noinit", "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)", ""},
 		{"small", "Kernel panic - not syncing: System is deadlocked on memory", "Out of memory and no killable processes..."},
+		{"pool", "Kernel panic - not syncing: bio: can't create integrity buf pool", "can't create integrity buf pool"},
 		{"hang", "", ""},
 	} {
 		t.Run(tt.file, func(t *testing.T) {

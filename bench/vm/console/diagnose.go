@@ -10,9 +10,9 @@ var (
 	panicRE = regexp.MustCompile(`Kernel panic - not syncing.*`)
 
 	// memoryRE: what kernels print when the guest's memory is too small:
-	// init/initramfs.c, lib/decompress_*.c, mm/oom_kill.c, and the boot code
+	// init/initramfs.c, lib/decompress_*.c, mm/oom_kill.c, block/bio.c, and the boot code
 	// of the architectures.
-	memoryRE = regexp.MustCompile(`(?i)(out of memory|initramfs unpacking failed: write error|oom-kill|system is deadlocked on memory|(not enough|insufficient|low) memory|cannot find place for new ramdisk|cannot allocate memory|page allocation failure|failed to allocate|disabling initrd|initrd extends beyond end of memory).*`)
+	memoryRE = regexp.MustCompile(`(?i)(out of memory|initramfs unpacking failed: write error|oom-kill|system is deadlocked on memory|(not enough|insufficient|low) memory|cannot find place for new ramdisk|cannot allocate memory|page allocation failure|failed to allocate|can't (create|allocate) [a-z ]*(pool|bios)|disabling initrd|initrd extends beyond end of memory).*`)
 )
 
 // chatter takes console text that is not a frame.
