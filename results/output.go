@@ -117,9 +117,6 @@ func (w wholeWrites) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Path is the file's, "" for standard output.
-func (o *Output) Path() string { return o.path }
-
 // Written returns all that was written so far; nil if nothing was.
 func (o *Output) Written() []byte { return o.copy.Bytes() }
 

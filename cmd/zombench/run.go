@@ -145,8 +145,8 @@ func (f *harnessFlags) run(ctx context.Context, stdout, stderr io.Writer, run []
 	runner := &bench.Runner{
 		Experiments: run, Match: f.match, Samples: f.samples, Seed: f.seed, Budget: f.budget, RaiseLimits: f.raise,
 		Options: bench.Options{FS: measure.Host(), LockPath: f.lock},
-		Version: version(), Kernel: kernelFacts(measure.Host()),
-		Notice: func(s string) { fmt.Fprintf(stderr, "zombench: %s\n", s) },
+		Version: version(),
+		Notice:  func(s string) { fmt.Fprintf(stderr, "zombench: %s\n", s) },
 	}
 	if err := runner.Validate(); err != nil {
 		return validation(err)
@@ -161,7 +161,7 @@ func (f *harnessFlags) run(ctx context.Context, stdout, stderr io.Writer, run []
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	runner.Output, runner.Progress = out, newProgress(stderr, f.quiet)
+	runner.Kernel, runner.Output, runner.Progress = kernelFacts(measure.Host()), out, newProgress(stderr, f.quiet)
 	tally, err := runner.Run(ctx)
 
 	answerTo := stdout

@@ -1,7 +1,6 @@
 package lifecycle
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
 
 	"zombench/measure/bpf"
 )
@@ -22,7 +22,8 @@ type Counts struct {
 	Reaps  uint64 // freed by the kernel, which is a grace period of RCU after the reap
 }
 
-func (c Counts) plus(d Counts) Counts {
+// Plus returns the sum of both.
+func (c Counts) Plus(d Counts) Counts {
 	return Counts{c.Births + d.Births, c.Deaths + d.Deaths, c.Reaps + d.Reaps}
 }
 
@@ -77,10 +78,10 @@ type Reading struct {
 func (r *Reading) Unattributed() Counts {
 	sum := r.Other
 	for i := range r.Parents {
-		sum = sum.plus(r.Parents[i].Counts)
+		sum = sum.Plus(r.Parents[i].Counts)
 	}
 	for i := range r.Commands {
-		sum = sum.plus(r.Commands[i].Counts)
+		sum = sum.Plus(r.Commands[i].Counts)
 	}
 	return r.All.Sub(sum)
 }
@@ -187,7 +188,7 @@ func (t *Tracer) Read() (*Reading, error) {
 	}
 	r.Other = e.counts()
 	err := each(t.byName, func(key [16]byte, e *entry) {
-		r.Commands = append(r.Commands, Command{Name: name(key[:]), Parents: e.u64(offEnded), Counts: e.counts()})
+		r.Commands = append(r.Commands, Command{Name: unix.ByteSliceToString(key[:]), Parents: e.u64(offEnded), Counts: e.counts()})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading what was counted: %w", err)
@@ -196,7 +197,7 @@ func (t *Tracer) Read() (*Reading, error) {
 		r.Parents = append(r.Parents, Parent{
 			ID:      ID{binary.NativeEndian.Uint64(key[keyTGID:]), nanoseconds(binary.NativeEndian.Uint64(key[keyStart:]))},
 			PID:     int(e.u64(offPID)),
-			Command: name(e[offComm : offComm+16]), Child: name(e[offChild : offChild+16]),
+			Command: unix.ByteSliceToString(e[offComm : offComm+16]), Child: unix.ByteSliceToString(e[offChild : offChild+16]),
 			Ended: e.u64(offEnded) != 0, Counts: e.counts(), Latency: e.latency(),
 		})
 	})
@@ -235,9 +236,4 @@ func each(m *ebpf.Map, do func(key [16]byte, e *entry)) error {
 			return nil
 		}
 	}
-}
-
-func name(b []byte) string {
-	b, _, _ = bytes.Cut(b, []byte{0})
-	return string(b)
 }

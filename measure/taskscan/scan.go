@@ -1,7 +1,6 @@
 package taskscan
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -38,7 +37,7 @@ type Task struct {
 }
 
 // Comm returns the name of the process, at most 15 bytes (proc_pid_comm(5)).
-func (t *Task) Comm() string { return cString(t.comm[:]) }
+func (t *Task) Comm() string { return unix.ByteSliceToString(t.comm[:]) }
 
 // Zombie reports whether the process has ended and waits to be reaped.
 func (t *Task) Zombie() bool { return t.State == 'Z' && t.Threads <= 1 }
@@ -218,11 +217,6 @@ func stateLetter(state uint64, exitState uint32) byte {
 	return "RSDTtXZP"[bits.Len64((state|uint64(exitState))&report)]
 }
 
-func cString(b []byte) string {
-	b, _, _ = bytes.Cut(b, []byte{0})
-	return string(b)
-}
-
 // scanProgram writes a record of the reading thread and then of each process.
 func scanProgram(types *bpf.Types, level uint32) asm.Instructions {
 	const (
@@ -237,16 +231,12 @@ func scanProgram(types *bpf.Types, level uint32) asm.Instructions {
 	load := func(path string, to int16, size asm.Size) asm.Instructions {
 		return asm.Instructions{types.LoadMember(asm.R1, task, path), asm.StoreMem(asm.RFP, base+to, asm.R1, size)}
 	}
-	write := func(end string) asm.Instructions {
-		return asm.Instructions{
-			asm.Mov.Reg(asm.R1, seq),
-			asm.Mov.Reg(asm.R2, asm.RFP),
-			asm.Add.Imm(asm.R2, base),
-			asm.Mov.Imm(asm.R3, recordSize),
-			asm.FnSeqWrite.Call(),
-			asm.Mov.Imm(asm.R0, 0).WithSymbol(end),
-			asm.Return(),
-		}
+	write := asm.Instructions{
+		asm.Mov.Reg(asm.R1, seq),
+		asm.Mov.Reg(asm.R2, asm.RFP),
+		asm.Add.Imm(asm.R2, base),
+		asm.Mov.Imm(asm.R3, recordSize),
+		asm.FnSeqWrite.Call(),
 	}
 	p := asm.Instructions{
 		asm.LoadMem(task, asm.R1, 8, asm.DWord), // struct bpf_iter__task: the iterator, the task
@@ -274,13 +264,8 @@ func scanProgram(types *bpf.Types, level uint32) asm.Instructions {
 			asm.FnProbeReadKernel.Call(),
 		)
 	}
+	p = append(p, write...)
 	p = append(p,
-		asm.Mov.Reg(asm.R1, seq),
-		asm.Mov.Reg(asm.R2, asm.RFP),
-		asm.Add.Imm(asm.R2, base),
-		asm.Mov.Imm(asm.R3, recordSize),
-		asm.FnSeqWrite.Call(),
-
 		types.LoadMember(asm.R1, task, "task_struct.pid").WithSymbol("task"),
 		types.LoadMember(asm.R2, task, "task_struct.tgid"),
 		asm.JNE.Reg(asm.R1, asm.R2, "end"), // a thread
@@ -319,7 +304,8 @@ func scanProgram(types *bpf.Types, level uint32) asm.Instructions {
 		asm.Mov.Imm(asm.R1, 0).WithSymbol("write"),
 	)
 	p = append(p, removedCgroup(types, task, base+offRemoved)...)
-	return append(p, write("end")...)
+	p = append(p, write...)
+	return append(p, asm.Mov.Imm(asm.R0, 0).WithSymbol("end"), asm.Return())
 }
 
 // removedCgroup stores the number of a cgroup of the task at an offset of the

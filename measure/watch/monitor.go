@@ -257,8 +257,7 @@ func (m *Monitor) update(now time.Time) {
 		if !seen[id] && (id.Start != 0 || p.zombies == 0) {
 			if id.Start != 0 {
 				f := m.fold(p.name)
-				f.before = plus(f.before, p.counts)
-				f.reported = plus(f.reported, lifecycle.Counts{})
+				f.before = f.before.Plus(p.counts)
 			}
 			delete(m.parents, id)
 			if m.byPID[p.pid] == p {
@@ -270,11 +269,11 @@ func (m *Monitor) update(now time.Time) {
 		f := m.fold(c.Name)
 		f.parents = c.Parents
 		// Of what is new in it, the parents had some when they were listed.
-		fresh := plus(f.counts, f.before)
+		fresh := f.counts.Plus(f.before)
 		if c.Counts.Deaths >= fresh.Deaths && c.Counts.Reaps >= fresh.Reaps && c.Counts.Births >= fresh.Births {
 			delta := c.Counts.Sub(fresh)
 			f.counts, f.before = c.Counts, lifecycle.Counts{}
-			f.reported = plus(f.reported, delta)
+			f.reported = f.reported.Plus(delta)
 			if delta.Deaths+delta.Reaps > 0 {
 				if f.label == nil {
 					f.label = m.labels.of(c.Name, procs.Place{})
@@ -292,10 +291,6 @@ func (m *Monitor) fold(name string) *folded {
 		m.folded[name] = f
 	}
 	return f
-}
-
-func plus(a, b lifecycle.Counts) lifecycle.Counts {
-	return lifecycle.Counts{Births: a.Births + b.Births, Deaths: a.Deaths + b.Deaths, Reaps: a.Reaps + b.Reaps}
 }
 
 // describe asks /proc about a parent.
@@ -441,13 +436,7 @@ func (m *Monitor) Report(now time.Time) (*Report, error) {
 		r.Parents = append(r.Parents, line)
 	}
 	slices.SortFunc(r.Parents, func(a, b Parent) int {
-		leaks := func(p Parent) int {
-			if p.Growth.Leak {
-				return 1
-			}
-			return 0
-		}
-		return cmp.Or(leaks(b)-leaks(a), cmp.Compare(b.Zombies, a.Zombies), cmp.Compare(b.Arose, a.Arose), cmp.Compare(a.PID, b.PID))
+		return cmp.Or(b2i(b.Growth.Leak)-b2i(a.Growth.Leak), cmp.Compare(b.Zombies, a.Zombies), cmp.Compare(b.Arose, a.Arose), cmp.Compare(a.PID, b.PID))
 	})
 	r.Forecasts = m.forecasts(r.Parents)
 	r.Parents = r.Parents[:min(len(r.Parents), listed)]

@@ -32,10 +32,11 @@ var ErrTooLittle = errors.New("too little was measured for a ledger")
 // wraps ErrTooLittle.
 func New(records []results.Record) ([]*Ledger, error) {
 	setups := stats.Setups(records)
+	sites := Followed(setups)
 	var all []*Ledger
 	var errs []error
 	for _, g := range stats.Groups(setups) {
-		l, err := Of(g, Followed(setups))
+		l, err := Of(g, sites)
 		if err != nil {
 			errs = append(errs, err)
 			continue

@@ -67,6 +67,7 @@ func instrumentName(unit string) string {
 // bars gives what was charged for a zombie of each group, or the slab if that is
 // not known, and the caches that it lies in, if the files have readings of them.
 func (r *Report) bars() (all []figure.Bar) {
+	sites := ledger.Followed(r.setups)
 	for _, s := range r.Summaries {
 		slab, charge := s.Slab(), s.Charge()
 		seen := func(e *stats.Estimate) bool { return e != nil && e.AboveNoise() && stats.Finite(e.PerZombie) }
@@ -82,7 +83,7 @@ func (r *Report) bars() (all []figure.Bar) {
 		default:
 			continue
 		}
-		if l, err := ledger.Of(s.Group, ledger.Followed(r.setups)); err == nil && !b.Slab {
+		if l, err := ledger.Of(s.Group, sites); err == nil && !b.Slab {
 			for _, c := range l.Caches {
 				if c.Role == ledger.Retained {
 					b.Parts = append(b.Parts, figure.Part{Name: results.Printable(c.Name), Bytes: c.Bytes()})

@@ -16,7 +16,10 @@
 //   - Where the allocations of zombies were traced, that decides.
 package shares
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // A Growth is by how much a slab cache grew.
 type Growth struct {
@@ -72,13 +75,5 @@ func whole(perZombie float64) float64 { return max(math.Round(perZombie), 0) }
 
 // named reports whether a cache goes by a name.
 func (g Growth) named(name string) bool {
-	if g.Cache == name {
-		return true
-	}
-	for _, alias := range g.Aliases {
-		if alias == name {
-			return true
-		}
-	}
-	return false
+	return g.Cache == name || slices.Contains(g.Aliases, name)
 }
