@@ -6,19 +6,15 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"zombench/results"
 	"zombench/results/report"
 )
 
-// formatFlag adds the flag of a command's format, which means the same for all.
-func formatFlag(flags *pflag.FlagSet, format *string) {
-	flags.StringVar(format, "format", string(report.Text), "`FORMAT` of the answer: "+report.FormatNames())
-}
-
-// completeFormat completes the flag's values in shells.
-func completeFormat(cmd *cobra.Command) {
+// formatFlag adds the flag of a command's format, which means the same for all, and
+// completes its values in shells.
+func formatFlag(cmd *cobra.Command, format *string) {
+	cmd.Flags().StringVar(format, "format", string(report.Text), "`FORMAT` of the answer: "+report.FormatNames())
 	var names []string
 	for _, f := range report.Formats() {
 		names = append(names, string(f))
@@ -26,11 +22,20 @@ func completeFormat(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// writeDoc prints the answer of a command.
-func writeDoc(w io.Writer, d report.Doc, format string) error {
+// parseFormat parses what the flag was given.
+func parseFormat(format string) (report.Format, error) {
 	f, err := report.ParseFormat(format)
 	if err != nil {
-		return usageErrorf("--format: %w", err)
+		return f, usageErrorf("--format: %w", err)
+	}
+	return f, nil
+}
+
+// writeDoc prints the answer of a command.
+func writeDoc(w io.Writer, d report.Doc, format string) error {
+	f, err := parseFormat(format)
+	if err != nil {
+		return err
 	}
 	return d.Write(w, f)
 }
@@ -43,8 +48,9 @@ type answerFlags struct {
 	metrics string
 }
 
-func (a *answerFlags) register(flags *pflag.FlagSet) {
-	formatFlag(flags, &a.format)
+func (a *answerFlags) register(cmd *cobra.Command) {
+	formatFlag(cmd, &a.format)
+	flags := cmd.Flags()
 	flags.IntVar(&a.query.Per, "per", 1000, "the number `N` of zombies that the answer speaks of")
 	a.plot.register(flags)
 	flags.StringVar(&a.metrics, "openmetrics", "", "write the answer to this `FILE`, for node_exporter's textfile collector")
@@ -55,8 +61,8 @@ func (a *answerFlags) check() error {
 	if a.query.Per < 1 {
 		return usageErrorf("--per: %d zombies; want 1 or more", a.query.Per)
 	}
-	if _, err := report.ParseFormat(a.format); err != nil {
-		return usageErrorf("--format: %w", err)
+	if _, err := parseFormat(a.format); err != nil {
+		return err
 	}
 	if a.metrics != "" {
 		if err := checkDir(a.metrics); err != nil {

@@ -47,9 +47,9 @@ Exit status: 0 nothing is worse, 1 something is, 2 the files cannot be judged.`,
 			if err != nil {
 				return usageErrorf("--fail-over: %w", err)
 			}
-			f, err := report.ParseFormat(format)
+			f, err := parseFormat(format)
 			if err != nil {
-				return usageErrorf("--format: %w", err)
+				return err
 			}
 			set, errs := results.Load(files...)
 			if len(errs) > 0 {
@@ -73,7 +73,7 @@ Exit status: 0 nothing is worse, 1 something is, 2 the files cannot be judged.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&failOver, "fail-over", "3%", "fail if a median is worse by more than this `PERCENTAGE`")
-	flags.StringVar(&format, "format", string(report.Text), "`FORMAT` of the answer: "+report.FormatNames())
+	formatFlag(cmd, &format)
 	queryFlags(flags, &q)
 	return cmd
 }

@@ -31,8 +31,7 @@ Exit status: 0 if zombench run works here, even with some instruments missing;
 		},
 	}
 	cmd.Flags().StringVar(&zombied, "zombied", "", "`PATH` of the daemon (default: beside zombench, then on PATH)")
-	formatFlag(cmd.Flags(), &format)
-	completeFormat(cmd)
+	formatFlag(cmd, &format)
 	return cmd
 }
 

@@ -50,8 +50,8 @@ the pages are unexplained), 1 it does not.`,
   zombench explain --spawn exec,os-exec
   zombench explain results/local/mine.txt --format markdown`,
 		RunE: func(cmd *cobra.Command, files []string) error {
-			if _, err := report.ParseFormat(format); err != nil {
-				return usageErrorf("--format: %w", err)
+			if _, err := parseFormat(format); err != nil {
+				return err
 			}
 			if len(files) > 0 {
 				if err := onlyMeasuring(cmd, "format"); err != nil {
@@ -77,12 +77,11 @@ the pages are unexplained), 1 it does not.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	formatFlag(flags, &format)
+	formatFlag(cmd, &format)
 	f.register(flags)
 	if run, err := explainedExperiments(all()); err == nil {
 		fields = newFieldFlags(flags, run)
 	}
-	completeFormat(cmd)
 	return cmd
 }
 

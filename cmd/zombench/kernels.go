@@ -127,8 +127,7 @@ of them have been downloaded.
 	source.register(flags)
 	flags.StringSliceVar(&archs, "arch", []string{"amd64", "arm64"}, "`architectures`; a list, or all")
 	flags.BoolVar(&cachedOnly, "cached", false, "only kernels that have been downloaded; asks no mirror")
-	formatFlag(flags, &format)
-	completeFormat(cmd)
+	formatFlag(cmd, &format)
 	return cmd
 }
 

@@ -111,8 +111,7 @@ registers of the CPU model: --cpu selects it, and becomes part of the file name.
 	flags.StringVar(&f.Console, "console", "", "keep each kernel's console as NAME.console in this `directory`")
 	flags.StringVar(&f.Source, "source", ".", "a `directory` in zombench's source")
 	f.source.register(flags)
-	answer.register(flags)
-	completeFormat(cmd)
+	answer.register(cmd)
 	return cmd
 }
 
@@ -153,8 +152,8 @@ func (f *kernelsFlags) complete(e bench.Experiment) error {
 	default:
 		return usageErrorf("--accel: %q is none of auto, tcg, kvm", f.accel)
 	}
-	if f.Samples < 1 {
-		return usageErrorf("--samples: %d is too few; give 1 or more (6 or more for a 95 %% interval)", f.Samples)
+	if err := checkSamples(f.Samples); err != nil {
+		return err
 	}
 	f.Fields = make(map[string]string)
 	for _, field := range e.Fields {

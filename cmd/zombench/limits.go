@@ -68,15 +68,14 @@ Exit status: 0, or 1 if the zombies that --count asks for do not fit.`,
 	f.StringVar(&o.cgroup, "cgroup", "", "limits of this cgroup, by its directory or `PATH`")
 	f.IntVar(&o.pid, "pid", 0, "limits of the process `PID` (default: of this one)")
 	f.StringVar(&o.from, "from", "", "result `FILE` that says what a zombie takes")
-	formatFlag(f, &o.format)
-	completeFormat(cmd)
+	formatFlag(cmd, &o.format)
 	return cmd
 }
 
 // answerLimits answers for the machine in kernel as it is now.
 func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, now time.Time) error {
-	if _, err := report.ParseFormat(o.format); err != nil {
-		return usageErrorf("--format: %w", err)
+	if _, err := parseFormat(o.format); err != nil {
+		return err
 	}
 	if o.pid < 0 {
 		return usageErrorf("--pid: %d: want a process id", o.pid)

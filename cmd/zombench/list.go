@@ -37,8 +37,7 @@ be had on this machine by this user.`,
 			return writeDoc(cmd.OutOrStdout(), listDoc(host, chosen), format)
 		},
 	}
-	formatFlag(cmd.Flags(), &format)
-	completeFormat(cmd)
+	formatFlag(cmd, &format)
 	return cmd
 }
 

@@ -70,11 +70,10 @@ For node-problem-detector give --warn alone.`,
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&o.from, "from", "", "result `FILE` that says what a zombie takes (default: as zombench limits)")
-	formatFlag(f, &o.format)
+	formatFlag(cmd, &o.format)
 	f.StringVar(&o.textfile, "textfile", "", "write metrics to this `FILE` for node_exporter's textfile collector, and nothing else")
 	f.IntVar(&o.warn, "warn", 0, "check: exit with status 1 at `N` zombies or more")
 	f.IntVar(&o.crit, "crit", 0, "check: exit with status 2 at `N` zombies or more")
-	completeFormat(cmd)
 	return cmd
 }
 
@@ -89,8 +88,8 @@ func findSource() (source procs.Source, done func(), why error) {
 }
 
 func ps(stdout, stderr io.Writer, kernel measure.FS, source procs.Source, why error, o psOptions) error {
-	if _, err := report.ParseFormat(o.format); err != nil {
-		return usageErrorf("--format: %w", err)
+	if _, err := parseFormat(o.format); err != nil {
+		return err
 	}
 	if o.warn >= 0 || o.crit >= 0 {
 		return checkZombies(stdout, kernel, source, o)

@@ -57,7 +57,6 @@ status is 1.`,
 	queryFlags(flags, &c.query)
 	flags.StringVar(&c.query.Table, "table", "", "a table for each distinct value of this `PROJECTION`, as in benchstat")
 	flags.BoolVar(&c.query.Medians, "medians", false, "in comparisons, print the medians alone")
-	c.register(flags)
-	completeFormat(cmd)
+	c.register(cmd)
 	return cmd
 }

@@ -47,10 +47,19 @@ func (f *harnessFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on standard error")
 }
 
+func checkSamples(n int) error {
+	if n < 1 {
+		return usageErrorf("--samples: %d is too few; give 1 or more (6 or more for a 95 %% interval)", n)
+	}
+	return nil
+}
+
 // check reports flags that would fail only after the measurement.
 func (f *harnessFlags) check(cmd *cobra.Command) error {
-	if cmd.Flags().Changed("samples") && f.samples < 1 {
-		return usageErrorf("--samples: %d is too few; give 1 or more (6 or more for a 95 %% interval)", f.samples)
+	if cmd.Flags().Changed("samples") {
+		if err := checkSamples(f.samples); err != nil {
+			return err
+		}
 	}
 	if f.budget < 0 || cmd.Flags().Changed("budget") && f.budget == 0 {
 		return usageErrorf("--budget: %v; want more than 0, such as 2m", f.budget)
@@ -102,9 +111,8 @@ makes the exit status 1.`,
 	flags.SortFlags = false
 	flags.StringVar(&f.match, "bench", "", "run only benchmarks that match this `regexp`, as in go test -bench, of all experiments if none is named")
 	f.register(flags)
-	answer.register(flags)
+	answer.register(cmd)
 	fields = newFieldFlags(flags, all())
-	completeFormat(cmd)
 	cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		var list []string
 		for _, e := range all() {
