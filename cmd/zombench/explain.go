@@ -12,7 +12,7 @@ import (
 
 	"zombench/bench"
 	"zombench/measure"
-	"zombench/measure/btf"
+	"zombench/measure/bpf"
 	"zombench/results"
 	"zombench/results/ledger"
 	"zombench/results/report"
@@ -135,18 +135,18 @@ func explain(w io.Writer, set *results.Set, format string) error {
 // cannot be had is left out.
 func kernelFacts(fs measure.FS) (k results.Kernel) {
 	k.PointerBytes = bits.UintSize / 8
-	types, err := btf.Load(fs)
+	types, err := bpf.Load(fs)
 	if err != nil {
 		return k
 	}
 	for _, name := range ledger.Structs() {
-		if size, err := types.StructSize(name); err == nil {
-			k.Structs = append(k.Structs, results.Counter{Name: name, Value: size})
+		if size := types.StructSize(name); size > 0 {
+			k.Structs = append(k.Structs, results.Counter{Name: name, Value: uint64(size)})
 		}
 	}
-	if has, err := types.HasMember("task_struct", "thread_info"); err == nil {
+	if types.StructSize("task_struct") > 0 {
 		k.ThreadInfoInTask = results.No
-		if has {
+		if types.Has("task_struct.thread_info") {
 			k.ThreadInfoInTask = results.Yes
 		}
 	}

@@ -133,6 +133,15 @@ func AttachTracepoint(p *ebpf.Program) (link.Link, error) {
 	return l, nil
 }
 
+// AttachIterator attaches a program of NewIterator.
+func AttachIterator(p *ebpf.Program) (*link.Iter, error) {
+	l, err := link.AttachIter(link.IterOptions{Program: p})
+	if err != nil {
+		return nil, Classify(fmt.Errorf("attaching %v: %w", p, err))
+	}
+	return l, nil
+}
+
 // Classify gives an error of bpf(2) the kind that callers decide by. One that is
 // of neither kind says nothing of the kernel: the check itself could not be made.
 func Classify(err error) error {

@@ -6,7 +6,6 @@ import (
 	"io"
 
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/link"
 
 	"zombench/measure"
 )
@@ -53,9 +52,9 @@ func (t *Types) NamespaceLevel() (uint32, error) {
 		return 0, err
 	}
 	defer p.Close()
-	iter, err := link.AttachIter(link.IterOptions{Program: p})
+	iter, err := AttachIterator(p)
 	if err != nil {
-		return 0, Classify(fmt.Errorf("attaching a task iterator: %w", err))
+		return 0, err
 	}
 	defer iter.Close()
 	r, err := iter.Open()

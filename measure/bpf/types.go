@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/cilium/ebpf/asm"
@@ -68,11 +69,11 @@ func trailing(k kind, members uint32) (n uint32, ok bool) {
 	return 0, false
 }
 
-const vmlinux = "/sys/kernel/btf/vmlinux"
-
-// Load reads the types of the running kernel (Linux 5.4, CONFIG_DEBUG_INFO_BTF):
-// measure.ErrNotSupported where it tells none.
-func Load() (*Types, error) {
+// Load reads the types of a kernel, /sys/kernel/btf/vmlinux (Linux 5.4,
+// CONFIG_DEBUG_INFO_BTF): measure.ErrNotSupported where it tells none. They are
+// some megabytes: not for a measurement's time.
+func Load(host measure.FS) (*Types, error) {
+	vmlinux := filepath.Join(host.Sys, "kernel", "btf", "vmlinux")
 	data, err := os.ReadFile(vmlinux)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

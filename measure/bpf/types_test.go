@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,7 +18,7 @@ import (
 
 func kernel(t *testing.T) *Types {
 	t.Helper()
-	types, err := Load()
+	types, err := Load(measure.Host())
 	if errors.Is(err, measure.ErrNotSupported) {
 		t.Skip(err)
 	}
@@ -25,6 +26,85 @@ func kernel(t *testing.T) *Types {
 		t.Fatal(err)
 	}
 	return types
+}
+
+// typesFS writes BTF where a kernel has it.
+func typesFS(t *testing.T, blob []byte) measure.FS {
+	t.Helper()
+	fs := measure.FS{Sys: t.TempDir()}
+	dir := filepath.Join(fs.Sys, "kernel", "btf")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "vmlinux"), blob, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return fs
+}
+
+func TestLoad(t *testing.T) {
+	long := &btf.Int{Name: "long", Size: 8}
+	builder, err := btf.NewBuilder([]btf.Type{
+		&btf.Struct{Name: "task_struct", Size: 24, Members: []btf.Member{
+			{Name: "thread_info", Type: long},
+			{Name: "usage", Type: long, Offset: 64},
+			{Name: "stack", Type: long, Offset: 128},
+		}},
+		&btf.Enum{Name: "state", Size: 4},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blob, err := builder.Marshal(nil, &btf.MarshalOptions{Order: binary.LittleEndian})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fs := typesFS(t, blob)
+	types, err := Load(fs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size := types.StructSize("task_struct"); size != 24 || types.Err() != nil {
+		t.Errorf("size of task_struct: %d, %v; want 24", size, types.Err())
+	}
+	for member, want := range map[string]bool{"thread_info": true, "pids": false} {
+		if got := types.Has("task_struct." + member); got != want {
+			t.Errorf("has member %s: %v, want %v", member, got, want)
+		}
+	}
+	for _, name := range []string{"nonsense", "state", "long"} { // absent, or no struct
+		types, err := Load(fs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if size := types.StructSize(name); size != 0 || !errors.Is(types.Err(), measure.ErrNotSupported) {
+			t.Errorf("size of %s: %d, %v; want measure.ErrNotSupported", name, size, types.Err())
+		}
+	}
+}
+
+func TestLoadFails(t *testing.T) {
+	if _, err := Load(measure.FS{Sys: t.TempDir()}); !errors.Is(err, measure.ErrNotSupported) {
+		t.Errorf("without BTF: %v, want measure.ErrNotSupported", err)
+	}
+	if _, err := Load(typesFS(t, []byte("no such format"))); !errors.Is(err, measure.ErrMalformed) {
+		t.Errorf("nonsense: %v, want measure.ErrMalformed", err)
+	}
+}
+
+// A struct can be no larger than the objects that the kernel allots for it.
+func TestSizeOnThisKernel(t *testing.T) {
+	size := uint64(kernel(t).StructSize("task_struct"))
+	if os.Geteuid() != 0 {
+		t.Skip("needs root for the sizes of slab objects")
+	}
+	cache, err := measure.Host().SlabCache("task_struct")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size < 1000 || size > cache.ObjectSize {
+		t.Errorf("struct task_struct is %d bytes, its objects have %d", size, cache.ObjectSize)
+	}
 }
 
 // Another parser of BTF says the same of every member of some structs of this

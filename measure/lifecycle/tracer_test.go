@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { zombietest.Main(m) }
 
 func start(t testing.TB, room Room) *Tracer {
 	t.Helper()
-	types, err := bpf.Load()
+	types, err := bpf.Load(measure.Host())
 	var level uint32
 	if err == nil {
 		level, err = types.NamespaceLevel()

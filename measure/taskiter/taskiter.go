@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zombench/measure"
+	"zombench/measure/bpf"
 )
 
 // Tasks is an iterator over all tasks of the pid namespace of whoever loaded it.
@@ -28,28 +29,20 @@ type Tasks struct {
 // Load loads the iterator. The error wraps measure.ErrNotSupported where the
 // kernel has none and measure.ErrNotPermitted without CAP_BPF and CAP_PERFMON.
 func Load() (*Tasks, error) {
-	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Name: "zombench_tasks", Type: ebpf.Tracing, AttachType: ebpf.AttachTraceIter, AttachTo: "task", License: "GPL",
-		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
-	})
+	types, err := bpf.Load(measure.Host())
 	if err != nil {
-		return nil, classify(err)
+		return nil, fmt.Errorf("loading a BPF task iterator: %w", err)
 	}
-	l, err := link.AttachIter(link.IterOptions{Program: program})
+	program, err := types.NewIterator("zombench_tasks", "task", asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()})
+	if err != nil {
+		return nil, err
+	}
+	l, err := bpf.AttachIterator(program)
 	if err != nil {
 		program.Close()
-		return nil, classify(err)
+		return nil, err
 	}
 	return &Tasks{program, l}, nil
-}
-
-// classify gives an error its kind.
-func classify(err error) error {
-	kind := measure.ErrNotSupported
-	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		kind = measure.ErrNotPermitted
-	}
-	return fmt.Errorf("loading a BPF task iterator: %w: %w", kind, err)
 }
 
 // Walk visits each task once.

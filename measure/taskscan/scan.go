@@ -59,7 +59,7 @@ type Scanner struct {
 // New loads the iterator: measure.ErrNotSupported before Linux 5.8 and without
 // BTF, measure.ErrNotPermitted without CAP_BPF and CAP_PERFMON.
 func New() (*Scanner, error) {
-	types, err := bpf.Load()
+	types, err := bpf.Load(measure.Host())
 	if err != nil {
 		return nil, fmt.Errorf("preparing a task iterator: %w", err)
 	}
@@ -84,10 +84,8 @@ func (s *Scanner) load(types *bpf.Types) (err error) {
 	if s.program, err = types.NewIterator("zb_scan", "task", scanProgram(types, s.level)); err != nil {
 		return err
 	}
-	if s.iter, err = link.AttachIter(link.IterOptions{Program: s.program}); err != nil {
-		return bpf.Classify(fmt.Errorf("attaching it: %w", err))
-	}
-	return nil
+	s.iter, err = bpf.AttachIterator(s.program)
+	return err
 }
 
 // Level returns how many pid namespaces are above the reader's.

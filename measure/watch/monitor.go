@@ -127,7 +127,7 @@ func Open(o Options) (*Monitor, error) {
 }
 
 func (m *Monitor) openBPF() error {
-	types, err := bpf.Load()
+	types, err := bpf.Load(measure.Host())
 	if err != nil {
 		return err
 	}
