@@ -67,7 +67,16 @@ type Need struct {
 var (
 	NeedRoot   = Need{"root", needRoot}
 	NeedCgroup = Need{"cgroups", needCgroup}
+	// Only from Linux 6.14 on has a pid namespace a limit of its own.
+	NeedOwnPidMax = Need{"kernel.pid_max of a pid namespace", needOwnPidMax}
 )
+
+func needOwnPidMax(h *Host) error {
+	if release := measure.Release(h.Machine.Kernel); !release.AtLeast(6, 14) {
+		return fmt.Errorf("kernel.pid_max of a pid namespace of its own: Linux %s: %w, 6.14 has it", release, measure.ErrNotSupported)
+	}
+	return nil
+}
 
 func needRoot(*Host) error {
 	if os.Geteuid() != 0 {

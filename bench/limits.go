@@ -49,9 +49,14 @@ func (l *Lab) preflight(a Army) error {
 // before it is changed, so that it is put back when the lab closes, by the
 // janitor if this process is killed, and by the next run if both are. It
 // returns what it has changed, a line each.
-func (l *Lab) raiseLimits(setups []Setup) ([]string, error) {
+func (l *Lab) raiseLimits(setups []planned) ([]string, error) {
 	var changed []string
+	seen := make(map[Army]bool)
 	for _, s := range setups {
+		if seen[s.Army] {
+			continue
+		}
+		seen[s.Army] = true
 		q := s.Army.query()
 		found, err := limits.Read(l.FS, q)
 		if err != nil {

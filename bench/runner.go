@@ -30,8 +30,6 @@ type Runner struct {
 	Output   Recorder
 	Progress Progress
 	Notice   func(string) // told what a user should know, one line each
-
-	planned []planned
 }
 
 // A Recorder takes the results of a run as they come: the header once, before
@@ -63,8 +61,8 @@ func (t Tally) Done() int { return t.Good + t.Flagged + t.Broken }
 
 // Validate reports what cannot be run as it was asked for, before anything is
 // touched: a *FieldError, or a pattern that matches nothing.
-func (r *Runner) Validate() (err error) {
-	r.planned, err = plan(r.Experiments, r.Match, r.Samples)
+func (r *Runner) Validate() error {
+	_, err := plan(r.Experiments, r.Match, r.Samples)
 	return err
 }
 
@@ -72,7 +70,8 @@ func (r *Runner) Validate() (err error) {
 // When ctx ends, the trial at work is given up and what was recorded stays.
 func (r *Runner) Run(ctx context.Context) (tally Tally, err error) {
 	start := time.Now()
-	if err := r.Validate(); err != nil {
+	asked, err := plan(r.Experiments, r.Match, r.Samples)
+	if err != nil {
 		return tally, err
 	}
 	lab, err := Open(ctx, r.Options)
@@ -86,7 +85,7 @@ func (r *Runner) Run(ctx context.Context) (tally Tally, err error) {
 	var limitsErr error
 	if r.RaiseLimits {
 		var raised []string
-		raised, limitsErr = lab.raiseLimits(r.setups())
+		raised, limitsErr = lab.raiseLimits(asked)
 		notices = append(notices, raised...)
 	}
 	for _, n := range notices {
@@ -95,7 +94,7 @@ func (r *Runner) Run(ctx context.Context) (tally Tally, err error) {
 	if limitsErr != nil {
 		return tally, limitsErr
 	}
-	setups, err := r.preflight(ctx, lab, &tally)
+	setups, err := r.preflight(ctx, lab, asked, &tally)
 	if err != nil {
 		return tally, err
 	}
@@ -119,44 +118,36 @@ func (r *Runner) Run(ctx context.Context) (tally Tally, err error) {
 	return tally, err
 }
 
-func (r *Runner) setups() []Setup {
-	setups := make([]Setup, len(r.planned))
-	for i, p := range r.planned {
-		setups[i] = p.Setup
-	}
-	return setups
-}
-
 // preflight returns the setups that can be run here. What this machine lacks is
 // skipped, and so is the control of what is; an army that does not fit under its
 // limits is an error, unless it is optional.
-func (r *Runner) preflight(ctx context.Context, lab *Lab, tally *Tally) ([]planned, error) {
+func (r *Runner) preflight(ctx context.Context, lab *Lab, asked []planned, tally *Tally) ([]planned, error) {
 	var able []planned
-	tried := make(map[Army]bool)
-	for _, s := range r.planned {
+	tried := make(map[Army]error)
+	for _, s := range asked {
 		if err := lab.Lacks(s.Setup); err != nil {
 			r.skip(tally, s.Setup, err)
 			continue
 		}
-		if !tried[s.Army] {
-			err := lab.preflight(s.Army)
-			if err == nil {
+		err, done := tried[s.Army]
+		if !done {
+			if err = lab.preflight(s.Army); err == nil {
 				err = lab.tryMemory(ctx, s.Army)
 			}
-			switch {
-			case err != nil && s.Army.Optional && ctx.Err() == nil:
-				r.skip(tally, s.Setup, err)
-				continue
-			case err != nil:
-				return nil, err
-			}
-			tried[s.Army] = true
+			tried[s.Army] = err
+		}
+		switch {
+		case err != nil && s.Army.Optional && ctx.Err() == nil:
+			r.skip(tally, s.Setup, err)
+			continue
+		case err != nil:
+			return nil, err
 		}
 		able = append(able, s)
 	}
 	var useful []planned
 	for _, s := range able {
-		if s.Control && s.controlsAny(r.planned) && !s.controlsAny(able) {
+		if s.Control && s.controlsAny(asked) && !s.controlsAny(able) {
 			continue
 		}
 		useful = append(useful, s)

@@ -109,11 +109,6 @@ func (s sampler) kmem() (*uint64, error) {
 // (kernel/fork.c, fork_init).
 const TaskStruct = "task_struct"
 
-// None reports whether no instrument has contributed: the sample was not taken.
-func (s Sample) None() bool {
-	return s.Mem == nil && s.Slab == nil && s.Pids == nil && s.Kmem == nil
-}
-
 // counters returns what a result file keeps of the sample besides slab caches.
 func (s Sample) counters() []results.Counter {
 	var all []results.Counter
@@ -183,30 +178,39 @@ func readings(samples []moment, zombies int) []results.Reading {
 // describe returns what is known of the slab caches in a trial's readings, each
 // once in a lab's life.
 func (l *Lab) describe(all []results.Reading) (caches []results.Cache) {
+	var names []string
+	for _, reading := range all {
+		for _, r := range reading.Caches {
+			if !l.known[r.Name] && !slices.Contains(names, r.Name) {
+				names = append(names, r.Name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
 	slab, err := l.FS.Slabinfo()
 	if err != nil {
 		return nil // whose readings are these?
 	}
-	for _, reading := range all {
-		for _, r := range reading.Caches {
-			line, ok := slab.Lookup(r.Name)
-			if !ok || l.known[r.Name] {
-				continue
-			}
-			l.known[r.Name] = true
-			c := results.Cache{
-				Name: r.Name, Size: line.ObjSize, PerSlab: line.ObjsPerSlab,
-				SlabBytes:   line.PagesPerSlab * uint64(l.Machine.PageSize),
-				Reclaimable: l.Instruments.Reclaimable(r.Name), Charged: results.Unknown,
-			}
-			if l.Instruments.uncharged[r.Name] {
-				c.Charged = results.No
-			}
-			if more, err := l.FS.SlabCache(r.Name); err == nil {
-				c.Used, c.Aliases = more.ObjectSize, more.Aliases
-			}
-			caches = append(caches, c)
+	for _, name := range names {
+		line, ok := slab.Lookup(name)
+		if !ok {
+			continue
 		}
+		l.known[name] = true
+		c := results.Cache{
+			Name: name, Size: line.ObjSize, PerSlab: line.ObjsPerSlab,
+			SlabBytes:   line.PagesPerSlab * uint64(l.Machine.PageSize),
+			Reclaimable: l.Instruments.Reclaimable(name), Charged: results.Unknown,
+		}
+		if l.Instruments.uncharged[name] {
+			c.Charged = results.No
+		}
+		if more, err := l.FS.SlabCache(name); err == nil {
+			c.Used, c.Aliases = more.ObjectSize, more.Aliases
+		}
+		caches = append(caches, c)
 	}
 	return caches
 }

@@ -105,18 +105,6 @@ func TestReadingsKeepAllCounters(t *testing.T) {
 	}
 }
 
-func TestNone(t *testing.T) {
-	n := uint64(0)
-	for _, s := range []Sample{{Mem: &measure.Meminfo{}}, {Slab: &measure.Slabinfo{}}, {Pids: &n}, {Kmem: &n}} {
-		if s.None() {
-			t.Errorf("%+v counts as not taken", s)
-		}
-	}
-	if !(Sample{}).None() {
-		t.Error("an empty sample counts as taken")
-	}
-}
-
 // Every cache that readings mention is described once in a lab's life, by what
 // the kernel says of it.
 func TestDescribeOnce(t *testing.T) {

@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 
 	"zombench/bench/cpus"
 	"zombench/bench/reexec"
+	"zombench/measure"
 	"zombench/measure/taskiter"
 )
 
@@ -246,16 +246,12 @@ func fewPids(o order) error {
 	if err := elsewhere(o); err != nil {
 		return err
 	}
-	loadavg, err := os.ReadFile("/proc/loadavg")
+	loadavg, err := measure.Host().Loadavg()
 	if err != nil {
 		return err
 	}
-	fields := strings.Fields(string(loadavg)) // the last is the last pid given out, of the reader's namespace
-	last, err := strconv.Atoi(fields[len(fields)-1])
-	if err != nil {
-		return fmt.Errorf("the last pid in /proc/loadavg: %w", err)
-	}
-	const least = 301 // pid_max_min, RESERVED_PIDS + 1 (kernel/pid.c)
+	last := int(loadavg.LastPID) // of the reader's namespace
+	const least = 301            // pid_max_min, RESERVED_PIDS + 1 (kernel/pid.c)
 	limit := max(last+1+room, least+room)
 	if err := os.WriteFile("/proc/sys/kernel/pid_max", []byte(strconv.Itoa(limit)), 0); err != nil {
 		return fmt.Errorf("lowering kernel.pid_max of a pid namespace: %w", err)

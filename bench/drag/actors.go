@@ -56,7 +56,7 @@ func actors() []actor {
 		{name: "readdir-proc", about: "lists /proc"},
 		{name: "ps", about: "runs ps -e", needs: []bench.Need{bench.NeedProgram("ps", "on Debian: apt install procps")}},
 		{name: "bpf-iter", about: "walks all tasks by a BPF iterator", needs: []bench.Need{{Name: "BPF", Check: needIterator}}},
-		{name: "fork-near-pid-max", about: "forks where few pids are left, which is to cost the same beside any army", pidns: true, needs: []bench.Need{{Name: "kernel.pid_max of a pid namespace", Check: needOwnPidMax}}},
+		{name: "fork-near-pid-max", about: "forks where few pids are left, which is to cost the same beside any army", pidns: true, needs: []bench.Need{bench.NeedOwnPidMax}},
 		{name: "fork", about: "forks beside the army, which is to cost the same beside any"},
 		{name: "nothing", about: "does nothing for a millisecond: the noise of this machine"},
 	}
@@ -124,13 +124,4 @@ func needIterator(*bench.Host) error {
 		return err
 	}
 	return tasks.Close()
-}
-
-// needOwnPidMax: only from Linux 6.14 on has a pid namespace a limit of its own;
-// before, the act would need the machine's.
-func needOwnPidMax(h *bench.Host) error {
-	if !measure.Release(h.Machine.Kernel).AtLeast(6, 14) {
-		return fmt.Errorf("kernel.pid_max of a pid namespace of its own: Linux %s: %w, 6.14 has it", h.Machine.Kernel, measure.ErrNotSupported)
-	}
-	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"zombench/bench"
 	"zombench/bench/reaping/parent"
@@ -53,12 +52,10 @@ func exhaustSetups(p plan) []bench.Setup {
 
 // machineLimits are the limits of the whole machine, which no trial may touch.
 func (t *trial) machineLimits() (limits [2]string, err error) {
-	for i, name := range []string{"pid_max", "threads-max"} {
-		data, err := os.ReadFile(filepath.Join(t.Lab.FS.Proc, "sys/kernel", name))
-		if err != nil {
+	for i, name := range []string{"kernel.pid_max", "kernel.threads-max"} {
+		if limits[i], err = t.Lab.FS.Sysctl(name); err != nil {
 			return limits, err
 		}
-		limits[i] = strings.TrimSpace(string(data))
 	}
 	return limits, nil
 }

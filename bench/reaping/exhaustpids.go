@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zombench/bench"
 	"zombench/bench/reaping/parent"
 	"zombench/measure"
 )
@@ -77,7 +78,7 @@ func (t *trial) unusedUID() (int, error) {
 // exhaustPidMax: the pid namespace may have so many pids. Only from Linux 6.14
 // on it has a limit of its own; before, this would set the machine's.
 func exhaustPidMax(t *trial, p plan) error {
-	if err := t.ownPidMax(); err != nil {
+	if err := bench.NeedOwnPidMax.Check(&t.Lab.Host); err != nil {
 		return err
 	}
 	l, err := t.limitTest(p, parent.Options{Pidns: true})
@@ -89,14 +90,6 @@ func exhaustPidMax(t *trial, p plan) error {
 		return err
 	}
 	return l.run(room)
-}
-
-// ownPidMax reports whether a pid namespace has a pid_max of its own.
-func (t *trial) ownPidMax() error {
-	if release := measure.Release(t.Lab.Machine.Kernel); !release.AtLeast(6, 14) {
-		return fmt.Errorf("kernel.pid_max of a pid namespace of its own: Linux %s: %w, 6.14 has it", release, measure.ErrNotSupported)
-	}
-	return nil
 }
 
 // limitPids sets pid_max of a parent's own namespace so that about count more

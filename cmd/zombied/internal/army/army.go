@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"zombench/bench/threads"
+	"zombench/cmd/zombied/internal/clone"
 
 	"golang.org/x/sys/unix"
 )
@@ -233,9 +234,9 @@ func (a *Army) reapOn(t *thread) {
 			switch code, err := collect(int(pid)); {
 			case err != nil:
 				t.ends.Lost++
-			case code == cldKilled:
+			case code == clone.CldKilled:
 				t.ends.Killed++
-			case code == cldDumped:
+			case code == clone.CldDumped:
 				t.ends.Dumped++
 			default:
 				t.ends.Exited++

@@ -167,18 +167,17 @@ func (s *Spawner) entries(dirs []string) (calls []clone.Call, release func(), er
 // ended waits for the end of a child, leaves it a zombie, and returns the *Error
 // of one that could not be dressed.
 func (s *Spawner) ended(pid int32) error {
-	const cldExited, cldKilled = 1, 2
 	code, status, err := wait(pid, unix.WNOWAIT)
 	switch {
 	case err != nil:
 		return fmt.Errorf("waiting for the death of child %d: %w", pid, err)
-	case code == cldExited && status == 0 && !s.outfit.killed:
+	case code == clone.CldExited && status == 0 && !s.outfit.killed:
 		return nil
-	case code == cldKilled && unix.Signal(status) == unix.SIGKILL && s.outfit.killed:
+	case code == clone.CldKilled && unix.Signal(status) == unix.SIGKILL && s.outfit.killed:
 		return nil
-	case code == cldExited && status != 0:
+	case code == clone.CldExited && status != 0:
 		return &Error{s.list, unix.Errno(status)}
-	case code == cldExited:
+	case code == clone.CldExited:
 		return &Error{s.list, errors.New("the child was not killed")}
 	}
 	return &Error{s.list, fmt.Errorf("the child was ended by %v", unix.Signal(status))}
@@ -192,11 +191,6 @@ func collect(pid int32) error {
 
 // wait waits for a child and returns si_code and si_status (waitid(2)).
 func wait(pid int32, options int) (code, status int32, err error) {
-	for {
-		var info unix.Siginfo
-		err := unix.Waitid(unix.P_PID, int(pid), &info, unix.WEXITED|options, nil)
-		if err != unix.EINTR {
-			return info.Code, siStatus(&info), err
-		}
-	}
+	info, err := clone.Waitid(int(pid), unix.WEXITED|options)
+	return info.Code, siStatus(&info), err
 }
