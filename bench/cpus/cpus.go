@@ -30,7 +30,26 @@ func Keep(tid, cpu int) error {
 	var set unix.CPUSet
 	set.Set(cpu)
 	if err := unix.SchedSetaffinity(tid, &set); err != nil {
-		return fmt.Errorf("keeping thread %d on CPU %d: %w", tid, cpu, err)
+		return fmt.Errorf("to CPU %d: %w", cpu, err)
 	}
 	return nil
+}
+
+// Borrow keeps the calling thread on one CPU until it is given back, by the same
+// thread: lock it. That it ends is not enough, for the first thread of a process
+// does not, and stays where it is (mexit in the Go runtime).
+func Borrow(cpu int) (giveBack func() error, err error) {
+	var before unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return nil, fmt.Errorf("reading the CPU affinity: %w", err)
+	}
+	if err := Keep(0, cpu); err != nil {
+		return nil, err
+	}
+	return func() error {
+		if err := unix.SchedSetaffinity(0, &before); err != nil {
+			return fmt.Errorf("giving CPU %d back: %w", cpu, err)
+		}
+		return nil
+	}, nil
 }

@@ -54,16 +54,18 @@ const leastRests = 10
 // be over.
 const pause = time.Millisecond
 
-// act follows an order. It leaves its thread on the CPU that it acted on: call it
-// from a goroutine that ends with it, and locked.
+// act follows an order. Call it from a locked goroutine: its thread is kept on the
+// CPU of the actor meanwhile.
 func act(o order) (p performance, err error) {
 	do, undo, err := prepare(o)
 	if err != nil {
 		return p, err
 	}
-	if err := cpus.Keep(0, o.CPU); err != nil {
+	giveBack, err := cpus.Borrow(o.CPU)
+	if err != nil {
 		return p, err
 	}
+	defer func() { err = errors.Join(err, giveBack()) }()
 	var spent time.Duration
 	for round := 0; round < o.Rounds && (round == 0 || spent < o.Within); round++ {
 		time.Sleep(pause)

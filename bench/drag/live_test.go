@@ -29,12 +29,7 @@ func TestActors(t *testing.T) {
 			e := labtest.Set(t, Experiment(), map[string]string{"count": "300", "rounds": "3"})
 			before := state(t)
 			trials := labtest.Trials(t, e, Bench+"/actor="+a.name+"$")
-			// A thread that acted may still be on its way out.
-			after := state(t)
-			for end := time.Now().Add(10 * time.Second); !maps.Equal(before, after) && time.Now().Before(end); after = state(t) {
-				time.Sleep(time.Millisecond)
-			}
-			if !maps.Equal(before, after) {
+			if after := state(t); !maps.Equal(before, after) {
 				t.Errorf("before: %v\nafter: %v", before, after)
 			}
 			sizes := make(map[string]bool)

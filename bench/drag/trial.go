@@ -109,7 +109,7 @@ func (t *trial) raise(ctx context.Context) error {
 	}
 	for _, tid := range tids {
 		if err := cpus.Keep(tid, t.order.CPU); err != nil && !errors.Is(err, unix.ESRCH) {
-			return err
+			return fmt.Errorf("keeping thread %d: %w", tid, err)
 		}
 	}
 	raised, err := t.Raise(ctx, t.parent)
@@ -200,7 +200,7 @@ func (t *trial) act(ctx context.Context) (performance, error) {
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends, wherever it was moved to
+		runtime.LockOSThread() // and never unlocked: the thread ends, with the namespace for its children
 		var o outcome
 		if t.actor.ours {
 			o.performance, o.err = act(t.order)
