@@ -3,18 +3,23 @@
 GO          ?= go
 KERNEL      := $(shell uname -r)
 OUT         ?= results/local/$(KERNEL).txt
+PREFIX      ?= /usr/local
+DESTDIR     ?=
 TESTFLAGS   ?=
 BENCHFLAGS  ?=
+PROGRAMS    := ./cmd/zombench ./cmd/zombied
+# Two builds of one commit are the same bytes, and carry its version.
+BUILDFLAGS  := -trimpath -buildvcs=auto
 BENCHSTAT   := $(GO) tool benchstat -col kernel -ignore cpu,cgroup,page-size,vm
 
 .DEFAULT_GOAL := help
-.PHONY: help build test bench bench-quick bench-spawning bench-reaping bench-kernels inits compare compare-kernels report explain man lint clean
+.PHONY: help build test bench bench-quick bench-spawning bench-reaping bench-kernels inits compare compare-kernels report explain man install packages lint clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build zombied and zombench into bin/
-	CGO_ENABLED=0 $(GO) build -o bin/ ./cmd/zombench ./cmd/zombied
+	CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -o bin/ $(PROGRAMS)
 
 # Signals that nohup or a shell's & left ignored would be missed by the tests.
 test: ## run the tests; as root they raise real armies
@@ -56,8 +61,37 @@ report: build ## print the answer from what was measured: make report [FILES="a.
 explain: build ## break a zombie of this kernel down by slab cache
 	bin/zombench explain
 
-man: build ## write manual pages into man/
-	bin/zombench man man
+# Packages of one commit are the same bytes: its time is that of all their files.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || date +%s)
+
+# Pages and completion are written by programs that run here, whatever GOARCH is built.
+man: ## write manual pages into man/
+	mkdir -p man
+	env -u GOARCH CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -o bin/native/ $(PROGRAMS)
+	bin/native/zombench man man
+	env -u GOARCH CGO_ENABLED=0 $(GO) run $(BUILDFLAGS) -tags man ./cmd/zombied man
+
+SHARE = $(DESTDIR)$(PREFIX)/share
+install: build man ## install programs, pages, completion, a systemd unit: make install PREFIX=/usr
+	install -D -t $(DESTDIR)$(PREFIX)/bin bin/zombench bin/zombied
+	install -D -m 644 -t $(SHARE)/man/man1 man/*.1
+	cd $(SHARE) && mkdir -p bash-completion/completions zsh/site-functions fish/vendor_completions.d
+	for program in zombench zombied; do \
+		bin/native/$$program completion bash >$(SHARE)/bash-completion/completions/$$program && \
+		bin/native/$$program completion zsh >$(SHARE)/zsh/site-functions/_$$program && \
+		bin/native/$$program completion fish >$(SHARE)/fish/vendor_completions.d/$$program.fish || exit; \
+	done
+	mkdir -p $(DESTDIR)$(PREFIX)/lib/systemd/system
+	bin/native/zombench watch --print unit | sed 's,/usr/local/bin,$(PREFIX)/bin,' \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/zombench-watch.service
+
+packages: ## make a deb, an rpm and an apk in bin/
+	rm -rf bin/root
+	$(MAKE) --no-print-directory install DESTDIR=bin/root PREFIX=/usr
+	for format in deb rpm apk; do \
+		VERSION=$$($(GO) version -m bin/zombench | awk '$$1 == "mod" { print $$3 ~ /^v/ ? $$3 : "0.0.0" }') ARCH=$$($(GO) env GOARCH) \
+		env -u GOARCH $(GO) tool -modfile=cmd/package/go.mod nfpm package -f cmd/package/nfpm.yaml -p $$format -t bin/ || exit; \
+	done
 
 lint: ## gofmt, go vet, staticcheck
 	@fmt="$$(gofmt -l .)"; test -z "$$fmt" || { echo "gofmt would change: $$fmt" >&2; exit 1; }

@@ -3,10 +3,13 @@ package main
 import (
 	"fmt"
 	"runtime/debug"
+	"strings"
 )
 
-// version is what this program was built from: the module's version if it has
-// one, the revision, and whether the tree had changes.
+// version is what this program was built from: the module's version, which
+// without a tag is made of the commit's time and revision; the revision, if that
+// does not have it; and whether the tree had changes, which go build adds as
+// +dirty.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -16,14 +19,9 @@ func version() string {
 	if v == "" || v == "(devel)" {
 		v = "(unreleased)"
 	}
-	settings := make(map[string]string)
 	for _, s := range info.Settings {
-		settings[s.Key] = s.Value
-	}
-	if revision := settings["vcs.revision"]; revision != "" {
-		v += fmt.Sprintf(" revision %.12s", revision)
-		if settings["vcs.modified"] == "true" {
-			v += " with changes"
+		if s.Key == "vcs.revision" && !strings.Contains(v, s.Value[:min(12, len(s.Value))]) {
+			v += fmt.Sprintf(" revision %.12s", s.Value)
 		}
 	}
 	return v

@@ -1,3 +1,5 @@
+//go:build !man
+
 // The number of threads must not follow the number of CPUs about while an army
 // stands.
 //
