@@ -299,6 +299,8 @@ func TestWriterRefuses(t *testing.T) {
 	for _, h := range []Header{
 		{Units: []Unit{{Name: "a b"}}},
 		{Units: []Unit{{Name: "a", Meta: "lower"}}},
+		{Units: []Unit{{Name: "a", Meta: "better=lower over"}}},
+		{Units: []Unit{{Name: "a", Meta: "better=lower\nover=count"}}},
 		{Units: []Unit{{Name: "a", Meaning: " "}}},
 		{Facts: Facts{About: []Explanation{{"a b", "text"}}}},
 		{Facts: Facts{About: []Explanation{{"a", ""}}}},

@@ -99,8 +99,12 @@ func (w *Writer) meaning(mark string, m Explanation) error {
 }
 
 func (w *Writer) unit(u Unit) error {
-	key, _, ok := strings.Cut(u.Meta, "=")
-	if u.Name == "" || strings.ContainsFunc(u.Name+u.Meta, unicode.IsSpace) || u.Meta != "" && (!ok || key == "") {
+	bad := u.Name == "" || strings.ContainsFunc(u.Name, unicode.IsSpace) || strings.Join(strings.Fields(u.Meta), " ") != u.Meta
+	for _, word := range strings.Fields(u.Meta) {
+		key, _, ok := strings.Cut(word, "=")
+		bad = bad || !ok || key == ""
+	}
+	if bad {
 		return fmt.Errorf("unit %q, metadata %q: want a word, and KEY=VALUE", u.Name, u.Meta)
 	}
 	if u.Meta != "" {

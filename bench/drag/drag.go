@@ -124,15 +124,16 @@ func twoCPUs() (actor, bystanders int, err error) {
 
 // units describes the values.
 func units() []results.Unit {
-	all := []results.Unit{{Name: UnitAct, Meta: "better=lower", Meaning: "time of the act, the median of the rounds"}}
+	const grows = "better=lower " + results.OverCount
+	all := []results.Unit{{Name: UnitAct, Meta: grows, Meaning: "time of the act, the median of the rounds"}}
 	for _, b := range []struct{ name, does string }{
 		{fork, "the bystander's clone, exit and wait"},
 		{sleep, "how much later than asked for the bystander woke up"},
 	} {
 		all = append(all,
-			results.Unit{Name: b.name + unitLongest, Meta: "better=lower", Meaning: b.does + ": the longest during an act, the median of the rounds"},
+			results.Unit{Name: b.name + unitLongest, Meta: grows, Meaning: b.does + ": the longest during an act, the median of the rounds"},
 			results.Unit{Name: b.name + unitTail, Meta: "better=lower", Meaning: b.does + ": the 99.9th percentile during all acts of a trial"},
-			results.Unit{Name: b.name + unitRest, Meta: "better=lower", Meaning: b.does + ": the longest in a window as long as an act in which nobody acts, the median: the noise of this machine"},
+			results.Unit{Name: b.name + unitRest, Meta: grows, Meaning: b.does + ": the longest in a window as long as an act in which nobody acts, the median: the noise of this machine"},
 			results.Unit{Name: b.name + unitStalled, Meaning: b.does + ": 1 if the longest during an act is above that of every window in which nobody acts; 0: there is no stall"})
 	}
 	return all

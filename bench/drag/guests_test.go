@@ -55,18 +55,16 @@ func TestPairsOfKernels(t *testing.T) {
 // slopeUnder measures an act under the newest kernel of a series that was fetched.
 func slopeUnder(t *testing.T, series, act, unit string) float64 {
 	t.Helper()
-	var points []point
+	var seen points
 	for _, r := range under(t, fetched(t, series), Bench+"/actor="+act+"$", "1000,2000,4000", "4") {
 		if v, ok := r.Value(unit); ok && !r.Control && r.Broken == "" {
-			points = append(points, point{float64(r.N), v})
+			seen.add(r.N, v)
 		}
 	}
-	if len(points) < 10 {
-		t.Fatalf("%d trials under %s", len(points), series)
+	if n := len(seen.ns); n < 10 {
+		t.Fatalf("%d trials under %s", n, series)
 	}
-	lo, mid, hi := slope(points)
-	t.Logf("%s: %.1f ns a zombie (%.1f to %.1f), %d trials", series, mid, lo, hi, len(points))
-	return mid
+	return seen.slope(t).Slope
 }
 
 // Every actor acts under cgroup version 2 too, where there is cgroup.kill.

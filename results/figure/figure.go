@@ -34,10 +34,11 @@ const (
 	NameBars      = "bars"      // bytes a zombie by system, by cache where that is known
 	NameResiduals = "residuals" // distance of every trial from its line
 	NameTimes     = "time"      // creation time against count
+	NameGrowth    = "growth"    // what else grows with the army, a figure for each unit
 )
 
 // Names are the names of all figures, in the order in which they are drawn.
-func Names() []string { return []string{NameMemory, NameBars, NameResiduals, NameTimes} }
+func Names() []string { return []string{NameMemory, NameBars, NameResiduals, NameTimes, NameGrowth} }
 
 // ErrNothing means that there is nothing to draw.
 var ErrNothing = errors.New("nothing of what was measured can be drawn")

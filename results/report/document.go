@@ -32,6 +32,9 @@ func (r *Report) Doc() Doc {
 	}
 	for _, t := range r.Tables {
 		d.Sections = append(d.Sections, t.section())
+		if s, ok := t.growthSection(r.units); ok {
+			d.Sections = append(d.Sections, s)
+		}
 	}
 	d.Sections = append(d.Sections, systems...)
 	return d

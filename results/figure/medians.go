@@ -10,34 +10,52 @@ import (
 	"zombench/results/stats"
 )
 
-// A Line is the creation times of one system, raised so many at a time.
+// A Line is what was measured in one way beside, or of, armies of several sizes.
 type Line struct {
 	Name   string
-	Points []Time // by ascending count
+	Points []Point // by ascending count
 }
 
-// A Time is the median creation time of a zombie in armies of one size.
-type Time struct {
+// A Point is the median of the trials with armies of one size.
+type Point struct {
 	Count float64
 	stats.Cell
 }
 
-func (t Time) drawable() bool { return t.Center > 0 && stats.Finite(t.Center) }
+// drawable reports whether a logarithmic scale has the point.
+func (p Point) drawable() bool { return p.Count > 0 && p.Center > 0 && stats.Finite(p.Center) }
 
 // ends are the ends of the interval that can be drawn.
-func (t Time) ends() (lo, hi float64) {
-	if !stats.Finite(t.Lo, t.Hi) || t.Lo <= 0 {
-		return t.Center, t.Center
+func (p Point) ends() (lo, hi float64) {
+	if !stats.Finite(p.Lo, p.Hi) || p.Lo <= 0 {
+		return p.Center, p.Center
 	}
-	return t.Lo, t.Hi
+	return p.Lo, p.Hi
 }
 
-// Times draws how long the creation of a zombie took: medians and their
-// intervals, both axes logarithmic. Nil if that was not measured.
+// Times draws how long the creation of a zombie took. Nil if that was not
+// measured.
 func Times(all []Line, machinesDiffer bool) *Figure {
+	note := ""
+	if machinesDiffer {
+		note = " The machines differ: compare within one only."
+	}
+	return medians(all, NameTimes, "Creation time against count", "creation time per zombie", "sec/zombie",
+		"Medians with their 95 % intervals, from the first spawn to the last death, over the army's size."+note)
+}
+
+// Growth draws how a unit grows with the army. Nil if there is nothing to draw.
+func Growth(all []Line, unit, what, meaning string) *Figure {
+	return medians(all, NameGrowth, what+" against count", what, unit,
+		"Medians with their 95 % intervals over the army's size. "+what+": "+meaning+".")
+}
+
+// medians draws lines through medians with their intervals, both axes
+// logarithmic.
+func medians(all []Line, name, title, what, unit, caption string) *Figure {
 	var some []Line
 	for _, l := range all {
-		l.Points = slices.DeleteFunc(slices.Clone(l.Points), func(t Time) bool { return !t.drawable() })
+		l.Points = slices.DeleteFunc(slices.Clone(l.Points), func(p Point) bool { return !p.drawable() })
 		if len(l.Points) > 0 {
 			some = append(some, l)
 		}
@@ -46,16 +64,11 @@ func Times(all []Line, machinesDiffer bool) *Figure {
 	if len(some) == 0 {
 		return nil
 	}
-	note := ""
-	if machinesDiffer {
-		note = " The machines differ: compare within one only."
-	}
-	return &Figure{Name: NameTimes, Title: "Creation time against count",
-		Caption: "Medians with their 95 % intervals, from the first spawn to the last death, over the army's size." + note + omitted,
-		draw:    func() (*plot.Plot, legend, error) { return drawTimes(some) }}
+	return &Figure{Name: name, Title: title, Caption: caption + omitted,
+		draw: func() (*plot.Plot, legend, error) { return drawMedians(some, what, unit) }}
 }
 
-func drawTimes(all []Line) (*plot.Plot, legend, error) {
+func drawMedians(all []Line, what, unit string) (*plot.Plot, legend, error) {
 	var counts []float64
 	loX, hiX, loY, hiY := math.Inf(1), 0.0, math.Inf(1), 0.0
 	for _, l := range all {
@@ -65,8 +78,8 @@ func drawTimes(all []Line) (*plot.Plot, legend, error) {
 			loX, hiX, loY, hiY = min(loX, t.Count), max(hiX, t.Count), min(loY, lo), max(hiY, hi)
 		}
 	}
-	q := stats.NewQuantity("sec/zombie", loY)
-	p := newPlot("zombies in the army", unitLabel("creation time per zombie", q))
+	q := stats.NewQuantity(unit, loY)
+	p := newPlot("zombies in the army", unitLabel(what, q))
 	logRange(&p.X, loX, hiX)
 	p.X.Tick.Marker = countTicks(counts, p.X.Tick.Marker)
 	logRange(&p.Y, loY/q.Factor(), hiY/q.Factor())
