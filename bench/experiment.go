@@ -70,6 +70,14 @@ func FieldErrorf(field, format string, args ...any) error {
 	return &FieldError{field, fmt.Errorf(format, args...)}
 }
 
+// AtLeastOne reports that a field's list is empty, of things that are called so.
+func AtLeastOne[T any](field string, list []T, thing string) error {
+	if len(list) == 0 {
+		return FieldErrorf(field, "the list is empty; give at least one %s", thing)
+	}
+	return nil
+}
+
 // MaxParallel is the largest number of spawner threads that zombied takes.
 const MaxParallel = 1024
 

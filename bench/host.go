@@ -16,7 +16,8 @@ type Host struct {
 	Machine     measure.Machine
 	Instruments Instruments
 
-	place *cgroup.Place // nil: no cgroups to be had
+	place *cgroup.Place    // nil: no cgroups to be had
+	met   map[string]error // what the needs that were checked lack, by name
 }
 
 // Survey finds out what there is on this machine. Close it.
@@ -57,7 +58,8 @@ func (h *Host) CgroupParents() []string {
 	return h.place.Dirs()
 }
 
-// A Need is something that a setup cannot run without.
+// A Need is something that a setup cannot run without. Those of one name are one
+// need, which is checked once.
 type Need struct {
 	Name  string            // for people: root, cgroups, gcc
 	Check func(*Host) error // nil if it is there; else why not and what helps
@@ -105,8 +107,16 @@ func NeedProgram(name, remedy string) Need {
 // Lacks returns the first need of a setup that this machine does not meet; nil
 // if it can run here.
 func (h *Host) Lacks(s Setup) error {
+	if h.met == nil {
+		h.met = make(map[string]error)
+	}
 	for _, n := range s.Needs {
-		if err := n.Check(h); err != nil {
+		err, known := h.met[n.Name]
+		if !known {
+			err = n.Check(h)
+			h.met[n.Name] = err
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -43,8 +43,8 @@ func Experiment() bench.Experiment {
 type plan struct{ spawns []string }
 
 func (p *plan) setups() ([]bench.Setup, error) {
-	if len(p.spawns) == 0 {
-		return nil, bench.FieldErrorf("spawn", "the list is empty; give at least one way of spawning")
+	if err := bench.AtLeastOne("spawn", p.spawns, "way of spawning"); err != nil {
+		return nil, err
 	}
 	var setups []bench.Setup
 	for _, spawn := range p.spawns {

@@ -65,8 +65,8 @@ func Experiment() bench.Experiment {
 }
 
 func (p *plan) setups() ([]bench.Setup, error) {
-	if len(p.counts) == 0 {
-		return nil, bench.FieldErrorf("count", "the list is empty; give at least one number of zombies")
+	if err := bench.AtLeastOne("count", p.counts, "number of zombies"); err != nil {
+		return nil, err
 	}
 	var setups []bench.Setup
 	for _, a := range actors() {
@@ -90,7 +90,7 @@ func (p *plan) setup(a actor, count int) bench.Setup {
 	}
 	if frozen := a.frozen(count); frozen > mostFrozen {
 		s.About += fmt.Sprintf("; it may hold up every fork on the machine for %v", frozen)
-		s.Needs = append(s.Needs, bench.Need{Name: "force", Check: func(*bench.Host) error {
+		s.Needs = append(s.Needs, bench.Need{Name: fmt.Sprintf("force, for %v", frozen), Check: func(*bench.Host) error {
 			if p.force {
 				return nil
 			}

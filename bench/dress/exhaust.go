@@ -59,14 +59,8 @@ func runExhaust(ctx context.Context, s *bench.Site) error {
 	if err := bystander.start(ctx, s, start, 1); err != nil {
 		return err
 	}
-	// What it tried beforehand is collected by and by.
-	room := 0
-	keys := func() (limits.Limit, error) { return keysOf(s, bystander.daemon) }
-	if err := s.Await(ctx, "the user's keys are collected", 20*time.Millisecond, func() (bool, error) {
-		l, err := keys()
-		room = int(min(l.Room(), mostKeys+1))
-		return l.Used == 0, err
-	}); err != nil {
+	room, err := roomForKeys(ctx, s, bystander.daemon)
+	if err != nil {
 		return err
 	}
 	if room > mostKeys {
@@ -77,10 +71,7 @@ func runExhaust(ctx context.Context, s *bench.Site) error {
 	if err := many.start(ctx, s, start, room+10); err != nil {
 		return err
 	}
-	if err := s.Await(ctx, "the user's keys are collected", 20*time.Millisecond, func() (bool, error) {
-		l, err := keys()
-		return l.Used == 0, err
-	}); err != nil {
+	if _, err := roomForKeys(ctx, s, bystander.daemon); err != nil {
 		return err
 	}
 	raised, err := s.Raise(ctx, many.daemon)
@@ -115,6 +106,17 @@ func runExhaust(ctx context.Context, s *bench.Site) error {
 	s.Put(unitRecovers, 1)
 	_, err = s.Reap(ctx, bystander.daemon)
 	return err
+}
+
+// roomForKeys waits until the keys of zombied's user are collected, which those
+// that were tried beforehand are by and by, and returns how many there may be.
+func roomForKeys(ctx context.Context, s *bench.Site, d *daemon.Daemon) (room int, err error) {
+	err = s.Await(ctx, "the user's keys are collected", 20*time.Millisecond, func() (bool, error) {
+		l, err := keysOf(s, d)
+		room = int(min(l.Room(), mostKeys+1))
+		return l.Used == 0, err
+	})
+	return room, err
 }
 
 // edquot is how zombied tells of EDQUOT.

@@ -9,6 +9,7 @@
 package memory
 
 import (
+	"cmp"
 	"strconv"
 
 	"zombench/bench"
@@ -70,13 +71,12 @@ func (a army) levels() int {
 }
 
 func (p *plan) setups() ([]bench.Setup, error) {
-	switch {
-	case len(p.counts) == 0:
-		return nil, bench.FieldErrorf("count", "the list is empty; give at least one number of zombies")
-	case len(p.parallels) == 0:
-		return nil, bench.FieldErrorf("parallel", "the list is empty; give at least one number of threads")
-	case len(p.spawns) == 0:
-		return nil, bench.FieldErrorf("spawn", "the list is empty; give at least one way of spawning")
+	if err := cmp.Or(
+		bench.AtLeastOne("count", p.counts, "number of zombies"),
+		bench.AtLeastOne("parallel", p.parallels, "number of threads"),
+		bench.AtLeastOne("spawn", p.spawns, "way of spawning"),
+	); err != nil {
+		return nil, err
 	}
 	depths := []*int{nil}
 	if len(p.pidns) > 0 {

@@ -52,9 +52,10 @@ func waits(how string) func(*trial, plan) error {
 		if err != nil {
 			return err
 		}
-		if err := t.raiseUnder(pt, before); err != nil {
+		if _, err := t.raiseUnder(pt); err != nil {
 			return err
 		}
+		t.Put(UnitPeak, float64(t.count))
 		order := parent.Order{Do: parent.Collect, How: how}
 		if err := t.timeReap(before, func() error { return pt.Send(order) }); err != nil {
 			return err
@@ -69,25 +70,23 @@ func waits(how string) func(*trial, plan) error {
 
 // raiseUnder lets a parent raise the trial's army, and checks that all of it is
 // there.
-func (t *trial) raiseUnder(pt *parent.Client, before bench.Sample) error {
+func (t *trial) raiseUnder(pt *parent.Client) (r parent.Reply, err error) {
 	t.Doing("raising")
 	had, err := t.Tasks()
 	if err != nil {
-		return err
+		return r, err
 	}
-	r, err := pt.Do(t.ctx, parent.Order{Do: parent.Raise, Count: t.count})
-	if err != nil {
-		return err
+	if r, err = pt.Do(t.ctx, parent.Order{Do: parent.Raise, Count: t.count}); err != nil {
+		return r, err
 	}
 	if r.Standing != t.count {
-		return bench.Brokenf("%d of %d zombies were raised: %s", r.Standing, t.count, r.Error)
+		return r, bench.Brokenf("%d of %d zombies were raised: %s", r.Standing, t.count, r.Error)
 	}
 	has, err := t.Tasks()
 	if err == nil && has-had != t.count {
 		err = bench.Brokenf("pids.current grew by %d and not by %d", has-had, t.count)
 	}
-	t.Put(UnitPeak, float64(has-had))
-	return err
+	return r, err
 }
 
 // timeReap pulls a trigger, measures until the tasks and the kernel memory are
@@ -188,10 +187,9 @@ func disposes(how string) func(*trial, plan) error {
 			return err
 		}
 		if how == parent.Default {
-			if err := t.raiseUnder(pt, before); err != nil {
+			if _, err := t.raiseUnder(pt); err != nil {
 				return err
 			}
-			t.Result.Values = nil // what counts is what is left
 			return t.checkLeft(before)
 		}
 		t.Doing("raising")
@@ -284,7 +282,11 @@ func (t *trial) raiseUnderAdopter(p plan, how parent.Order) (*adoption, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &adoption{adopter, pt, before}, t.raiseUnder(pt, before)
+	if _, err := t.raiseUnder(pt); err != nil {
+		return nil, err
+	}
+	t.Put(UnitPeak, float64(t.count))
+	return &adoption{adopter, pt, before}, nil
 }
 
 // parentExits: the parent is killed, and its adopter is waiting for children.
