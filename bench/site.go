@@ -84,6 +84,9 @@ func (s *Site) ReadCgroups() { s.sampler.cgroups = true }
 // Dying counts the cgroups that were removed and are still there.
 func (s *Site) Dying() (uint64, error) { return s.cgroup.Dying(s.Lab.FS) }
 
+// Again forgets what was read and warned of: the trial begins anew.
+func (s *Site) Again() { s.samples, s.Result.Warnings = nil, nil }
+
 // Doing says what the trial is at.
 func (s *Site) Doing(what string) { s.watch.Doing(what) }
 

@@ -10,7 +10,8 @@ import (
 
 // An Output is where a run's results go. A file is touched only when the first
 // trial is there to be written: a run that ends before, however it ends, leaves
-// whatever was in it, and creates none.
+// whatever was in it, and creates none. What an earlier run has measured is then
+// kept, as FILE.old.
 type Output struct {
 	header Header
 	copy   bytes.Buffer // of what was written
@@ -19,7 +20,6 @@ type Output struct {
 	w    *Writer   // nil until the first trial
 	to   io.Writer // nil for a file that is not there yet
 	file *os.File  // nil for standard output, and for a file that is not there yet
-
 }
 
 // Create opens a result file for writing, or stdout if path is empty. A file
@@ -72,6 +72,9 @@ func (o *Output) WriteTrial(t Trial) error {
 
 // begin makes the file or empties it, and writes the header.
 func (o *Output) begin() error {
+	if err := o.keepOld(); err != nil {
+		return err
+	}
 	if o.to == nil {
 		f, err := os.OpenFile(o.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 		if err != nil {
@@ -95,6 +98,21 @@ func (o *Output) begin() error {
 	}
 	o.w = w
 	return nil
+}
+
+// keepOld renames a file that holds something. What is no regular file, or is
+// reached by a symbolic link, is used as it is.
+func (o *Output) keepOld() error {
+	info, err := os.Lstat(o.path)
+	if o.path == "" || err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return nil
+	}
+	if err := os.Rename(o.path, o.path+".old"); err != nil {
+		return fmt.Errorf("keeping the results that are in the file: %w", err)
+	}
+	err = o.Close()
+	o.to, o.file = nil, nil
+	return err
 }
 
 // wholeWrites writes to a result file and keeps a copy. Of a write that fails,

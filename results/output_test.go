@@ -65,6 +65,9 @@ func TestOldFileStaysUntilTheFirstTrial(t *testing.T) {
 	if string(got) != o.copy.String() {
 		t.Errorf("the file holds %q, and the copy %q", got, o.copy.String())
 	}
+	if got, _ := os.ReadFile(path + ".old"); string(got) != old {
+		t.Errorf("of what was there %q was kept", got)
+	}
 }
 
 func TestOutputRefused(t *testing.T) {

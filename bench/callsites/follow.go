@@ -112,6 +112,7 @@ func run(ctx context.Context, s *bench.Site, spawn string) error {
 		if _, err := s.Reap(ctx, d); err != nil {
 			return err
 		}
+		s.Again()
 	}
 }
 

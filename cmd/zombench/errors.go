@@ -1,13 +1,16 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 )
 
 // An exitError carries an exit status other than 1.
@@ -22,8 +25,19 @@ func (e *exitError) Unwrap() error { return e.err }
 // usageStatus is the exit status of a wrong command line.
 const usageStatus = 2
 
-// interruptStatus is the exit status after a signal, as shells report SIGINT.
-const interruptStatus = 130
+// A signalError is the cause of the end of a context by a signal.
+type signalError struct{ syscall.Signal }
+
+func (e signalError) Error() string { return "received " + unix.SignalName(e.Signal) }
+
+// interrupted makes the error of a command that a signal has ended. The exit
+// status is what shells report of such a process: 130 after SIGINT, 143 after
+// SIGTERM.
+func interrupted(ctx context.Context, format string, args ...any) error {
+	sig := signalError{syscall.SIGINT}
+	errors.As(context.Cause(ctx), &sig)
+	return &exitError{128 + int(sig.Signal), fmt.Errorf("interrupted "+format, args...)}
+}
 
 func usageErrorf(format string, args ...any) error {
 	return &exitError{usageStatus, fmt.Errorf(format, args...)}
@@ -62,6 +76,8 @@ func flagError(err error) error {
 		want = "a whole number, 0 or more"
 	case "intSlice":
 		want = "a list of whole numbers, such as 500,1000"
+	case "duration":
+		want = "a duration such as 100ms or 2m"
 	default:
 		return err
 	}

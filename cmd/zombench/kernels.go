@@ -29,12 +29,7 @@ func newKernels() *cobra.Command {
 same under emulation as on bare metal; times are not, so they are omitted.
 Kernels are downloaded from the Debian mirrors of this machine, without being
 installed, or are files of your own.`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageErrorf("unknown command %q; see %s --help", args[0], cmd.CommandPath())
-			}
-			return nil
-		},
+		Args: knownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newKernelsRun(), newKernelsList(), newKernelsFetch())

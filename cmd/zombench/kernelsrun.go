@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"path/filepath"
@@ -174,7 +173,7 @@ func (f *kernelsFlags) run(ctx context.Context, stdout, stderr io.Writer, answer
 	}
 	found, findErr := f.source.find(ctx, stderr, patterns)
 	if ctx.Err() != nil {
-		return &exitError{interruptStatus, errors.New("interrupted before the first kernel ran")}
+		return interrupted(ctx, "before the first kernel ran")
 	}
 	if len(found) == 0 {
 		return findErr
@@ -190,7 +189,7 @@ func (f *kernelsFlags) run(ctx context.Context, stdout, stderr io.Writer, answer
 		answerErr = errors.Join(append(errs, answer(stdout, set))...)
 	}
 	if ctx.Err() != nil {
-		return &exitError{interruptStatus, fmt.Errorf("interrupted with %d of %d kernels measured", len(files), len(found))}
+		return interrupted(ctx, "with %d of %d kernels measured", len(files), len(found))
 	}
 	return errors.Join(findErr, runErr, answerErr)
 }

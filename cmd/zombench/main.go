@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,8 +23,7 @@ import (
 
 func main() {
 	reexec.Dispatch(programs(experiments.All())...)
-	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
-	defer stop()
+	ctx := untilSignal(endings())
 	os.Exit(exitCode(os.Stderr, execute(ctx, experiments.All, os.Stdout, os.Stderr, os.Args[1:])))
 }
 
@@ -34,6 +34,19 @@ func programs(all []bench.Experiment) []reexec.Program {
 		list = append(list, e.Programs...)
 	}
 	return list
+}
+
+// untilSignal returns a context that the first of the signals ends, which is its
+// cause. Those that follow are ignored: what the run has made is being cleared up.
+func untilSignal(signals []os.Signal) context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	got := make(chan os.Signal, 1)
+	signal.Notify(got, signals...)
+	go func() {
+		sig := <-got
+		cancel(signalError{sig.(syscall.Signal)})
+	}()
+	return ctx
 }
 
 // endings returns the signals that end a run in good order. SIGHUP is one
@@ -75,17 +88,13 @@ during and after, and writes what it read in the Go benchmark format, which
 benchstat compares. It also finds who leaves zombies on this host, and tells which
 limit they reach first.
 
-Exit status: 0 done, 1 failed, 2 wrong command line, 130 interrupted.`,
+Exit status: 0 done, 1 failed, 2 wrong command line, 130 interrupted (143
+by SIGTERM).`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageErrorf("unknown command %q%s; see zombench --help", args[0], suggest(cmd, args[0]))
-			}
-			return nil
-		},
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		Version: version(),
+		Args:          knownCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version:       version(),
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageErrorf("%w; see %s --help", flagError(err), cmd.CommandPath())
@@ -105,7 +114,25 @@ Exit status: 0 done, 1 failed, 2 wrong command line, 130 interrupted.`,
 	add(groupRead, newReport(), newCheck(), newExplain(all))
 	add(groupHost, newLimits(), newPs(), newWatch(), newDoctor())
 	root.AddCommand(newMan())
+	root.InitDefaultHelpCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "help" {
+			c.Args = func(cmd *cobra.Command, args []string) error {
+				about, rest, err := root.Find(args)
+				return errors.Join(err, knownCommand(about, rest))
+			}
+		}
+	}
 	return root
+}
+
+// knownCommand refuses what is left of a command line when the commands that
+// there are were taken from it.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageErrorf("unknown command %q%s; see %s --help", args[0], suggest(cmd, args[0]), cmd.CommandPath())
+	}
+	return nil
 }
 
 // suggest names the command that was probably meant.

@@ -38,7 +38,7 @@ type harnessFlags struct {
 func (f *harnessFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.samples, "samples", 0, "trials of each benchmark; 6 or more for a 95 % interval (default: as zombench list says)")
 	flags.DurationVar(&f.budget, "budget", 0, "fit the plan into this `TIME`, such as 2m: fewer samples, but 6, then fewer sizes (default: run the plan as given)")
-	flags.StringVarP(&f.out, "output", "o", "", "write the results to this `file`")
+	flags.StringVarP(&f.out, "output", "o", "", "write the results to this `file`; what it held is kept as FILE.old")
 	flags.BoolVar(&f.raise, "raise-limits", false, "raise kernel.pid_max and kernel.threads-max as far as the armies need, and put them back")
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of the order of the trials (default random; it is recorded)")
 	flags.StringVar(&f.zombied, "zombied", "", "`path` of the daemon (default: beside zombench, then on PATH)")
@@ -187,7 +187,7 @@ func (f *harnessFlags) run(ctx context.Context, stdout, stderr io.Writer, run []
 		if f.out != "" && tally.Done() > 0 {
 			kept = "; what was measured is in " + f.out
 		}
-		return &exitError{interruptStatus, fmt.Errorf("interrupted after %d of %d trials%s", tally.Done(), tally.Planned, kept)}
+		return interrupted(ctx, "after %d of %d trials%s", tally.Done(), tally.Planned, kept)
 	}
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"zombench/cmd/zombied/internal/dress"
 )
@@ -120,6 +121,9 @@ func rootCommand() *cobra.Command {
 	root.SilenceErrors = true
 	root.SilenceUsage = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok && invalid.GetFlag().Value.Type() == "int" {
+			err = fmt.Errorf("--%s: %q is not a whole number", invalid.GetFlag().Name, invalid.GetValue())
+		}
 		return usagef("%w (see %s --help)", err, cmd.CommandPath())
 	})
 	root.AddCommand(
@@ -129,6 +133,15 @@ func rootCommand() *cobra.Command {
 		reapCommand(),
 		listCommand(),
 	)
+	root.InitDefaultHelpCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "help" {
+			c.Args = func(cmd *cobra.Command, args []string) error {
+				about, rest, err := root.Find(args)
+				return errors.Join(err, noArgs(about, rest))
+			}
+		}
+	}
 	// Not by a template: text/template, with what it keeps the linker from leaving
 	// out, would make the program a third larger, and guests unpack it.
 	usage := root.UsageFunc()

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -71,6 +72,9 @@ func (q Query) compare(setups []*stats.Setup, groupOf map[*stats.Setup]*stats.Gr
 	if err != nil {
 		return nil, err
 	}
+	if err := p.unknown(cells); err != nil {
+		return nil, err
+	}
 	if q.Table == "" {
 		// No cell may mix benchmarks or configurations unless it was asked for.
 		if q.Table = strings.Join(mixedKeys(p, setups, cells), ","); q.Table != "" {
@@ -137,6 +141,31 @@ func (q Query) cells(setups []*stats.Setup) (projections, map[cellKey]*mixed, er
 		}
 	}
 	return p, cells, nil
+}
+
+// unknown reports a key that was asked for and that no trial has: a mistake, which
+// would pass for a comparison of all with nothing.
+func (p projections) unknown(cells map[cellKey]*mixed) error {
+	for _, asked := range []struct {
+		what       string
+		projection *benchproc.Projection
+		key        func(cellKey) benchproc.Key
+	}{
+		{"table", p.table, func(at cellKey) benchproc.Key { return at.table }},
+		{"row", p.row, func(at cellKey) benchproc.Key { return at.row }},
+		{"col", p.col, func(at cellKey) benchproc.Key { return at.col }},
+	} {
+		for _, f := range asked.projection.FlattenedFields() {
+			known := len(cells) == 0
+			for at := range cells {
+				known = known || asked.key(at).Get(f) != ""
+			}
+			if !known {
+				return &QueryError{asked.what, fmt.Errorf("no trial has %s", f.Name)}
+			}
+		}
+	}
+	return nil
 }
 
 // mixedKeys lists what there must be tables of their own for.
