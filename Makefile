@@ -13,7 +13,7 @@ BUILDFLAGS  := -trimpath -buildvcs=auto
 BENCHSTAT   := $(GO) tool benchstat -col kernel -ignore cpu,cgroup,page-size,vm
 
 .DEFAULT_GOAL := help
-.PHONY: help build test bench bench-quick bench-spawning bench-reaping bench-kernels inits compare compare-kernels report explain man install packages lint clean
+.PHONY: help build test torture bench bench-quick bench-spawning bench-reaping bench-kernels inits compare compare-kernels report explain man install packages lint clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,12 @@ build: ## build zombied and zombench into bin/
 # Signals that nohup or a shell's & left ignored would be missed by the tests.
 test: ## run the tests; as root they raise real armies
 	env --default-signal $(GO) test -race $(TESTFLAGS) ./...
+
+# One line a round in the record; a campaign that was ended goes on from there.
+TORTUREFLAGS ?= -torture 1000 -for 5m -record $(CURDIR)/results/local/torture.txt
+torture: ## as root, interrupt runs at random for 5 minutes and audit what they leave
+	@mkdir -p results/local
+	$(GO) test -count=1 -timeout 0 -v -run TestTorture ./bench/torture $(TORTUREFLAGS)
 
 bench: build ## measure this kernel in 2 minutes into results/local/
 	@mkdir -p $(dir $(OUT))
