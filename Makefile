@@ -99,10 +99,11 @@ packages: ## make a deb, an rpm and an apk in bin/
 		env -u GOARCH $(GO) tool -modfile=cmd/package/go.mod nfpm package -f cmd/package/nfpm.yaml -p $$format -t bin/ || exit; \
 	done
 
-lint: ## gofmt, go vet, staticcheck
+lint: ## gofmt, go vet, staticcheck, spelling
 	@fmt="$$(gofmt -l .)"; test -z "$$fmt" || { echo "gofmt would change: $$fmt" >&2; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+	$(GO) tool misspell -error -i strat .
 
 clean: ## remove what was built; measured results stay
 	rm -rf bin man

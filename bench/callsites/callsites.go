@@ -5,6 +5,10 @@
 // it, if it was still there while the zombie was, and if it was freed when the
 // zombie was reaped: only a life that was followed whole counts. Tracing
 // disturbs, so these trials run behind all others.
+//
+// In flow the events of package kmemtrace, out flow the functions, each with what it
+// allocates for a zombie. It is not for what a zombie holds altogether: package memory
+// measures that without tracing, and package ledger compares the two.
 package callsites
 
 import (

@@ -1,5 +1,6 @@
 // Package cpus says on which CPUs this process may run, and keeps threads on one
-// of them. It is not for what the CPUs are: that is package measure's.
+// of them: in flow numbers of CPUs and threads, nothing flows out. It is not for what
+// the CPUs are: that is package measure's.
 package cpus
 
 import (

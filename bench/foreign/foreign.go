@@ -7,6 +7,9 @@
 // killed. Its zombies come to the harness, a child subreaper, as they are, and
 // stay with nothing beside them; what the kernel gives back when they are
 // collected is what they held.
+//
+// In flows a command, out flow trials like those of package memory. It is not for
+// programs whose zombies are reaped before they can be counted.
 package foreign
 
 import (

@@ -6,6 +6,9 @@
 // forward signals to the program that it runs, and to end with its exit status. A
 // program that never waits is tested with the others as the control: if it
 // passed, the test would mean nothing.
+//
+// In flow command lines, out flow one trial for each run of an init, and faults of
+// those that fail in a duty. It is not for measuring how fast they are.
 package inits
 
 import (

@@ -12,4 +12,7 @@
 //
 // Nothing but the kernel can be relied on in a crash: locks and pipes are
 // released whatever happens, pid files and signal handlers are not.
+//
+// In flow the cgroups and sysctls that a run is about to touch, out flows what was
+// cleared up. It is not for what a run that goes on undoes itself.
 package janitor

@@ -1,5 +1,6 @@
 // Package tail keeps the end of what a program prints, to quote it when the
-// program has failed.
+// program has failed. In flows output of any length, out flow its last lines. It is
+// not for keeping all of it: that is a file's job.
 package tail
 
 import (

@@ -4,6 +4,9 @@
 // have work to do, and keeps it for ever. To a program that counts tasks, each
 // is one too many at the wrong time, and where pids are scarce the runtime
 // gives up when it gets none.
+//
+// Nothing flows in but how many threads there are to be. It is not for threads that
+// do work: whoever locks a thread to a goroutine has one.
 package threads
 
 import (

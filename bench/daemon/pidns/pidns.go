@@ -5,6 +5,9 @@
 // /proc, start the next one, wait and reap (pid_namespaces(7)). The inits are
 // few, alike before and after an army, and do nothing while it stands: they
 // cancel out in the difference that is measured.
+//
+// In flows a command that was not started, out flows one that starts the inits. It is
+// not a container: all other namespaces and the file system stay as they are.
 package pidns
 
 import (

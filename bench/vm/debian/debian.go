@@ -5,6 +5,9 @@
 // It leaves to apt and dpkg what is theirs: where the mirrors are and how they
 // are reached (the system's sources and configuration), checking signatures
 // and checksums, downloading. apt works on a state directory of our own.
+//
+// In flow patterns over kernels' names, out flow images with what is known of them. It
+// is not for kernels that are files already, nor for booting any: that is package vm's.
 package debian
 
 import (
