@@ -18,9 +18,10 @@ func (t *trial) shares() map[string]shares.Share {
 			left, _ := t.reaped.Slab.Lookup(c.Name)
 			grown = min(grown, bench.Delta(left.ActiveObjs, c.ActiveObjs))
 		}
-		growth = append(growth, shares.Growth{Cache: c.Name, PerZombie: grown / float64(t.count), Reclaimable: t.lab.Instruments.Reclaimable(c.Name)})
+		growth = append(growth, shares.Growth{Cache: c.Name, PerZombie: grown / float64(t.count), PerSlab: c.ObjsPerSlab,
+			Reclaimable: t.lab.Instruments.Reclaimable(c.Name), Uncharged: t.lab.Instruments.Uncharged()[c.Name]})
 	}
-	return shares.Split(growth, nil)
+	return shares.Split(growth, nil, measure.MemcgPointer)
 }
 
 // predicted returns what a zombie's own objects should have charged to its

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"zombench/results"
+	"zombench/results/shares"
 	"zombench/results/stats"
 )
 
@@ -12,34 +13,61 @@ import (
 type Role string
 
 const (
-	// Retained objects belong to the zombies: at least half of one for each.
+	// Retained objects belong to the zombies.
 	Retained Role = "retained"
 	// Vectors are memcg's: for each slab of accounted objects an array with a
 	// pointer to the obj_cgroup of each of them (mm/slub.c, alloc_slab_obj_exts;
 	// Linux 5.9).
 	Vectors Role = "vectors"
-	// Other is what grew by less than half an object for each zombie.
+	// Looked is what others made by looking at the zombies below /proc.
+	Looked Role = "watchers"
+	// Other is what is somebody else's.
 	Other Role = "other"
 )
 
 // A Cache is one slab cache that grew with the armies.
 type Cache struct {
 	results.Cache
-	Role        Role
-	Use         []Use          // what it is known to hold for a zombie; empty if nothing is known
-	Objects     stats.Estimate // objects
-	Pages       stats.Estimate // bytes of slabs
-	Order       int            // a slab is 2^Order pages
-	Unaccounted bool           // known not to be charged to the cgroup
+	shares.Share                // whose objects grew, a zombie
+	Role         Role           // of those that are a zombie's, if there are any
+	Use          []Use          // what it is known to hold for a zombie; empty if nothing is known
+	Objects      stats.Estimate // objects that grew, whoever's they are
+	Pages        stats.Estimate // bytes of the slabs of all of these
+	Order        int            // a slab is 2^Order pages
+	Unaccounted  bool           // known not to be charged to the cgroup
 }
 
-// Bytes returns what the objects of one zombie take, padded.
-func (c Cache) Bytes() float64 { return c.Objects.PerZombie * float64(c.Size) }
+// Held returns how many objects one zombie holds.
+func (c Cache) Held() float64 { return c.Own + c.Vectors }
 
-// packed returns what they take when slabs are full: the slab's rest is lost.
-func (c Cache) packed() float64 {
-	return c.Objects.PerZombie / float64(c.PerSlab) * float64(c.SlabBytes)
+// Bytes returns what these take, padded.
+func (c Cache) Bytes() float64 { return c.Held() * float64(c.Size) }
+
+// ownBytes is Bytes without memcg's vectors.
+func (c Cache) ownBytes() float64 { return c.Own * float64(c.Size) }
+
+// Packed returns the pages, in bytes, that one zombie's objects take.
+func (c Cache) Packed() float64 { return c.packed(c.Held()) }
+
+// packed returns what objects take when slabs are full: the slab's rest is lost.
+func (c Cache) packed(objects float64) float64 {
+	return objects / float64(c.PerSlab) * float64(c.SlabBytes)
 }
+
+// A Whose is whose slab objects grew, in bytes a zombie. The three add up to what
+// grew.
+type Whose struct{ Zombies, Watchers, Others float64 }
+
+// Sum returns what grew.
+func (w Whose) Sum() float64 { return w.Zombies + w.Watchers + w.Others }
+
+func (w Whose) plus(c Cache) Whose {
+	size := float64(c.Size)
+	return Whose{w.Zombies + c.Bytes(), w.Watchers + c.Watchers*size, w.Others + c.Others*size}
+}
+
+// Whose returns whose objects of this cache grew.
+func (c Cache) Whose() Whose { return Whose{}.plus(c) }
 
 // A Use is what the kernel keeps in a cache for a zombie.
 type Use struct {
@@ -73,14 +101,25 @@ type Ledger struct {
 	Warnings []Flag          // of trials that count
 	Caches   []Cache         // most bytes first
 	Unlisted int             // caches that moved by no more than noise
+	Rest     Whose           // in these
 	Stack    *Stack          // kernel stack that a zombie keeps; nil if it keeps none
 	Steps    []Step
 	Sites    []results.CallSite // who allocated what, most bytes first; empty if nobody was followed
 	Followed int                // zombies whose allocations the sites are of
 
 	trials, controls []*results.Record
+	all              []Cache          // that the file describes
 	page, pointer    uint64           // bytes
 	inTask           results.Tristate // whether thread_info is in the task
+}
+
+// Whose returns whose objects grew in all caches.
+func (l *Ledger) Whose() Whose {
+	sum := l.Rest
+	for _, c := range l.Caches {
+		sum = sum.plus(c)
+	}
+	return sum
 }
 
 // Spawn is the way in which the zombies were raised.
@@ -114,6 +153,11 @@ func (l *Ledger) slope(change func(*results.Record) float64) stats.Estimate {
 // counter estimates what a zombie adds to a counter, times sign; nil if a trial
 // lacks it.
 func (l *Ledger) counter(name string, sign float64) *stats.Estimate {
+	return l.counterLess(name, sign, func(*results.Record) float64 { return 0 })
+}
+
+// counterLess is counter less something that is known of each trial.
+func (l *Ledger) counterLess(name string, sign float64, less func(*results.Record) float64) *stats.Estimate {
 	missing := false
 	e := l.slope(func(r *results.Record) float64 {
 		before, _ := r.Reading("before")
@@ -121,7 +165,7 @@ func (l *Ledger) counter(name string, sign float64) *stats.Estimate {
 		was, ok1 := before.Counter(name)
 		is, ok2 := after.Counter(name)
 		missing = missing || !ok1 || !ok2
-		return sign * difference(was, is)
+		return sign*difference(was, is) - less(r)
 	})
 	if missing {
 		return nil
@@ -142,4 +186,4 @@ func grown(r *results.Record, name string) (objects, slabs float64) {
 	return difference(was.Objects, is.Objects), difference(was.Slabs, is.Slabs)
 }
 
-func rank(r Role) int { return slices.Index([]Role{Retained, Vectors, Other}, r) }
+func rank(r Role) int { return slices.Index([]Role{Retained, Vectors, Looked, Other}, r) }

@@ -21,6 +21,7 @@ import (
 	"strconv"
 
 	"zombench/results"
+	"zombench/results/shares"
 	"zombench/results/stats"
 )
 
@@ -99,28 +100,56 @@ func (l *Ledger) enough() error {
 	return nil
 }
 
-// addCaches finds the caches that grew, of those that the file describes.
+// addCaches takes in by how much the caches grew that the file describes.
 func (l *Ledger) addCaches(facts *results.Facts) {
 	for _, described := range facts.Caches {
-		c := Cache{Cache: described, Role: Other, Unaccounted: described.Charged == results.No, Use: uses(described, facts)}
+		c := Cache{Cache: described, Unaccounted: described.Charged == results.No, Use: uses(described, facts)}
+		if c.PerSlab == 0 {
+			continue
+		}
 		if len(c.Aliases) == 0 {
 			c.Aliases = []string{c.Name}
 		}
 		c.Objects = l.slope(func(r *results.Record) float64 { objects, _ := grown(r, c.Name); return objects })
-		if !c.Objects.AboveNoise() || c.PerSlab == 0 {
-			l.Unlisted++
-			continue
-		}
 		c.Pages = l.slope(func(r *results.Record) float64 { _, slabs := grown(r, c.Name); return slabs * float64(c.SlabBytes) })
 		if l.page > 0 {
 			c.Order = int(math.Log2(float64(max(c.SlabBytes, l.page) / l.page)))
 		}
-		if c.Objects.PerZombie >= 0.5 {
+		l.all = append(l.all, c)
+	}
+	l.split(nil)
+}
+
+// split says whose the objects are, and lists the caches that grew by more than
+// noise or hold something of a zombie. traced is what each of them keeps by the
+// trace of its allocations, nil if there is none.
+func (l *Ledger) split(traced map[string]float64) {
+	var growth []shares.Growth
+	for _, c := range l.all {
+		growth = append(growth, shares.Growth{Cache: c.Name, Aliases: c.Aliases, PerZombie: c.Objects.PerZombie, PerSlab: c.PerSlab,
+			Reclaimable: c.Reclaimable, Uncharged: c.Unaccounted})
+	}
+	whose := shares.Split(growth, traced, l.pointer)
+	l.Caches, l.Unlisted, l.Rest = nil, 0, Whose{}
+	for _, c := range l.all {
+		c.Share = whose[c.Name]
+		switch {
+		case c.Own > 0:
 			c.Role = Retained
+		case c.Vectors > 0:
+			c.Role = Vectors
+		case !c.Objects.AboveNoise():
+			l.Unlisted++
+			l.Rest = l.Rest.plus(c)
+			continue
+		case c.Watchers > 0:
+			c.Role = Looked
+		default:
+			c.Role = Other
 		}
 		l.Caches = append(l.Caches, c)
 	}
 	slices.SortStableFunc(l.Caches, func(a, b Cache) int {
-		return cmp.Or(cmp.Compare(rank(a.Role), rank(b.Role)), cmp.Compare(b.Bytes(), a.Bytes()))
+		return cmp.Or(cmp.Compare(rank(a.Role), rank(b.Role)), cmp.Compare(b.Whose().Sum(), a.Whose().Sum()))
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"zombench/results"
 	"zombench/results/stats"
@@ -15,23 +14,26 @@ func (l *Ledger) Unexplained() []Step {
 	return slices.DeleteFunc(slices.Clone(l.Steps), func(s Step) bool { return !s.Exceeds() })
 }
 
-// reconcile leads from the objects over the charge to the pages.
+// reconcile leads from the objects of a zombie over the charge to the pages.
 func (l *Ledger) reconcile() {
-	sum := func(of func(Cache) float64, which func(Cache) bool) (total float64) {
+	sum := func(of func(Cache) float64) (total float64) {
 		for _, c := range l.Caches {
-			if which(c) {
-				total += of(c)
-			}
+			total += of(c)
 		}
 		return total
 	}
-	retained := func(c Cache) bool { return c.Role == Retained }
-	accounted := func(c Cache) bool { return retained(c) && !c.Unaccounted }
-	count := func(c Cache) float64 { return c.Objects.PerZombie }
-
-	charged := sum(Cache.Bytes, accounted)
-	l.part(StepObjects, charged, fmt.Sprintf("%.2f objects x padded size (/proc/slabinfo)", sum(count, accounted)))
-	pointers := sum(count, accounted) * float64(l.pointer)
+	accounted := func(of func(Cache) float64) float64 {
+		return sum(func(c Cache) float64 {
+			if c.Unaccounted {
+				return 0
+			}
+			return of(c)
+		})
+	}
+	count := accounted(func(c Cache) float64 { return c.Own })
+	charged := accounted(Cache.ownBytes)
+	l.part(StepObjects, charged, fmt.Sprintf("%.2f objects x padded size (/proc/slabinfo)", count))
+	pointers := count * float64(l.pointer)
 	l.part("obj_cgroup pointers", pointers, fmt.Sprintf("memcg: %d B for each object", l.pointer))
 	predicted := charged + pointers
 	charge := l.counter("kmem-B", 1)
@@ -45,30 +47,35 @@ func (l *Ledger) reconcile() {
 	l.sum("predicted charge", predicted)
 	l.measured(StepCharge, charge, predicted, "its kernel memory", chargeLimit)
 
-	unaccounted := sum(Cache.Bytes, retained) - charged
+	unaccounted := sum(Cache.ownBytes) - charged
 	if unaccounted != 0 {
 		l.part("objects that are not charged", unaccounted, "")
 	}
-	packing := sum(Cache.packed, retained) - sum(Cache.Bytes, retained)
+	packing := sum(func(c Cache) float64 { return c.packed(c.Own) }) - sum(Cache.ownBytes)
 	l.part("packing loss of slabs", packing, "ends of slabs that hold no further object")
-	vectorPages := l.vectors()
-	l.part("obj_cgroup vectors", vectorPages-pointers, "memcg: slabs of the arrays with the pointers, less these")
-	pages := charged + unaccounted + packing + vectorPages
+	vectors := sum(func(c Cache) float64 { return c.packed(c.Vectors) })
+	l.part("obj_cgroup vectors", vectors-pointers, "memcg: slabs of the arrays with the pointers, less these")
+	pages := charged + unaccounted + packing + vectors
 	l.sum("predicted slab pages", pages)
 
-	reclaimable := sum(Cache.packed, func(c Cache) bool { return retained(c) && c.Reclaimable })
+	reclaimable := sum(func(c Cache) float64 {
+		if !c.Reclaimable {
+			return 0
+		}
+		return c.packed(c.Own)
+	})
 	slabs := l.slope(l.slabBytes)
-	l.measured(StepPages, &slabs, pages, "their slabs in /proc/slabinfo", 0)
+	l.measured(StepPages, &slabs, pages, "their slabs in /proc/slabinfo, less what others have in these", 0)
 	// What is reclaimable by its mark counts in Slab only; see the slab unit
 	// of package stats.
-	sunreclaim, slab := l.counter("sunreclaim-B", 1), l.counter("slab-B", 1)
-	if reclaimable == 0 {
-		l.measured("SUnreclaim", sunreclaim, pages, "/proc/meminfo", pagesLimit)
-		l.measured("Slab", slab, pages, "/proc/meminfo: with everybody's dentries and inodes", 0)
-	} else {
-		l.measured("SUnreclaim", sunreclaim, pages-reclaimable, "/proc/meminfo, against what is not reclaimable", 0)
-		l.measured("Slab", slab, pages, "/proc/meminfo", pagesLimit)
+	name, unit := "SUnreclaim", "sunreclaim-B"
+	if reclaimable > 0 {
+		l.measured(name, l.counter(unit, 1), pages-reclaimable, "/proc/meminfo, against what is not reclaimable", 0)
+		name, unit = "Slab", "slab-B"
 	}
+	l.measured(name, l.counter(unit, 1), pages, "/proc/meminfo: with everybody's", 0)
+	own := l.counterLess(unit, 1, func(r *results.Record) float64 { return l.foreignBytes(r, reclaimable > 0) })
+	l.measured(name+ZombiesPart, own, pages, "/proc/meminfo, less slabs of objects that are somebody else's", pagesLimit)
 	all := pages
 	if l.Stack != nil {
 		all += l.Stack.Bytes
@@ -76,16 +83,43 @@ func (l *Ledger) reconcile() {
 	l.measured("MemFree fell by", l.counter("memfree-B", -1), all, "/proc/meminfo: with all that anybody took", 0)
 }
 
-// slabBytes returns how the slabs of all caches that are explained changed in a
-// trial, in bytes.
+// slabBytes returns how the slabs of a trial's zombies changed, in bytes.
 func (l *Ledger) slabBytes(r *results.Record) (change float64) {
 	for _, c := range l.Caches {
-		if c.Role != Other {
+		if c.Held() > 0 {
 			_, slabs := grown(r, c.Name)
-			change += slabs * float64(c.SlabBytes)
+			change += slabs*float64(c.SlabBytes) - c.foreign(r)
 		}
 	}
 	return change
+}
+
+// foreignBytes returns how the slabs changed in which zombies have nothing, and
+// what others have in those in which they have something.
+func (l *Ledger) foreignBytes(r *results.Record, reclaimable bool) (change float64) {
+	for _, c := range l.all {
+		if c.Reclaimable && !reclaimable {
+			continue
+		}
+		i := slices.IndexFunc(l.Caches, func(listed Cache) bool { return listed.Name == c.Name && listed.Held() > 0 })
+		if i >= 0 {
+			change += l.Caches[i].foreign(r)
+			continue
+		}
+		_, slabs := grown(r, c.Name)
+		change += slabs * float64(c.SlabBytes)
+	}
+	return change
+}
+
+// foreign returns what the objects of others in a trial take, packed.
+func (c Cache) foreign(r *results.Record) float64 {
+	zombies := float64(r.N)
+	if r.Control {
+		zombies = 0
+	}
+	objects, _ := grown(r, c.Name)
+	return c.packed(objects - zombies*c.Held())
 }
 
 func (l *Ledger) part(name string, bytes float64, source string) {
@@ -102,65 +136,6 @@ func (l *Ledger) measured(name string, e *stats.Estimate, predicted float64, sou
 		l.Steps = append(l.Steps, Step{Name: name, Kind: Measured, Bytes: e.PerZombie, Source: source,
 			Estimate: e, Rest: e.PerZombie - predicted, Limit: limit})
 	}
-}
-
-// vectors predicts the arrays of pointers that memcg keeps for the slabs of
-// accounted objects, recognises the caches that hold them by that, and returns
-// the pages that they take, in bytes a zombie. An array whose cache did not
-// grow lies in the unused end of its slab (Linux 7.0), and takes nothing.
-func (l *Ledger) vectors() (pages float64) {
-	predicted := make(map[uint64]float64) // vectors a zombie, by bytes needed
-	for _, c := range l.Caches {
-		if c.Role == Retained && !c.Unaccounted {
-			predicted[c.PerSlab*l.pointer] += c.Objects.PerZombie / float64(c.PerSlab)
-		}
-	}
-	for i, c := range l.Caches {
-		size, ok := kmalloc(c.Name)
-		if !ok || c.Role == Retained {
-			continue
-		}
-		var vectors float64
-		for need, n := range predicted {
-			if need <= size && !fitsSmaller(need, size) {
-				vectors += n
-			}
-		}
-		if vectors > 0 && c.Objects.PerZombie >= vectors/2 {
-			l.Caches[i].Role = Vectors
-			pages += vectors / float64(c.PerSlab) * float64(c.SlabBytes)
-		}
-	}
-	slices.SortStableFunc(l.Caches, func(a, b Cache) int { return rank(a.Role) - rank(b.Role) })
-	return pages
-}
-
-// fitsSmaller reports whether need bytes fit a kmalloc cache smaller than size.
-func fitsSmaller(need, size uint64) bool {
-	return slices.ContainsFunc(kmallocSizes, func(s uint64) bool { return s < size && need <= s })
-}
-
-// kmallocSizes are the sizes of the general caches (include/linux/slab.h,
-// __kmalloc_index).
-var kmallocSizes = []uint64{8, 16, 32, 64, 96, 128, 192, 256, 512, 1 << 10, 2 << 10, 4 << 10, 8 << 10}
-
-// kmalloc reports whether a cache is a general one for memory that is not
-// charged, and the size of its objects. Its name may have a random number
-// (CONFIG_RANDOM_KMALLOC_CACHES).
-func kmalloc(name string) (size uint64, ok bool) {
-	rest, ok := strings.CutPrefix(name, "kmalloc-")
-	if !ok || strings.HasPrefix(rest, "cg-") || strings.HasPrefix(rest, "rcl-") || strings.HasPrefix(rest, "dma-") {
-		return 0, false
-	}
-	rest = rest[strings.LastIndexByte(rest, '-')+1:]
-	unit := uint64(1)
-	if short, cut := strings.CutSuffix(rest, "k"); cut {
-		rest, unit = short, 1<<10
-	}
-	if _, err := fmt.Sscanf(rest, "%d", &size); err != nil {
-		return 0, false
-	}
-	return size * unit, true
 }
 
 // stack infers a kernel stack from what was charged beyond slab objects. It is

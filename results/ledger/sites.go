@@ -26,10 +26,26 @@ func (l *Ledger) addSites(g *stats.Group, all []*results.Record) {
 		return cmp.Compare(b.Allocated*b.Objects, a.Allocated*a.Objects)
 	})
 	for _, name := range unaccounted(l.Sites) {
-		for i := range l.Caches {
-			l.Caches[i].Unaccounted = l.Caches[i].Unaccounted || l.Caches[i].Name == name
+		for i := range l.all {
+			l.all[i].Unaccounted = l.all[i].Unaccounted || l.all[i].Name == name
 		}
 	}
+	if len(l.Sites) > 0 {
+		l.split(l.traced())
+	}
+}
+
+// traced returns how many objects of each cache a zombie keeps by the call sites;
+// nil if they do not tell of which cache an object is.
+func (l *Ledger) traced() map[string]float64 {
+	objects := make(map[string]float64)
+	for _, s := range l.Sites {
+		if len(s.Caches) != 1 {
+			return nil
+		}
+		objects[s.Caches[0]] += float64(s.Objects) / float64(l.Followed)
+	}
+	return objects
 }
 
 // narrow rules out caches that a site may be of if others are among those that

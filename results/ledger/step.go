@@ -54,6 +54,10 @@ const (
 	StepPages   = "slabs of these caches"
 )
 
+// ZombiesPart is appended to the name of a counter of the whole system less what
+// is somebody else's.
+const ZombiesPart = ", zombies' part"
+
 // What may remain unexplained, in percent.
 const (
 	chargeLimit = 0.5 // from objects to the charge of the cgroup

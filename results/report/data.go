@@ -176,15 +176,19 @@ func knownFloor(v float64) *float64 {
 func ledgerData(all []*ledger.Ledger) object {
 	return object{"ledgers": array(all, func(l *ledger.Ledger) object {
 		return object{"config": paramData(l.Labels), "counts": l.Counts, "trials": l.Trials, "controls": l.Controls, "unlisted_caches": l.Unlisted,
-			"caches": array(l.Caches, cacheData), "steps": array(l.Steps, stepData), "adds_up": len(l.Unexplained()) == 0}.
+			"caches": array(l.Caches, cacheData), "whose_bytes": whoseData(l.Whose()), "steps": array(l.Steps, stepData), "adds_up": len(l.Unexplained()) == 0}.
 			and(object{"broken": l.Broken, "warnings": l.Warnings, "followed_zombies": l.Followed, "call_sites": array(l.Sites, siteData)})
 	})}
 }
 
 func cacheData(c ledger.Cache) object {
 	return object{"name": c.Name, "aliases": c.Aliases, "role": c.Role, "objects": estimateData(c.Objects), "pages_bytes": estimateData(c.Pages),
-		"object_bytes": c.Size, "objects_per_slab": c.PerSlab, "order": c.Order, "slab_bytes": c.SlabBytes, "bytes": c.Bytes()}.
+		"object_bytes": c.Size, "objects_per_slab": c.PerSlab, "order": c.Order, "slab_bytes": c.SlabBytes, "bytes": c.Bytes(), "whose_bytes": whoseData(c.Whose())}.
 		and(object{"used_bytes": c.Used, "unaccounted": c.Unaccounted, "use": c.Use})
+}
+
+func whoseData(w ledger.Whose) object {
+	return object{"grew": w.Sum(), "zombie": w.Zombies, "watchers": w.Watchers, "others": w.Others}
 }
 
 func stepData(s ledger.Step) object {

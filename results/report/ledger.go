@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -25,8 +26,8 @@ func Ledger(all []*ledger.Ledger) Doc {
 }
 
 func accountSections(l *ledger.Ledger) []Section {
-	account := Section{Facts: append([]string{ledgerSentence(l)}, ledgerFacts(l)...), Tables: []Table{cacheTable(l)},
-		Notes: []string{"objects, bytes and pages are what one zombie adds; struct is its size by BTF, and by how much its objects are larger or smaller"}}
+	account := Section{Facts: append([]string{ledgerSentence(l)}, ledgerFacts(l)...), Tables: []Table{cacheTable(l), whoseTable(l)},
+		Notes: []string{"objects, bytes and pages are what one zombie holds; struct is its size by BTF, and by how much its objects are larger or smaller"}}
 	reconciliation := Section{Tables: []Table{stepTable(l)}}
 	for _, s := range l.Unexplained() {
 		reconciliation.Notes = append(reconciliation.Notes, complaint(s))
@@ -65,8 +66,7 @@ func ledgerSentence(l *ledger.Ledger) string {
 
 // ledgerFacts say what the ledger rests on.
 func ledgerFacts(l *ledger.Ledger) []string {
-	facts := []string{fmt.Sprintf("Theil-Sen slopes over armies of %s; trials: %d, controls without zombies: %d; caches that moved by no more than noise, not listed: %d",
-		list(l.Counts), l.Trials, l.Controls, l.Unlisted)}
+	facts := []string{fmt.Sprintf("Theil-Sen slopes over armies of %s; trials: %d, controls without zombies: %d", list(l.Counts), l.Trials, l.Controls)}
 	for _, line := range tally(l.Broken) {
 		facts = append(facts, "excluded: "+line)
 	}
@@ -102,22 +102,43 @@ func tally(flags []ledger.Flag) []string {
 	return reasons
 }
 
-// cacheTable is the ledger proper: a row for each cache.
+// cacheTable is the ledger proper: a row for each cache in which a zombie holds
+// something.
 func cacheTable(l *ledger.Ledger) Table {
 	t := Table{Columns: []Column{{Name: "cache", Left: true}, {Name: "role", Left: true}, {Name: "objects"}, {Name: "used", Unit: "B"}, {Name: "padded", Unit: "B"},
 		{Name: "a slab"}, {Name: "order"}, {Name: "bytes", Unit: "B"}, {Name: "pages", Unit: "B"}, {Name: "struct", Left: true}, {Name: "what for", Left: true}}}
 	for _, c := range l.Caches {
+		if c.Held() == 0 {
+			continue
+		}
 		used := Words("?")
 		if c.Used > 0 {
 			used = whole(c.Used)
 		}
 		t.Rows = append(t.Rows, []Cell{
-			Words(cacheNames(c)), Words(string(c.Role)), perZombie(c.Objects, "%.3f"), used, whole(c.Size), whole(c.PerSlab), whole(uint64(c.Order)),
-			Number(c.Bytes(), fmt.Sprintf("%.0f", c.Bytes())), perZombie(c.Pages, "%.0f"), Words(structs(c)), Words(purpose(c)),
+			Words(cacheNames(c)), Words(string(c.Role)), Number(c.Held(), fmt.Sprintf("%.3f", c.Held())), used, whole(c.Size), whole(c.PerSlab), whole(uint64(c.Order)),
+			bytesCell(c.Bytes()), bytesCell(c.Packed()), Words(structs(c)), Words(purpose(c)),
 		})
 	}
 	return t
 }
+
+// whoseTable says whose the objects are that grew, a row for each cache.
+func whoseTable(l *ledger.Ledger) Table {
+	t := Table{Columns: []Column{{Name: "bytes a zombie in", Left: true}, {Name: "grew", Unit: "B"}, {Name: "objects"},
+		{Name: "held by the zombie", Unit: "B"}, {Name: "made by looking at it", Unit: "B"}, {Name: "somebody else's", Unit: "B"}}}
+	row := func(name string, objects Cell, w ledger.Whose) {
+		t.Rows = append(t.Rows, []Cell{Words(name), bytesCell(w.Sum()), objects, bytesCell(w.Zombies), bytesCell(w.Watchers), bytesCell(w.Others)})
+	}
+	for _, c := range l.Caches {
+		row(c.Name, perZombie(c.Objects, "%.3f"), c.Whose())
+	}
+	row(fmt.Sprintf("caches within the noise: %d", l.Unlisted), Cell{}, l.Rest)
+	row("all", Cell{}, l.Whose())
+	return t
+}
+
+func bytesCell(v float64) Cell { return Number(v, fmt.Sprintf("%.0f", math.Round(v)+0)) } // no -0
 
 func perZombie(e stats.Estimate, format string) Cell {
 	return Interval(e.PerZombie, e.Lo, e.Hi, fmt.Sprintf(format, e.PerZombie))
@@ -177,7 +198,7 @@ func stepTable(l *ledger.Ledger) Table {
 	t := Table{Columns: []Column{{Name: "bytes a zombie", Left: true}, {Name: "", Unit: "B"}, {Name: "95 % interval"},
 		{Name: "unexplained", Unit: "B"}, {Name: "intercept", Unit: "B"}, {Name: "from", Left: true}}}
 	for _, s := range l.Steps {
-		name, bytes, interval, rest, intercept := s.Name, Number(s.Bytes, fmt.Sprintf("%.0f", s.Bytes)), "", Cell{}, Cell{}
+		name, bytes, interval, rest, intercept := s.Name, bytesCell(s.Bytes), "", Cell{}, Cell{}
 		switch s.Kind {
 		case ledger.Part:
 			if len(t.Rows) > 0 {
@@ -244,7 +265,7 @@ func sideBySide(all []*ledger.Ledger) Section {
 		}
 		t.Columns = append(t.Columns, Column{Name: strings.Join(parts, " "), Unit: "B"})
 		for _, c := range l.Caches {
-			if !slices.Contains(names, c.Name) {
+			if c.Held() > 0 && !slices.Contains(names, c.Name) {
 				names = append(names, c.Name)
 			}
 		}
@@ -253,7 +274,7 @@ func sideBySide(all []*ledger.Ledger) Section {
 		cells := []Cell{Words(name)}
 		for _, l := range all {
 			if bytes, ok := of(l); ok {
-				cells = append(cells, Number(bytes, fmt.Sprintf("%.0f", bytes)))
+				cells = append(cells, bytesCell(bytes))
 			} else {
 				cells = append(cells, Words("-"))
 			}
@@ -262,7 +283,7 @@ func sideBySide(all []*ledger.Ledger) Section {
 	}
 	for _, name := range names {
 		row(name, func(l *ledger.Ledger) (float64, bool) {
-			i := slices.IndexFunc(l.Caches, func(c ledger.Cache) bool { return c.Name == name })
+			i := slices.IndexFunc(l.Caches, func(c ledger.Cache) bool { return c.Name == name && c.Held() > 0 })
 			if i < 0 {
 				return 0, false
 			}

@@ -66,7 +66,7 @@ func TestLedgerForPrograms(t *testing.T) {
 		}
 		rows += len(records)
 	}
-	if len(tables) != 6 || rows < 50 {
+	if len(tables) != 8 || rows < 50 {
 		t.Errorf("%d rows of %d tables", rows, len(tables))
 	}
 }
@@ -105,7 +105,7 @@ func TestBarsByCache(t *testing.T) {
 		}
 	}
 	texts := drawSVG(t, report(t, set, Query{}), figure.NameBars)
-	for _, want := range []string{" task_struct", " sighand_cache", " kmalloc-cg-16", " in no cache"} {
+	for _, want := range []string{" task_struct", " sighand_cache", " other caches", " in no cache"} {
 		if !contains(texts, want) {
 			t.Errorf("no %q among %q", want, texts)
 		}

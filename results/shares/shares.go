@@ -12,8 +12,13 @@
 //   - All zombies of one kind hold the same, so an own object is one of a whole
 //     number for each zombie, and what others add drops out in rounding.
 //   - A zombie holds dentries and inodes only for files that are still open, as
-//     many as files. Whatever is reclaimable beyond those was made by a look.
-//   - Where the allocations of zombies were traced, that decides.
+//     many as files. Inodes of proc beyond those were made by looks, and as many
+//     dentries and blobs.
+//   - For each slab of charged objects memcg keeps an array of pointers, in a
+//     general cache: as many as there are slabs, which is no whole number.
+//   - Where the allocations of zombies were traced, that decides of the caches in
+//     which there were any: not all frees can be traced, so that a trace may know
+//     too little.
 package shares
 
 import (
@@ -26,47 +31,98 @@ type Growth struct {
 	Cache       string   // under which /proc/slabinfo lists it
 	Aliases     []string // of a merged cache; nil if unknown
 	PerZombie   float64  // objects
+	PerSlab     uint64   // objects
 	Reclaimable bool     // counted in SReclaimable
+	Uncharged   bool     // known not to be charged to cgroups
 }
 
-// A Share is how many objects of a cache, for each zombie, are whose. The three
+// A Share is how many objects of a cache, for each zombie, are whose. The four
 // add up to the growth.
 type Share struct {
 	Own      float64
-	Watchers float64
+	Vectors  float64 // memcg's arrays for slabs of the zombie's own objects
+	Watchers float64 // and memcg's arrays for slabs of these
 	Others   float64
 }
 
 // Split returns the shares in each cache, by name. traced is how many objects
-// each zombie keeps by the trace of its allocations, nil if there is none.
-func Split(growth []Growth, traced map[string]float64) map[string]Share {
-	files := 0.0
+// each zombie keeps by the trace of its allocations, as far as there is one;
+// pointer is the size of one in the kernel, in bytes.
+func Split(growth []Growth, traced map[string]float64, pointer uint64) map[string]Share {
+	var about known
 	for _, g := range growth {
-		if g.named("filp") {
-			files = whole(g.PerZombie)
+		switch {
+		case g.named("filp"):
+			about.files = whole(g.PerZombie)
+		case g.named(procInode):
+			about.inodes = max(g.PerZombie, 0)
 		}
 	}
+	about.traced = traced
 	shares := make(map[string]Share, len(growth))
+	own, looked := make(vectors), make(vectors)
 	for _, g := range growth {
-		s := Share{Own: whole(g.PerZombie)}
-		looks := g.Reclaimable || g.named("lsm_inode_cache")
-		if looks {
-			s.Own = min(s.Own, files)
+		if _, general := kmalloc(g.Cache); general {
+			continue
 		}
-		if traced != nil {
-			s.Own = min(traced[g.Cache], max(g.PerZombie, 0))
-			if w := whole(traced[g.Cache]); math.Abs(w-g.PerZombie) < 0.5 {
-				s.Own = w
-			}
+		s := g.split(about)
+		shares[g.Cache] = s
+		if !g.Uncharged && g.PerSlab > 0 {
+			own[g.PerSlab*pointer] += s.Own / float64(g.PerSlab)
 		}
-		if rest := g.PerZombie - s.Own; looks && rest > 0 {
-			s.Watchers = rest
-		} else {
-			s.Others = rest
+		if g.Reclaimable && g.PerSlab > 0 {
+			looked[g.PerSlab*pointer] += s.Watchers / float64(g.PerSlab)
 		}
+	}
+	for _, g := range growth {
+		size, general := kmalloc(g.Cache)
+		if !general {
+			continue
+		}
+		ours, theirs := own.in(size), looked.in(size)
+		if ours+theirs == 0 || g.PerZombie < (ours+theirs)/2 {
+			// Arrays may lie in the unused ends of the slabs (Linux 7.0).
+			ours, theirs = 0, 0
+		}
+		g.PerZombie -= ours + theirs
+		s := g.split(about)
+		s.Vectors, s.Watchers = ours, s.Watchers+theirs
 		shares[g.Cache] = s
 	}
 	return shares
+}
+
+// The caches of what a look makes.
+const (
+	procInode = "proc_inode_cache"
+	dentry    = "dentry"
+	inodeBlob = "lsm_inode_cache"
+)
+
+// Known is what is known of a zombie.
+type known struct {
+	files, inodes float64 // that are open; of proc, whoever made them
+	traced        map[string]float64
+}
+
+// split divides a cache in which there are no vectors.
+func (g Growth) split(about known) Share {
+	s := Share{Own: whole(g.PerZombie)}
+	if g.Reclaimable || g.named(inodeBlob) {
+		s.Own = min(s.Own, about.files)
+	}
+	if n, ok := about.traced[g.Cache]; ok {
+		s.Own = min(n, max(g.PerZombie, 0))
+		if w := whole(n); math.Abs(w-g.PerZombie) < 0.5 {
+			s.Own = w
+		}
+	}
+	s.Others = g.PerZombie - s.Own
+	if g.named(procInode) || g.named(dentry) || g.named(inodeBlob) {
+		s.Watchers = min(max(s.Others, 0), about.inodes)
+		s.Others -= s.Watchers
+	}
+	return s
 }
 
 // whole rounds to a whole number of objects, of which there are no fewer than
