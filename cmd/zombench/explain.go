@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"math/bits"
 	"slices"
@@ -37,9 +38,11 @@ func newExplain(all func() []bench.Experiment) *cobra.Command {
 		Short: "Break a zombie's memory down by slab cache",
 		Long: `Explain draws up the ledger of one zombie: each slab cache that grows with an
 army, how large its objects are, how they pack into slabs, what the kernel uses
-them for, and which function allocates them. Then it shows how the instruments
-agree: from objects to the charge of the cgroup, from the charge to pages, and
-what is left unexplained of each.
+them for, and which function allocates them. What grew is split three ways: what
+the zombie holds, what others made by looking at it below /proc, and what is
+somebody else's. Then it shows how the instruments agree: from objects to the
+charge of the cgroup, from the charge to pages, and what is left unexplained of
+each.
 
 Of result files it explains what they hold. Without a file it measures this
 machine first: armies of several sizes, then a trace of their allocations.
@@ -63,6 +66,9 @@ the pages are unexplained), 1 it does not.`,
 			run, err := explainedExperiments(all())
 			if err != nil {
 				return err
+			}
+			if _, err := measure.Host().Slabinfo(); err != nil {
+				return fmt.Errorf("a ledger needs the slab caches (%w): run it as root, or give it a FILE that root has measured", err)
 			}
 			if err := errors.Join(fields.apply(run), f.check(cmd)); err != nil {
 				return err

@@ -138,12 +138,12 @@ func (l *Ledger) split(traced map[string]float64) {
 			c.Role = Retained
 		case c.Vectors > 0:
 			c.Role = Vectors
+		case c.Watchers > 0.01:
+			c.Role = Looked
 		case !c.Objects.AboveNoise():
 			l.Unlisted++
 			l.Rest = l.Rest.plus(c)
 			continue
-		case c.Watchers > 0:
-			c.Role = Looked
 		default:
 			c.Role = Other
 		}

@@ -56,7 +56,10 @@ func (l *Ledger) reconcile() {
 	vectors := sum(func(c Cache) float64 { return c.packed(c.Vectors) })
 	l.part("obj_cgroup vectors", vectors-pointers, "memcg: slabs of the arrays with the pointers, less these")
 	pages := charged + unaccounted + packing + vectors
-	l.sum("predicted slab pages", pages)
+	l.sum("full slabs", pages)
+	room := l.slope(l.room).PerZombie
+	l.part("room in slabs that were there", room, "zombies first fill slabs that were partly filled: the slope of that")
+	l.sum("predicted slab pages", pages+room)
 
 	reclaimable := sum(func(c Cache) float64 {
 		if !c.Reclaimable {
@@ -64,16 +67,17 @@ func (l *Ledger) reconcile() {
 		}
 		return c.packed(c.Own)
 	})
+	pages += room
 	slabs := l.slope(l.slabBytes)
 	l.measured(StepPages, &slabs, pages, "their slabs in /proc/slabinfo, less what others have in these", 0)
 	// What is reclaimable by its mark counts in Slab only; see the slab unit
 	// of package stats.
-	name, unit := "SUnreclaim", "sunreclaim-B"
+	l.measured(StepSUnreclaim, l.counter("sunreclaim-B", 1), pages-reclaimable, "/proc/meminfo: with everybody's, without what is reclaimable", 0)
+	l.measured(StepSlab, l.counter("slab-B", 1), pages, "/proc/meminfo: with everybody's", 0)
+	name, unit := StepSUnreclaim, "sunreclaim-B"
 	if reclaimable > 0 {
-		l.measured(name, l.counter(unit, 1), pages-reclaimable, "/proc/meminfo, against what is not reclaimable", 0)
-		name, unit = "Slab", "slab-B"
+		name, unit = StepSlab, "slab-B"
 	}
-	l.measured(name, l.counter(unit, 1), pages, "/proc/meminfo: with everybody's", 0)
 	own := l.counterLess(unit, 1, func(r *results.Record) float64 { return l.foreignBytes(r, reclaimable > 0) })
 	l.measured(name+ZombiesPart, own, pages, "/proc/meminfo, less slabs of objects that are somebody else's", pagesLimit)
 	all := pages
@@ -108,6 +112,18 @@ func (l *Ledger) foreignBytes(r *results.Record, reclaimable bool) (change float
 		}
 		_, slabs := grown(r, c.Name)
 		change += slabs * float64(c.SlabBytes)
+	}
+	return change
+}
+
+// room returns by how much the room grew that is free in the slabs of a trial's
+// zombies, in bytes.
+func (l *Ledger) room(r *results.Record) (change float64) {
+	for _, c := range l.Caches {
+		if c.Held() > 0 {
+			objects, slabs := grown(r, c.Name)
+			change += c.packed(slabs*float64(c.PerSlab) - objects)
+		}
 	}
 	return change
 }

@@ -48,10 +48,12 @@ func (s Step) Exceeds() bool {
 
 // The steps that others refer to.
 const (
-	StepObjects = "objects"
-	StepStack   = "kernel stack"
-	StepCharge  = "charged to the cgroup"
-	StepPages   = "slabs of these caches"
+	StepObjects    = "objects"
+	StepStack      = "kernel stack"
+	StepCharge     = "charged to the cgroup"
+	StepPages      = "slabs of these caches"
+	StepSlab       = "Slab" // of /proc/meminfo
+	StepSUnreclaim = "SUnreclaim"
 )
 
 // ZombiesPart is appended to the name of a counter of the whole system less what

@@ -43,9 +43,14 @@ func accountSections(l *ledger.Ledger) []Section {
 	})
 }
 
-// ledgerSentence is the ledger in one line.
+// ledgerSentence is the ledger in one line, with the same slab as in the answer of
+// a report.
 func ledgerSentence(l *ledger.Ledger) string {
 	var parts []string
+	slab := ledger.StepSlab
+	if stats.Plain(l.Spawn()) {
+		slab = ledger.StepSUnreclaim
+	}
 	for _, s := range l.Steps {
 		if s.BelowNoise() {
 			continue
@@ -57,8 +62,8 @@ func ledgerSentence(l *ledger.Ledger) string {
 			parts = append(parts, fmt.Sprintf("%.0f B of kernel stack", s.Bytes))
 		case ledger.StepCharge:
 			parts = append(parts, fmt.Sprintf("%.0f B charged to its cgroup", s.Bytes))
-		case ledger.StepPages:
-			parts = append(parts, fmt.Sprintf("%.0f B of slab pages", s.Bytes))
+		case slab:
+			parts = append(parts, fmt.Sprintf("%.0f B of kernel slab", s.Bytes))
 		}
 	}
 	return fmt.Sprintf("One zombie on %s, raised by %s: %s.", systemOf(l.Labels), cmp.Or(l.Spawn(), "unknown means"), strings.Join(parts, ", "))
