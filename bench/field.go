@@ -55,12 +55,12 @@ func parseInt(s string, least, most int) (int, error) {
 
 // Ints makes a field of a list of distinct whole numbers from least to most.
 func Ints(p *[]int, least, most int) Value {
-	return &list[int]{p, func(s string) (int, error) { return parseInt(s, least, most) }}
+	return &list[int]{p: p, parse: func(s string) (int, error) { return parseInt(s, least, most) }}
 }
 
 // Words makes a field of a list of distinct words out of those allowed.
 func Words(p *[]string, allowed ...string) Value {
-	return &list[string]{p, func(s string) (string, error) {
+	return &list[string]{p: p, allowed: allowed, parse: func(s string) (string, error) {
 		for _, a := range allowed {
 			if s == a {
 				return s, nil
@@ -71,9 +71,13 @@ func Words(p *[]string, allowed ...string) Value {
 }
 
 type list[T comparable] struct {
-	p     *[]T
-	parse func(string) (T, error)
+	p       *[]T
+	parse   func(string) (T, error)
+	allowed []string
 }
+
+// Allowed returns the words that the list may hold; nil if they are not to be listed.
+func (v *list[T]) Allowed() []string { return v.allowed }
 
 func (v *list[T]) Type() string { return "list" }
 

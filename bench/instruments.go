@@ -74,7 +74,33 @@ func (in *Instruments) Missing() []Instrument {
 	return missing
 }
 
-const asRoot = "run as root: sudo make bench"
+// Notices says in a few lines what is missing: a line for each instrument, or what
+// this user can measure and what root would add.
+func (in *Instruments) Notices() []string {
+	var lines, here, root []string
+	denied := 0
+	for _, i := range in.List {
+		switch {
+		case i.Err == nil:
+			here = append(here, i.Units...)
+			continue
+		case errors.Is(i.Err, measure.ErrNotPermitted):
+			denied++
+		}
+		root = append(root, i.Units...)
+		lines = append(lines, i.String())
+	}
+	if denied < 3 || denied < len(lines) {
+		return lines
+	}
+	return []string{
+		"this user can measure " + strings.Join(here, ", ") + ": memory of the whole system",
+		"root would add " + strings.Join(root, ", ") + ": what the zombies themselves hold",
+		lines[len(lines)-1],
+	}
+}
+
+const asRoot = "run as root"
 
 // Probe finds out by trying which instruments there are. place is where
 // cgroups can be made, or nil, and then placeErr says why not.

@@ -45,3 +45,26 @@ func TestProbeWithoutPlace(t *testing.T) {
 		}
 	}
 }
+
+// An ordinary user is told in three lines, root of each.
+func TestNotices(t *testing.T) {
+	for _, tt := range []struct {
+		err  error // of all but meminfo
+		want int
+	}{
+		{nil, 0},
+		{fmt.Errorf("open: %w", measure.ErrNotPermitted), 3},
+		{fmt.Errorf("open: %w", measure.ErrNotSupported), 4},
+	} {
+		var in Instruments
+		for i := range in.List {
+			in.List[i] = Instrument{Name: fmt.Sprint("instrument", i), Units: []string{fmt.Sprint("unit", i)}}
+			if i != meminfo {
+				in.List[i].Err = tt.err
+			}
+		}
+		if got := in.Notices(); len(got) != tt.want {
+			t.Errorf("%v: %q", tt.err, got)
+		}
+	}
+}

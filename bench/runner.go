@@ -98,8 +98,8 @@ func (r *Runner) Run(ctx context.Context) (tally Tally, err error) {
 	if err != nil {
 		return tally, err
 	}
-	for _, m := range lab.Instruments.Missing() {
-		r.Notice(m.String())
+	for _, n := range lab.Instruments.Notices() {
+		r.Notice(n)
 	}
 	if r.Budget > 0 {
 		var fitted string

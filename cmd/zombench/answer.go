@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zombench/results"
+	"zombench/results/figure"
 	"zombench/results/report"
 )
 
@@ -53,6 +54,8 @@ func (a *answerFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.IntVar(&a.query.Per, "per", 1000, "the number `N` of zombies that the answer speaks of")
 	a.plot.register(flags)
+	_ = cmd.MarkFlagFilename("plot", "svg", "png")
+	complete(cmd, "figure", listed(func([]string) []string { return figure.Names() }))
 	flags.StringVar(&a.metrics, "openmetrics", "", "write the answer to this `FILE`, for node_exporter's textfile collector")
 }
 

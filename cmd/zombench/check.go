@@ -38,7 +38,7 @@ Exit status: 0 nothing is worse, 1 something is, 2 the files cannot be judged.`,
   zombench check --fail-over 0.5% --unit kmem-B old.txt new.txt`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usageErrorf("check takes an old and a new result file, not %d arguments; see zombench check --help", len(args))
+				return usageErrorf("check takes two result files, an old and a new one, and was given %d; see zombench check --help", len(args))
 			}
 			return nil
 		},
@@ -75,6 +75,8 @@ Exit status: 0 nothing is worse, 1 something is, 2 the files cannot be judged.`,
 	flags.StringVar(&failOver, "fail-over", "3%", "fail if a median is worse by more than this `PERCENTAGE`")
 	formatFlag(cmd, &format)
 	queryFlags(flags, &q)
+	cmd.ValidArgsFunction = resultFiles
+	completeQuery(cmd)
 	return cmd
 }
 

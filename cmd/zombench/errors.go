@@ -61,24 +61,27 @@ func exitCode(stderr io.Writer, err error) int {
 	return code
 }
 
-// flagError says of a value that is no number what it should be, in other words
-// than those of the function that could not parse it.
-func flagError(err error) error {
+// flagError says of a flag that there is none which one was probably meant, and of
+// a value that cannot be parsed what it should be, in other words than those of the
+// function that could not parse it.
+func flagError(cmd *cobra.Command, err error) error {
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		return fmt.Errorf("%w%s", err, meant(unknown.GetSpecifiedName(), names, "--"))
+	}
 	invalid, ok := errors.AsType[*pflag.InvalidValueError](err)
 	if !ok {
 		return err
 	}
-	want := ""
-	switch invalid.GetFlag().Value.Type() {
-	case "int":
-		want = "a whole number"
-	case "uint64":
-		want = "a whole number, 0 or more"
-	case "intSlice":
-		want = "a list of whole numbers, such as 500,1000"
-	case "duration":
-		want = "a duration such as 100ms or 2m"
-	default:
+	want, ok := map[string]string{
+		"int":      "a whole number",
+		"uint64":   "a whole number, 0 or more",
+		"intSlice": "a list of whole numbers, such as 500,1000",
+		"duration": "a duration such as 100ms or 2m",
+		"bool":     "true or false",
+	}[invalid.GetFlag().Value.Type()]
+	if !ok {
 		return err
 	}
 	return fmt.Errorf("--%s: %q is not %s", invalid.GetFlag().Name, invalid.GetValue(), want)

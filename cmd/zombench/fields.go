@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"zombench/bench"
 )
@@ -22,6 +22,7 @@ type fieldFlags struct {
 type given struct {
 	kind, byDefault string
 	texts           []string
+	allowed         []string // words that may be given; nil: not known
 }
 
 func (g *given) String() string { return g.byDefault }
@@ -32,7 +33,8 @@ func (g *given) Set(s string) error {
 }
 
 // newFieldFlags registers the flags.
-func newFieldFlags(flags *pflag.FlagSet, all []bench.Experiment) *fieldFlags {
+func newFieldFlags(cmd *cobra.Command, all []bench.Experiment) *fieldFlags {
+	flags := cmd.Flags()
 	f := &fieldFlags{given: make(map[string]*given)}
 	type use struct{ usage, byDefault, experiment string }
 	uses := make(map[string][]use)
@@ -40,6 +42,9 @@ func newFieldFlags(flags *pflag.FlagSet, all []bench.Experiment) *fieldFlags {
 		for _, field := range e.Fields {
 			if f.given[field.Name] == nil {
 				f.given[field.Name] = &given{kind: field.Value.Type()}
+				if words, ok := field.Value.(interface{ Allowed() []string }); ok {
+					f.given[field.Name].allowed = words.Allowed()
+				}
 				f.order = append(f.order, field.Name)
 			}
 			uses[field.Name] = append(uses[field.Name], use{field.Usage, field.Value.String(), e.Name})
@@ -63,6 +68,9 @@ func newFieldFlags(flags *pflag.FlagSet, all []bench.Experiment) *fieldFlags {
 			usage = of[0].usage + " (default " + strings.Join(defaults, ", ") + ")"
 		}
 		flags.Var(g, name, usage)
+		if g.allowed != nil {
+			complete(cmd, name, listed(func([]string) []string { return g.allowed }))
+		}
 		if g.kind == "bool" {
 			flags.Lookup(name).NoOptDefVal = "true"
 			if g.byDefault == "false" {
@@ -106,12 +114,14 @@ func (f *fieldFlags) apply(run []bench.Experiment) error {
 	return nil
 }
 
-func namesOf(all []bench.Experiment) string {
+func namesOf(all []bench.Experiment) string { return strings.Join(experimentsOf(all), ", ") }
+
+func experimentsOf(all []bench.Experiment) []string {
 	list := make([]string, len(all))
 	for i, e := range all {
 		list[i] = e.Name
 	}
-	return strings.Join(list, ", ")
+	return list
 }
 
 // pick finds experiments by name.
@@ -121,7 +131,7 @@ func pick(all []bench.Experiment, wanted []string) ([]bench.Experiment, error) {
 		i := slices.IndexFunc(all, func(e bench.Experiment) bool { return e.Name == name })
 		switch {
 		case i < 0:
-			return nil, usageErrorf("unknown experiment %q: want %s; zombench list shows their benchmarks", name, namesOf(all))
+			return nil, usageErrorf("unknown experiment %q%s: want %s; zombench list shows their benchmarks", name, meant(name, experimentsOf(all), ""), namesOf(all))
 		case slices.ContainsFunc(run, func(e bench.Experiment) bool { return e.Name == name }):
 			return nil, usageErrorf("experiment %s is given twice", name)
 		}

@@ -123,6 +123,7 @@ of them have been downloaded.
 	flags.StringSliceVar(&archs, "arch", []string{"amd64", "arm64"}, "`architectures`; a list, or all")
 	flags.BoolVar(&cachedOnly, "cached", false, "only kernels that have been downloaded; asks no mirror")
 	formatFlag(cmd, &format)
+	completeKernels(cmd)
 	return cmd
 }
 
@@ -176,5 +177,6 @@ is installed, and the system's own package state stays as it is.
 		},
 	}
 	source.register(cmd.Flags())
+	completeKernels(cmd)
 	return cmd
 }

@@ -95,7 +95,7 @@ registers of the CPU model: --cpu selects it, and becomes part of the file name.
 	flags.StringArrayVar(&f.named, "kernel", nil, "a `kernel`, as the arguments name them; may be given several times")
 	flags.StringSliceVar(&f.archs, "arch", nil, "the newest kernel of each of these `architectures`; a list, or all")
 	flags.StringVar(&f.experiment, "experiment", experiments[0].Name, "what is measured: "+namesOf(experiments))
-	fields = newFieldFlags(flags, experiments)
+	fields = newFieldFlags(cmd, experiments)
 	flags.IntVar(&f.Samples, "samples", 2, "trials of each combination")
 	flags.Uint64Var(&f.Seed, "seed", 0, "seed of the order of the trials (default random; it is recorded)")
 	flags.IntVar(&f.Jobs, "jobs", 2*runtime.NumCPU(), "virtual machines at a time: each is idle half of the time, while its kernel settles")
@@ -111,6 +111,7 @@ registers of the CPU model: --cpu selects it, and becomes part of the file name.
 	flags.StringVar(&f.Source, "source", ".", "a `directory` in zombench's source")
 	f.source.register(flags)
 	answer.register(cmd)
+	completeKernels(cmd)
 	return cmd
 }
 

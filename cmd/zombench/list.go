@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,12 +40,14 @@ be had on this machine by this user.`,
 		},
 	}
 	formatFlag(cmd, &format)
+	cmd.ValidArgsFunction = experimentNames(all)
 	return cmd
 }
 
 // listDoc lists experiments as they can be run on a host.
 func listDoc(host *bench.Host, all []bench.Experiment) report.Doc {
 	doc := report.Doc{Title: "Experiments"}
+	var reasons []string // why some cannot be run here
 	for _, e := range all {
 		section := report.Section{Heading: e.Name + ": " + e.Asks}
 		setups, err := e.Setups()
@@ -62,7 +66,12 @@ func listDoc(host *bench.Host, all []bench.Experiment) report.Doc {
 			}
 			here, about := "yes", s.About
 			if err := host.Lacks(s); err != nil {
-				here = "no: " + err.Error()
+				i := slices.Index(reasons, err.Error())
+				if i < 0 {
+					i = len(reasons)
+					reasons = append(reasons, err.Error())
+				}
+				here = fmt.Sprintf("no [%d]", i+1)
 			}
 			if s.Control {
 				about = "control: " + about
@@ -73,6 +82,9 @@ func listDoc(host *bench.Host, all []bench.Experiment) report.Doc {
 		}
 		section.Tables = append(section.Tables, table)
 		doc.Sections = append(doc.Sections, section)
+	}
+	for i, reason := range reasons {
+		doc.Notes = append(doc.Notes, fmt.Sprintf("[%d] %s", i+1, reason))
 	}
 	return doc
 }

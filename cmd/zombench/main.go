@@ -97,7 +97,7 @@ by SIGTERM).`,
 		Version:       version(),
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageErrorf("%w; see %s --help", flagError(err), cmd.CommandPath())
+		return usageErrorf("%w; see %s --help", flagError(cmd, err), cmd.CommandPath())
 	})
 	root.AddGroup(
 		&cobra.Group{ID: groupMeasure, Title: "Measure:"},
@@ -140,8 +140,9 @@ func suggest(cmd *cobra.Command, name string) string {
 	if moved, ok := map[string]string{"ends": "run reaping", "speed": "run spawning", "reapers": "run inits"}[name]; ok {
 		return fmt.Sprintf(" (it is now %q)", "zombench "+moved)
 	}
-	if near := cmd.SuggestionsFor(name); len(near) > 0 {
-		return fmt.Sprintf(" (did you mean %q?)", near[0])
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
 	}
-	return ""
+	return meant(name, names, "")
 }

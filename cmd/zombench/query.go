@@ -8,7 +8,7 @@ import (
 	"zombench/results/report"
 )
 
-// queryFlags add the flags of a query, the same for every command that reads
+// queryFlags adds the flags of a query, the same for every command that reads
 // result files.
 func queryFlags(flags *pflag.FlagSet, q *report.Query) {
 	flags.StringVar(&q.Filter, "filter", "", "use only trials and units that match this `QUERY`, as in benchstat")

@@ -58,5 +58,7 @@ status is 1.`,
 	flags.StringVar(&c.query.Table, "table", "", "a table for each distinct value of this `PROJECTION`, as in benchstat")
 	flags.BoolVar(&c.query.Medians, "medians", false, "in comparisons, print the medians alone")
 	c.register(cmd)
+	cmd.ValidArgsFunction = resultFiles
+	completeQuery(cmd)
 	return cmd
 }

@@ -112,14 +112,9 @@ makes the exit status 1.`,
 	flags.StringVar(&f.match, "bench", "", "run only benchmarks that match this `regexp`, as in go test -bench, of all experiments if none is named")
 	f.register(flags)
 	answer.register(cmd)
-	fields = newFieldFlags(flags, all())
-	cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		var list []string
-		for _, e := range all() {
-			list = append(list, e.Name+"\t"+e.Asks)
-		}
-		return list, cobra.ShellCompDirectiveNoFileComp
-	}
+	fields = newFieldFlags(cmd, all())
+	cmd.ValidArgsFunction = experimentNames(all)
+	complete(cmd, "bench", benchNames(all))
 	return cmd
 }
 

@@ -72,7 +72,7 @@ func (q Query) compare(setups []*stats.Setup, groupOf map[*stats.Setup]*stats.Gr
 	if err != nil {
 		return nil, err
 	}
-	if err := p.unknown(cells); err != nil {
+	if err := p.unknown(cells, keys(setups)); err != nil {
 		return nil, err
 	}
 	if q.Table == "" {
@@ -143,9 +143,34 @@ func (q Query) cells(setups []*stats.Setup) (projections, map[cellKey]*mixed, er
 	return p, cells, nil
 }
 
+// Keys lists what a projection over a set may name: .name and .file, keys of the
+// configuration, and parameters of benchmarks' names, these with a slash.
+func Keys(set *results.Set) []string { return keys(stats.Setups(set.Records)) }
+
+func keys(setups []*stats.Setup) []string {
+	all := []string{".name", ".file"}
+	add := func(key string) {
+		if !slices.Contains(all, key) {
+			all = append(all, key)
+		}
+	}
+	for _, s := range setups {
+		for _, c := range s.First.Config {
+			add(c.Key)
+			if c.Key == "kernel" {
+				add(seriesKey)
+			}
+		}
+		for _, p := range s.First.Params {
+			add("/" + p.Key)
+		}
+	}
+	return all
+}
+
 // unknown reports a key that was asked for and that no trial has: a mistake, which
 // would pass for a comparison of all with nothing.
-func (p projections) unknown(cells map[cellKey]*mixed) error {
+func (p projections) unknown(cells map[cellKey]*mixed, keys []string) error {
 	for _, asked := range []struct {
 		what       string
 		projection *benchproc.Projection
@@ -161,7 +186,7 @@ func (p projections) unknown(cells map[cellKey]*mixed) error {
 				known = known || asked.key(at).Get(f) != ""
 			}
 			if !known {
-				return &QueryError{asked.what, fmt.Errorf("no trial has %s", f.Name)}
+				return &QueryError{asked.what, fmt.Errorf("no trial has %s; there are %s", f.Name, list(keys))}
 			}
 		}
 	}
