@@ -10,7 +10,7 @@ BENCHFLAGS  ?=
 PROGRAMS    := ./cmd/zombench ./cmd/zombied
 # Two builds of one commit are the same bytes, and carry its version.
 BUILDFLAGS  := -trimpath -buildvcs=auto
-BENCHSTAT   := $(GO) tool benchstat -col kernel -ignore cpu,cgroup,page-size,vm
+BENCHSTAT   := $(GO) tool benchstat -col kernel -ignore cpu,cgroup,page-size,vm,node,program
 
 .DEFAULT_GOAL := help
 .PHONY: help build test torture bench bench-quick bench-spawning bench-reaping bench-kernels inits compare compare-kernels report explain man install packages lint clean
@@ -55,7 +55,7 @@ bench-kernels: build ## measure other kernels in QEMU: oldest, stable, newest, a
 	bin/zombench kernels run -o results/local/kernels
 
 compare-kernels: ## compare the recorded kernels by benchstat
-	$(GO) tool benchstat -row .name -col kernel -ignore /count,/parallel,/spawn,cpu,cgroup,page-size,vm results/recorded/*.txt
+	$(GO) tool benchstat -row .name -col kernel -ignore /count,/parallel,/spawn,cpu,cgroup,page-size,vm,node,program results/recorded/*.txt
 
 compare: ## compare two result files: make compare OLD=a.txt NEW=b.txt
 	@test -r "$(OLD)" -a -r "$(NEW)" || { echo 'usage: make compare OLD=a.txt NEW=b.txt, both files that can be read' >&2; exit 2; }

@@ -111,10 +111,11 @@ func (r *Runner) Run(ctx context.Context) (tally Tally, err error) {
 	}
 	trials := schedule(setups, r.Seed)
 	tally.Planned = len(trials)
-	if err := r.Output.WriteHeader(r.header(lab, setups, len(trials), notices)); err != nil {
+	h := r.header(lab, setups, len(trials), notices)
+	if err := r.Output.WriteHeader(h); err != nil {
 		return tally, err
 	}
-	err = r.run(ctx, lab, trials, &tally)
+	err = r.run(ctx, lab, trials, h.Run, &tally)
 	return tally, err
 }
 
@@ -164,7 +165,7 @@ func (r *Runner) skip(tally *Tally, s Setup, err error) {
 }
 
 // run runs the trials.
-func (r *Runner) run(ctx context.Context, lab *Lab, trials []planned, tally *Tally) error {
+func (r *Runner) run(ctx context.Context, lab *Lab, trials []planned, this results.Run, tally *Tally) error {
 	skipped := make(map[string]bool)
 	for i, t := range trials {
 		name := t.Name()
@@ -183,6 +184,7 @@ func (r *Runner) run(ctx context.Context, lab *Lab, trials []planned, tally *Tal
 		default:
 			return fmt.Errorf("trial %d of %d (%s): %w", i+1, len(trials), name, err)
 		}
+		result.Serial = results.Serial{Run: this.ID, Number: uint64(i) + 1}
 		switch {
 		case result.Broken != "":
 			tally.Broken++
@@ -247,6 +249,7 @@ func (r *Runner) header(lab *Lab, setups []planned, trials int, notices []string
 		h.Comments = append(h.Comments, missing.String())
 	}
 	h.Comments = append(h.Comments, notices...)
+	h.Run = results.NewRun(trials)
 	h.Kernel = r.Kernel
 	h.Kernel.PossibleCPUs = uint64(m.Possible)
 	seen := make(map[string]bool)

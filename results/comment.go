@@ -17,10 +17,12 @@ const (
 	kernelMark  = "# kernel: "
 	aboutMark   = "# about "
 	unitMark    = "# unit "
+	runMark     = "# run "
+	serialMark  = "# trial "
 )
 
 func marks() []string {
-	return []string{controlMark, brokenMark, noisyMark, endsMark, siteMark, watcherMark, cacheMark, kernelMark, aboutMark, unitMark}
+	return []string{controlMark, brokenMark, noisyMark, endsMark, siteMark, watcherMark, cacheMark, kernelMark, aboutMark, unitMark, runMark, serialMark}
 }
 
 // reserved reports whether a word begins comments that are no readings.

@@ -1,6 +1,7 @@
 package results
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,12 +15,13 @@ type waiting struct {
 	readings []Reading
 	sites    []CallSite
 	watchers []Watcher
+	serial   Serial
 }
 
 // needsTrial reports whether it is an error that no trial follows. Readings alone
 // are none: any comment may look like one.
 func (w waiting) needsTrial() bool {
-	return len(w.warnings)+len(w.sites)+len(w.watchers) > 0 || w.ends.Known
+	return len(w.warnings)+len(w.sites)+len(w.watchers) > 0 || w.ends.Known || w.serial.Number > 0
 }
 
 // A hidden line is a benchmark line that stands in a comment.
@@ -32,28 +34,33 @@ type hidden struct {
 // comments keeps what the comments of a file say.
 type comments struct {
 	waiting  waiting
-	facts    *Facts
-	inHeader bool              // no result since the header began
+	parts    parts             // and that to which lines belong
 	interned map[string]string // names in readings, of which there are few
 	forms    []mark
+	file     string
 	line     int // that is read
 }
 
 func newComments() *comments {
-	c := &comments{interned: make(map[string]string)}
-	c.forms = c.allForms()
-	c.reset()
+	c := &comments{interned: make(map[string]string), parts: parts{runs: make(map[string]*Part)}}
+	c.forms = c.allForms(false)
 	return c
 }
 
-func (c *comments) reset() { c.waiting, c.facts, c.inHeader = waiting{}, new(Facts), true }
+// reset begins with another file.
+func (c *comments) reset(file string) {
+	c.waiting, c.file, c.line = waiting{}, file, 1
+	c.begin(Run{}, nil)
+}
 
 // taken returns what waits for a trial, now that there is one.
 func (c *comments) taken() waiting {
 	w := c.waiting
-	c.waiting, c.inHeader = waiting{}, false
+	c.waiting, c.parts.closed, c.parts.frozen = waiting{}, true, true
 	return w
 }
+
+func (c *comments) begin(run Run, config []Param) { c.parts.begin(run, config, c.file, c.line) }
 
 // wait returns what waits for its trial, and will be more.
 func (c *comments) wait() *waiting {
@@ -63,13 +70,13 @@ func (c *comments) wait() *waiting {
 	return &c.waiting
 }
 
-// header returns the facts that a line of a header adds to. A header behind
+// header returns the part that a line of a header adds to. A header behind
 // results begins a part of the file of which other facts hold.
-func (c *comments) header() *Facts {
-	if !c.inHeader {
-		c.facts, c.inHeader = new(Facts), true
+func (c *comments) header() *Part {
+	if c.parts.closed {
+		c.begin(Run{}, c.parts.Config)
 	}
-	return c.facts
+	return c.parts.Part
 }
 
 // A mark is what a comment of a fixed form begins with, and what is done with the
@@ -81,26 +88,28 @@ type mark struct {
 
 // read keeps what a comment says, and returns the benchmark line if it hides one.
 // One of no form is free text.
-func (c *comments) read(line int, text string) (hidden, error) {
-	if bench, ok := strings.CutPrefix(text, controlMark); ok && strings.HasPrefix(bench, "Benchmark") {
-		return hidden{line: bench, control: true}, nil
+func (c *comments) read(line int, text []byte) (hidden, error) {
+	if bench, ok := bytes.CutPrefix(text, []byte(controlMark)); ok && bytes.HasPrefix(bench, []byte("Benchmark")) {
+		return hidden{line: string(bench), control: true}, nil
 	}
-	if rest, ok := strings.CutPrefix(text, brokenMark); ok {
-		return cutBroken(" " + rest)
+	if rest, ok := bytes.CutPrefix(text, []byte(brokenMark)); ok {
+		return cutBroken(" " + string(rest))
 	}
 	c.line = line
 	for _, f := range c.forms {
-		if rest, ok := strings.CutPrefix(text, f.mark); ok {
-			return hidden{}, f.keep(rest)
+		if rest, ok := bytes.CutPrefix(text, []byte(f.mark)); ok {
+			return hidden{}, f.keep(string(rest))
 		}
 	}
 	return hidden{}, nil
 }
 
 // allForms are the forms that comments have; readings, which have no mark of
-// their own, come last.
-func (c *comments) allForms() []mark {
-	return []mark{
+// their own, come last, unless they are to be left out.
+func (c *comments) allForms(lean bool) []mark {
+	forms := []mark{
+		{serialMark, func(text string) error { return kept(text, "trial", c.keepSerial) }},
+		{runMark, func(text string) error { return kept(text, "run", func(r Run) error { c.begin(r, nil); return nil }) }},
 		{noisyMark, func(text string) error {
 			w := c.wait()
 			w.warnings = append(w.warnings, oneReason(text))
@@ -108,54 +117,70 @@ func (c *comments) allForms() []mark {
 		}},
 		{endsMark, c.keepEnds},
 		{siteMark, func(text string) error {
-			return kept(text, "site", func(s CallSite) { c.wait().sites = append(c.waiting.sites, s) })
+			return kept(text, "site", func(s CallSite) error { c.wait().sites = append(c.waiting.sites, s); return nil })
 		}},
 		{watcherMark, func(text string) error {
-			return kept(text, "watcher", func(w Watcher) { c.wait().watchers = append(c.waiting.watchers, w) })
+			return kept(text, "watcher", func(w Watcher) error { c.wait().watchers = append(c.waiting.watchers, w); return nil })
 		}},
-		{cacheMark, func(text string) error { return kept(text, "cache", func(s Cache) { c.facts.describe(s) }) }},
+		{cacheMark, func(text string) error {
+			return kept(text, "cache", func(s Cache) error { c.parts.Facts.describe(s); return nil })
+		}},
 		{kernelMark, func(text string) error {
 			k, ok, err := readKernel(text)
 			if ok {
-				c.header().Kernel = k
+				c.header().Facts.Kernel = k
 			}
 			return err
 		}},
 		{aboutMark, func(text string) error {
 			if e, ok := readExplanation(text); ok {
-				f := c.header()
+				f := c.header().Facts
 				f.About = append(f.About, e)
 			}
 			return nil
 		}},
 		{unitMark, func(text string) error {
 			if e, ok := readExplanation(text); ok {
-				f := c.header()
+				f := c.header().Facts
 				f.Meanings = append(f.Meanings, e)
 			}
 			return nil
 		}},
-		{"# ", func(text string) error {
-			reading, ok, err := parseReading(text, c.intern)
-			if ok {
-				w := c.wait()
-				w.readings = append(w.readings, reading)
-			}
-			return err
-		}},
 	}
+	if lean {
+		return forms
+	}
+	return append(forms, mark{"# ", func(text string) error {
+		reading, ok, err := parseReading(text, c.intern)
+		if ok {
+			w := c.wait()
+			w.readings = append(w.readings, reading)
+		}
+		return err
+	}})
 }
 
 // kept reads a form, and hands it on if it is one.
 func kept[T any, F interface {
 	*T
 	form
-}](text, what string, to func(T)) error {
+}](text, what string, to func(T) error) error {
 	v, ok, err := readForm[T, F](what, text)
 	if ok {
-		to(v)
+		err = to(v)
 	}
 	return err
+}
+
+// keepSerial goes to the part of the trial that follows, wherever its header is.
+func (c *comments) keepSerial(s Serial) error {
+	if c.parts.runs[s.Run] == nil {
+		c.begin(Run{ID: s.Run}, nil)
+		c.parts.Headless = true
+	}
+	c.parts.Part = c.parts.runs[s.Run]
+	c.wait().serial = s
+	return nil
 }
 
 // brokenControl stands between the reason and the line of a broken control, unless

@@ -23,6 +23,7 @@ type Header struct {
 // Facts are what a file says about itself, so that whoever reads it can explain
 // it without knowing the benchmarks, or the machine.
 type Facts struct {
+	Run      Run
 	Kernel   Kernel
 	Caches   []Cache       // those that the trials mention
 	About    []Explanation // what benchmarks measure

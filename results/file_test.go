@@ -25,6 +25,7 @@ func header() Header {
 		Comments: []string{"zombench, seed 1", "noisy: this is free text\nand its second line"},
 		Units:    Units(),
 		Facts: Facts{
+			Run:    Run{"an odd=run", 13},
 			Kernel: Kernel{PointerBytes: 8, ThreadInfoInTask: Yes, PossibleCPUs: 2, Structs: []Counter{{"task_struct", 5824}, {"a b=c%", 1}}},
 			Caches: []Cache{
 				{Name: "cred", Size: 192, Used: 184, PerSlab: 21, SlabBytes: 4096, Charged: Yes, Aliases: []string{"cred", "pid"}},
@@ -50,7 +51,7 @@ func trials() []Trial {
 	name := []Param{{"count", "500"}, {"parallel", "1"}, {"spawn", "os-exec"}}
 	ends := Ends{Known: true, Exited: 499, Killed: 1}
 	return []Trial{
-		{Bench: Zombies, Params: name, N: 500, Ends: ends, Values: []Value{
+		{Bench: Zombies, Params: name, N: 500, Ends: ends, Serial: Serial{"an odd=run", 7}, Values: []Value{
 			{UnitKmem, 9.6e6}, {UnitSlab, -1310.72}, {UnitPids, 1}, {UnitTime, 450123.456}}},
 		{Bench: Zombies, Params: name, N: 500, Values: []Value{{UnitTime, 0}, {"MB/zombie", 1.5}}},
 		{Bench: Zombies, Params: name, N: 500, Values: []Value{{UnitKmem, math.MaxFloat64}, {UnitSlab, math.SmallestNonzeroFloat64}},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"slices"
 	"strings"
 	"unicode"
@@ -32,14 +33,15 @@ type Reader struct {
 	src   *bufio.Scanner
 	line  int
 	bench benchfmt.Reader // keeps unit metadata across lines and files
+	feed  feed            // what it reads
 
 	rec   Record
 	found bool    // rec is of the current line
 	errs  []error // of syntax, found with it, to be returned one by one
 	err   error
 	some  bool // at least one record
+	cut   bool // the line does not end
 
-	config   []Param // shared by the records that it holds for, so never changed in place
 	comments *comments
 	names    map[string]nameInfo // by benchmark name: many lines share a few names
 }
@@ -57,10 +59,15 @@ func NewReader(r io.Reader, name string) *Reader {
 // Reset begins with the next file. Unit metadata carries over, so that files
 // which contradict each other are found out; configuration does not.
 func (r *Reader) Reset(src io.Reader, name string) {
-	r.name, r.src, r.line = name, bufio.NewScanner(src), 0
+	r.name, r.src, r.line, r.cut = name, bufio.NewScanner(src), 0, false
+	r.src.Split(func(data []byte, atEOF bool) (int, []byte, error) {
+		n, line, err := bufio.ScanLines(data, atEOF)
+		r.cut = n > 0 && data[n-1] != '\n'
+		return n, line, err
+	})
 	r.rec, r.errs, r.err, r.some = Record{}, nil, nil, false
-	r.config = nil
-	r.comments.reset()
+	r.bench.Reset(&r.feed, name)
+	r.comments.reset(name)
 }
 
 // Scan goes to the next record or syntax error and reports whether there is one.
@@ -111,6 +118,9 @@ func (r *Reader) Record() (Record, error) {
 // file, or ErrNoResults if it held none, both with the file's name.
 func (r *Reader) Err() error { return r.err }
 
+// Parts returns what was read so far, run by run.
+func (r *Reader) Parts() []*Part { return r.comments.parts.all }
+
 // Units returns the unit metadata of all files read so far.
 func (r *Reader) Units() benchfmt.UnitMetadataMap { return r.bench.Units() }
 
@@ -123,7 +133,10 @@ func (r *Reader) scanLine(line []byte) {
 	case bytes.HasPrefix(line, []byte("Benchmark")):
 		r.result(line, hidden{})
 	case bytes.HasPrefix(line, []byte("#")):
-		h, err := r.comments.read(r.line, string(line))
+		if bytes.HasPrefix(line, []byte(serialMark)) {
+			r.orphan()
+		}
+		h, err := r.comments.read(r.line, line)
 		if err != nil {
 			r.orphan()
 			r.syntax(r.line, err.Error())
@@ -132,9 +145,11 @@ func (r *Reader) scanLine(line []byte) {
 		}
 	default:
 		r.orphan()
-		if len(line) > 0 {
-			r.comments.header()
+		if len(line) == 0 {
+			r.comments.parts.endConfig()
+			return
 		}
+		r.comments.header()
 		if key, value, ok := configLine(line); ok {
 			r.configure(key, value)
 		} else if unit, ok := bytes.CutPrefix(line, []byte("Unit")); ok {
@@ -151,19 +166,25 @@ func (r *Reader) orphan() {
 	r.comments.waiting = waiting{}
 }
 
-// configure changes the configuration; an empty value deletes the key.
+// configure changes the configuration; an empty value deletes the key. It is shared
+// by the records that it holds for, so never changed in place.
 func (r *Reader) configure(key, value string) {
-	i := slices.IndexFunc(r.config, func(p Param) bool { return p.Key == key })
-	r.config = slices.Clone(r.config)
+	part := r.comments.parts.Part
+	if part.frozen { // somebody else's line among those of a run
+		return
+	}
+	config := slices.Clone(part.Config)
+	i := slices.IndexFunc(config, func(p Param) bool { return p.Key == key })
 	switch {
 	case value == "" && i >= 0:
-		r.config = slices.Delete(r.config, i, i+1)
+		config = slices.Delete(config, i, i+1)
 	case value == "":
 	case i >= 0:
-		r.config[i].Value = value
+		config[i].Value = value
 	default:
-		r.config = append(r.config, Param{key, value})
+		config = append(config, Param{key, value})
 	}
+	part.Config = config
 }
 
 // configLine splits `key: value` as benchfmt does: a key begins with a lower-case
@@ -184,12 +205,37 @@ func (r *Reader) unit(rest string) {
 	if f := strings.Fields(rest); len(f) > 0 {
 		rest = strings.Replace(rest, f[0], renamed(f[0]), 1)
 	}
-	r.bench.Reset(strings.NewReader("Unit"+rest+"\n"), r.name)
-	for r.bench.Scan() {
-		if err, ok := r.bench.Result().(*benchfmt.SyntaxError); ok {
+	for res := range r.parsed([]byte("Unit" + rest)) {
+		if err, ok := res.(*benchfmt.SyntaxError); ok {
 			r.syntax(r.line, err.Msg)
 		}
 	}
+}
+
+// parsed gives what benchfmt makes of a line. The same Reader goes on from line to
+// line, for a new one would have a new buffer.
+func (r *Reader) parsed(line []byte) iter.Seq[benchfmt.Record] {
+	r.feed = append(append(r.feed[:0], line...), '\n')
+	return func(yield func(benchfmt.Record) bool) {
+		for r.bench.Scan() {
+			if !yield(r.bench.Result()) {
+				return
+			}
+		}
+		r.bench.Reset(&r.feed, r.name) // it saw an end
+	}
+}
+
+// A feed is a line on its way.
+type feed []byte
+
+func (f *feed) Read(p []byte) (int, error) {
+	n := copy(p, *f)
+	if n == 0 {
+		return 0, io.EOF
+	}
+	*f = append((*f)[:0], (*f)[n:]...)
+	return n, nil
 }
 
 // lineEnd is put behind hidden lines, and its value taken off again: a trial
@@ -198,26 +244,26 @@ const lineEnd = " 1 end"
 
 // result reads a benchmark line, and gives it the comments that wait for it.
 func (r *Reader) result(line []byte, h hidden) {
-	r.bench.Reset(bytes.NewReader(line), r.name)
-	if !r.bench.Scan() { // a name alone, as go test -v prints it
-		r.orphan()
+	for res := range r.parsed(line) {
+		w := r.comments.taken()
+		switch res := res.(type) {
+		case *benchfmt.SyntaxError:
+			r.syntax(r.line, res.Msg)
+		case *benchfmt.Result:
+			r.record(res, h, w)
+		}
 		return
 	}
-	w := r.comments.taken()
-	switch res := r.bench.Result().(type) {
-	case *benchfmt.SyntaxError:
-		r.syntax(r.line, res.Msg)
-	case *benchfmt.Result:
-		r.record(res, h, w)
-	}
+	r.orphan() // a name alone, as go test -v prints it
 }
 
 // record copies res, which benchfmt will overwrite.
 func (r *Reader) record(res *benchfmt.Result, h hidden, w waiting) {
 	name := r.nameOf(res.Name)
-	rec := Record{File: r.name, Line: r.line, Config: r.config, Facts: r.comments.facts}
+	part := r.comments.parts.Part
+	rec := Record{File: r.name, Line: r.line, Config: part.Config, Facts: part.Facts}
 	rec.Trial = Trial{Bench: name.bench, Params: name.params, Control: name.control || h.control, N: res.Iters, Broken: h.broken,
-		Warnings: w.warnings, Ends: w.ends, Readings: w.readings, Sites: w.sites, Watchers: w.watchers}
+		Warnings: w.warnings, Ends: w.ends, Readings: w.readings, Sites: w.sites, Watchers: w.watchers, Serial: w.serial}
 	values := res.Values
 	if h.line != "" {
 		values = values[:len(values)-1] // lineEnd
@@ -233,6 +279,8 @@ func (r *Reader) record(res *benchfmt.Result, h hidden, w waiting) {
 	switch {
 	case name.err != nil:
 		err = name.err
+	case r.cut && rec.Serial.Number > 0:
+		err = errors.New("the line is cut short")
 	case rec.N < 1:
 		err = fmt.Errorf("%d iterations", rec.N)
 	case len(values) == 0 && rec.Broken == "":
@@ -240,6 +288,9 @@ func (r *Reader) record(res *benchfmt.Result, h hidden, w waiting) {
 	}
 	if err != nil {
 		r.syntax(r.line, err.Error())
+		return
+	}
+	if !part.take(w.serial.Number) {
 		return
 	}
 	r.rec, r.found, r.some = rec, true, true

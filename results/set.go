@@ -15,13 +15,19 @@ import (
 type Set struct {
 	Records []Record
 	Units   benchfmt.UnitMetadataMap
+	Parts   []*Part // what each run wrote of it
 }
 
 // Load reads result files; "-" is standard input. What could be read is in the
 // set, what could not is among the errors, each one naming its file and, where
 // there is one, its line: the caller decides whether that is fatal.
-func Load(files ...string) (*Set, []error) {
-	var l loader
+func Load(files ...string) (*Set, []error) { return new(loader).files(files) }
+
+// LoadValues reads as Load does, but leaves out the raw readings of trials: most of a
+// file, and of the memory that a fleet's would take.
+func LoadValues(files ...string) (*Set, []error) { return (&loader{lean: true}).files(files) }
+
+func (l *loader) files(files []string) (*Set, []error) {
 	seen := make(map[string]bool)
 	for _, name := range files {
 		if seen[filepath.Clean(name)] {
@@ -71,6 +77,7 @@ func ReadFS(fsys fs.FS, pattern string) (*Set, []error) {
 }
 
 type loader struct {
+	lean   bool // no readings
 	reader *Reader
 	set    Set
 	errs   []error
@@ -79,6 +86,7 @@ type loader struct {
 func (l *loader) load(src io.Reader, name string) {
 	if l.reader == nil {
 		l.reader = NewReader(src, name)
+		l.reader.comments.forms = l.reader.comments.allForms(l.lean)
 	} else {
 		l.reader.Reset(src, name)
 	}
@@ -98,7 +106,7 @@ func (l *loader) load(src io.Reader, name string) {
 
 func (l *loader) done() (*Set, []error) {
 	if l.reader != nil {
-		l.set.Units = l.reader.Units()
+		l.set.Units, l.set.Parts = l.reader.Units(), l.reader.Parts()
 	}
 	return &l.set, l.errs
 }

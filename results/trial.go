@@ -63,6 +63,7 @@ type Trial struct {
 	Readings []Reading  // in the order in which they were taken
 	Sites    []CallSite // what its zombies keep, by who allocated it
 	Watchers []Watcher  // who looked at its zombies, by the traces that this left
+	Serial   Serial     // which one it is of its run
 	Notes    []string   // free comments; not read back
 }
 
@@ -151,6 +152,11 @@ func (t Trial) check() error {
 	for i := range t.Watchers {
 		if err := t.Watchers[i].check(); err != nil {
 			return fmt.Errorf("%s: watcher: %w", t.Name(), err)
+		}
+	}
+	if t.Serial != (Serial{}) {
+		if err := t.Serial.check(); err != nil {
+			return fmt.Errorf("%s: %w", t.Name(), err)
 		}
 	}
 	return checkValues(t.Values)

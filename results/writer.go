@@ -44,6 +44,12 @@ func NewWriter(w io.Writer) *Writer {
 // configuration from there on.
 func (w *Writer) WriteHeader(h Header) error {
 	w.buf.Reset()
+	if h.Run != (Run{}) {
+		if err := h.Run.check(); err != nil {
+			return fmt.Errorf("write header: %w", err)
+		}
+		w.form(runMark, &h.Run)
+	}
 	for _, c := range h.Comments {
 		w.comment(c)
 	}
@@ -55,7 +61,7 @@ func (w *Writer) WriteHeader(h Header) error {
 		if value == "" {
 			continue // `key:` would delete it
 		}
-		if !isConfigKey(p.Key) {
+		if !IsKey(p.Key) {
 			return fmt.Errorf("write header: configuration key %q: want one lower-case word", p.Key)
 		}
 		fmt.Fprintf(&w.buf, "%s: %s\n", p.Key, value)
@@ -128,6 +134,9 @@ func (w *Writer) WriteTrial(t Trial) error {
 		return fmt.Errorf("write trial: %w", err)
 	}
 	w.buf.Reset()
+	if t.Serial.Number > 0 { // first: it says to what the rest belongs
+		w.form(serialMark, &t.Serial)
+	}
 	mentioned := w.mentioned(t)
 	for i := range mentioned {
 		w.form(cacheMark, &mentioned[i])
@@ -228,8 +237,8 @@ func (w *Writer) flush(doing string) error {
 	return nil
 }
 
-// isConfigKey reports whether benchfmt would read `key: value` as configuration.
-func isConfigKey(key string) bool {
+// IsKey reports whether `key: value` is read as configuration.
+func IsKey(key string) bool {
 	r := benchfmt.NewReader(strings.NewReader(key+": x\nBenchmarkX 1 1 x\n"), "")
 	if strings.ContainsFunc(key, unicode.IsSpace) || !r.Scan() {
 		return false

@@ -2,10 +2,12 @@ package main
 
 import (
 	"errors"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
 	"zombench/results"
+	"zombench/results/report"
 )
 
 func newReport() *cobra.Command {
@@ -25,6 +27,10 @@ first two numbers. Where benchstat makes a table for each configuration, report
 makes only those that it takes for no cell to mix trials of different
 configurations, and says in what else the columns differ.
 
+Of many nodes (the key node, see zombench run --node) those on which zombies hold as
+good as the same are told in one line, and those that differ are named. --row node
+makes a row for each.
+
 A line that cannot be read is named on standard error and excluded, and the exit
 status is 1.`,
 		Example: `  zombench report results/local/mine.txt
@@ -32,6 +38,7 @@ status is 1.`,
   zombench report --col kernel --unit kmem-B old.txt new.txt
   zombench report --col /parallel --row /count --filter '/spawn:exec' mine.txt
   zombench report --row series@num --col goarch --ignore kernel,/count,/parallel --medians old.txt new.txt
+  zombench report --row node --col kernel --unit kmem-B --ignore /count,/parallel old.txt new.txt
   zombench report --format html mine.txt > mine.html
   zombench report --plot mine.svg mine.txt`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -44,7 +51,12 @@ status is 1.`,
 			if err := c.check(); err != nil {
 				return err
 			}
-			set, errs := results.Load(files...)
+			debug.SetGCPercent(30) // files of a fleet are large, and stay until the end
+			load := results.LoadValues
+			if report.Format(c.format).NeedsReadings() || c.plot.path != "" {
+				load = results.Load
+			}
+			set, errs := load(files...)
 			if len(set.Records) > 0 {
 				errs = append(errs, c.write(cmd.OutOrStdout(), set))
 			}

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"zombench/bench"
+	"zombench/bench/fleet"
 	"zombench/bench/janitor"
 	"zombench/measure"
 	"zombench/results"
@@ -33,6 +34,9 @@ type harnessFlags struct {
 	budget  time.Duration
 	raise   bool
 	quiet   bool
+	node    string
+	labels  []string
+	config  []results.Param
 }
 
 func (f *harnessFlags) register(flags *pflag.FlagSet) {
@@ -44,6 +48,8 @@ func (f *harnessFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.zombied, "zombied", "", "`path` of the daemon (default: beside zombench, then on PATH)")
 	flags.StringVar(&f.lock, "lock", janitor.Path(), "lock file under which one run at a time works")
 	flags.MarkHidden("lock") // runs under different locks disturb each other
+	flags.StringVar(&f.node, "node", "", "`name` of this machine in the results (default $NODE_NAME, $SLURMD_NODENAME or the host's)")
+	flags.StringArrayVar(&f.labels, "label", nil, "further `KEY=VALUE` of this machine in the results, such as zone=eu-1; may be given several times")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on standard error")
 }
 
@@ -66,6 +72,10 @@ func (f *harnessFlags) check(cmd *cobra.Command) error {
 	}
 	if !cmd.Flags().Changed("seed") {
 		f.seed = rand.Uint64()
+	}
+	var err error
+	if f.config, err = fleet.Config(f.node, f.labels, os.Getenv, os.Hostname); err != nil {
+		return usageErrorf("--label: %w", err)
 	}
 	return nil
 }
@@ -148,7 +158,7 @@ func (f *harnessFlags) run(ctx context.Context, stdout, stderr io.Writer, run []
 	runner := &bench.Runner{
 		Experiments: run, Match: f.match, Samples: f.samples, Seed: f.seed, Budget: f.budget, RaiseLimits: f.raise,
 		Options: bench.Options{FS: measure.Host(), LockPath: f.lock},
-		Version: version(),
+		Version: version(), Config: f.config,
 		Notice:  func(s string) { fmt.Fprintf(stderr, "zombench: %s\n", s) },
 	}
 	if err := runner.Validate(); err != nil {

@@ -3,7 +3,7 @@ package report
 // Doc makes the document: the answer, the comparison and the pictures, the
 // tables, and what the answer of each system rests on.
 func (r *Report) Doc() Doc {
-	d := Doc{Title: "What zombies cost", Data: reportData{r}}
+	d := Doc{Title: "What zombies cost", Data: reportData{r}, Notes: r.Notes}
 	var systems []Section
 	switch {
 	case len(r.Summaries) == 1:
@@ -21,6 +21,7 @@ func (r *Report) Doc() Doc {
 			d.Facts = []string{text}
 		}
 	}
+	d.Facts = append(r.fleetSentences(), d.Facts...)
 	for _, c := range r.Comparisons {
 		d.Sections = append(d.Sections, c.section(r.Query.Medians))
 	}

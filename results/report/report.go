@@ -11,6 +11,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"golang.org/x/perf/benchfmt"
 
@@ -21,7 +22,9 @@ import (
 // A Report is all that is said about a set.
 type Report struct {
 	Query     Query
+	Fleets    []Fleet   // nodes that are alike, if there are many
 	Summaries []Summary // of memory
+	Notes     []string  // on what was read
 	// Either a table for each benchmark, or, if the query compares, a comparison
 	// for each unit.
 	Tables      []BenchTable
@@ -41,25 +44,40 @@ func New(set *results.Set, q Query) (*Report, error) {
 			return nil, err
 		}
 	}
-	r.setups = stats.Setups(r.records)
-	if err := q.check(r.setups); err != nil {
+	setups := stats.Setups(r.records)
+	if err := q.check(setups); err != nil {
 		return nil, err
 	}
+	apart, folded, fleets, notes := q.fold(setups)
+	r.setups, r.Fleets, r.Notes = folded, fleets, append(partNotes(set.Parts), notes...)
 	groups := stats.Groups(r.setups)
 	r.Summaries = q.summaries(groups)
+	if !q.compares() {
+		r.Tables = q.benchTables(r.setups, groupsOf(groups), r.units)
+		return r, nil
+	}
+	compared := r.setups
+	switch {
+	case len(fleets) == 0:
+	case strings.Contains(q.Row+","+q.Table, nodeKey): // each node for itself
+		compared, groups = apart, stats.Groups(apart)
+	case q.Col == "":
+		q.Col = nodeKey
+	}
+	var err error
+	r.Comparisons, err = q.compare(compared, groupsOf(groups), r.units)
+	return r, err
+}
+
+// groupsOf finds the group of a setup.
+func groupsOf(groups []*stats.Group) map[*stats.Setup]*stats.Group {
 	groupOf := make(map[*stats.Setup]*stats.Group)
 	for _, g := range groups {
 		for _, s := range slices.Concat(g.Armies, g.Controls) {
 			groupOf[s] = g
 		}
 	}
-	if !q.compares() {
-		r.Tables = q.benchTables(r.setups, groupOf, r.units)
-		return r, nil
-	}
-	var err error
-	r.Comparisons, err = q.compare(r.setups, groupOf, r.units)
-	return r, err
+	return groupOf
 }
 
 // overview says what was measured where there is no headline: how many trials of

@@ -40,6 +40,10 @@ func ParseFormat(name string) (Format, error) {
 	return "", fmt.Errorf("unknown format %q: want %s", name, FormatNames())
 }
 
+// NeedsReadings reports whether the raw readings of trials are seen in a format, as
+// pictures or as data.
+func (f Format) NeedsReadings() bool { return f == HTML || f == JSON }
+
 // Write renders the document, in one call of Write.
 func (d Doc) Write(w io.Writer, f Format) error {
 	var b strings.Builder

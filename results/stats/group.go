@@ -115,11 +115,13 @@ func CompareLabels(a, b []results.Param) int {
 // appearance.
 func Varying(all [][]results.Param) []string {
 	var keys []string
+	seen := make(map[string]bool) // keys that were asked of all
 	for _, labels := range all {
 		for _, p := range labels {
-			if slices.Contains(keys, p.Key) {
+			if seen[p.Key] {
 				continue
 			}
+			seen[p.Key] = true
 			if slices.ContainsFunc(all, func(other []results.Param) bool { return results.Lookup(other, p.Key) != p.Value }) {
 				keys = append(keys, p.Key)
 			}
