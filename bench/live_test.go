@@ -119,6 +119,11 @@ func TestRunnerOfTwoExperiments(t *testing.T) {
 	}
 
 	h := rec.Header
+	for i, trial := range rec.Trials {
+		if want := (results.Serial{Run: h.Run.ID, Number: uint64(i) + 1}); trial.Serial != want || h.Run.ID == "" || h.Run.Trials != 12 {
+			t.Errorf("trial %d is %+v of %+v", i+1, trial.Serial, h.Run)
+		}
+	}
 	machine, err := measure.Host().Machine()
 	if err != nil {
 		t.Fatal(err)

@@ -159,7 +159,7 @@ func (f *harnessFlags) run(ctx context.Context, stdout, stderr io.Writer, run []
 		Experiments: run, Match: f.match, Samples: f.samples, Seed: f.seed, Budget: f.budget, RaiseLimits: f.raise,
 		Options: bench.Options{FS: measure.Host(), LockPath: f.lock},
 		Version: version(), Config: f.config,
-		Notice:  func(s string) { fmt.Fprintf(stderr, "zombench: %s\n", s) },
+		Notice: func(s string) { fmt.Fprintf(stderr, "zombench: %s\n", s) },
 	}
 	if err := runner.Validate(); err != nil {
 		return validation(err)
