@@ -9,13 +9,13 @@ import (
 // A Unit is what a file says about a unit.
 type Unit struct {
 	Name    string // as in the file, such as kmem-B/1000zombies
-	Meta    string // in the benchmark format: better=lower, better=higher, assume=exact or OverCount, with blanks between; "" for none
+	Meta    string // in the benchmark format: better=lower, better=higher, assume=exact, over=PARAM, with blanks between; "" for none
 	Meaning string // in a phrase; "" for none
 }
 
-// OverCount is said of a unit that may grow with the army, the parameter count:
-// reports estimate by how much for each zombie, and draw it.
-const OverCount = "over=count"
+// Over is said of a unit that may grow with a number among the parameters, as in
+// over=count: reports estimate by how much, and draw it.
+const Over = "over"
 
 // The units of the memory benchmarks.
 const (

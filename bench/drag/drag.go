@@ -124,7 +124,7 @@ func twoCPUs() (actor, bystanders int, err error) {
 
 // units describes the values.
 func units() []results.Unit {
-	const grows = "better=lower " + results.OverCount
+	const grows = "better=lower " + results.Over + "=count"
 	all := []results.Unit{{Name: UnitAct, Meta: grows, Meaning: "time of the act, the median of the rounds"}}
 	for _, b := range []struct{ name, does string }{
 		{fork, "the bystander's clone, exit and wait"},

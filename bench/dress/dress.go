@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"zombench/bench"
+	"zombench/measure"
 	"zombench/results"
 )
 
@@ -153,19 +154,25 @@ func about(outfit string) string {
 }
 
 func (p *plan) setups() ([]bench.Setup, error) {
-	setups := []bench.Setup{p.setup(naked, "a naked army after a naked one: what differs is noise")}
+	cpus, err := measure.Host().PossibleCPUs()
+	if err != nil {
+		return nil, err
+	}
+	setups := []bench.Setup{p.setup(naked, len(cpus), "a naked army after a naked one: what differs is noise")}
 	setups[0].Control = true
 	for _, outfit := range p.dresses {
-		setups = append(setups, p.setup(outfit, about(outfit)))
+		setups = append(setups, p.setup(outfit, len(cpus), about(outfit)))
 	}
 	return append(setups, fattestSetup(), exhaustSetup()), nil
 }
 
-func (p *plan) setup(outfit, about string) bench.Setup {
+// setup is the setup of an outfit. Its name tells the possible CPUs, for each of
+// which some dresses have a part.
+func (p *plan) setup(outfit string, cpus int, about string) bench.Setup {
 	t := &comparison{outfit: outfit, count: p.count}
 	return bench.Setup{
 		Bench:  Dress,
-		Params: []results.Param{{Key: "dress", Value: outfit}, {Key: "count", Value: strconv.Itoa(p.count)}},
+		Params: []results.Param{{Key: "dress", Value: outfit}, {Key: "count", Value: strconv.Itoa(p.count)}, {Key: "cpus", Value: strconv.Itoa(cpus)}},
 		About:  about,
 		Group:  Dress,
 		Needs:  []bench.Need{bench.NeedRoot, bench.NeedCgroup},

@@ -27,7 +27,7 @@ func units() (all []results.Unit) {
 		{unitDying, "cgroups that were removed and are still there"},
 	} {
 		all = append(all,
-			results.Unit{Name: "extra-" + u.name, Meta: "better=lower", Meaning: "what a dressed zombie holds beyond a naked one: " + u.meaning},
+			results.Unit{Name: "extra-" + u.name, Meta: "better=lower " + results.Over + "=cpus", Meaning: "what a dressed zombie holds beyond a naked one: " + u.meaning},
 			results.Unit{Name: u.name, Meta: "better=lower", Meaning: "what a zombie holds: " + u.meaning})
 	}
 	return append(all,

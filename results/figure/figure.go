@@ -34,7 +34,7 @@ const (
 	NameBars      = "bars"      // bytes a zombie by system, by cache where that is known
 	NameResiduals = "residuals" // distance of every trial from its line
 	NameTimes     = "time"      // creation time against count
-	NameGrowth    = "growth"    // what else grows with the army, a figure for each unit
+	NameGrowth    = "growth"    // what grows with another number, a figure for each unit
 )
 
 // Names are the names of all figures, in the order in which they are drawn.

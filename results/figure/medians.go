@@ -10,20 +10,21 @@ import (
 	"zombench/results/stats"
 )
 
-// A Line is what was measured in one way beside, or of, armies of several sizes.
+// A Line is what was measured in one way at several numbers.
 type Line struct {
 	Name   string
-	Points []Point // by ascending count
+	Points []Point // by ascending X
 }
 
-// A Point is the median of the trials with armies of one size.
+// A Point is the median of the trials at one number: zombies in the army, or what
+// else a parameter counts.
 type Point struct {
-	Count float64
+	X float64
 	stats.Cell
 }
 
 // drawable reports whether a logarithmic scale has the point.
-func (p Point) drawable() bool { return p.Count > 0 && p.Center > 0 && stats.Finite(p.Center) }
+func (p Point) drawable() bool { return p.X > 0 && p.Center > 0 && stats.Finite(p.Center) }
 
 // ends are the ends of the interval that can be drawn.
 func (p Point) ends() (lo, hi float64) {
@@ -40,19 +41,23 @@ func Times(all []Line, machinesDiffer bool) *Figure {
 	if machinesDiffer {
 		note = " The machines differ: compare within one only."
 	}
-	return medians(all, NameTimes, "Creation time against count", "creation time per zombie", "sec/zombie",
+	return medians(all, NameTimes, "Creation time against count", count, "creation time per zombie", "sec/zombie",
 		"Medians with their 95 % intervals, from the first spawn to the last death, over the army's size."+note)
 }
 
-// Growth draws how a unit grows with the army. Nil if there is nothing to draw.
-func Growth(all []Line, unit, what, meaning string) *Figure {
-	return medians(all, NameGrowth, what+" against count", what, unit,
-		"Medians with their 95 % intervals over the army's size. "+what+": "+meaning+".")
+// Growth draws how a unit grows with a number among the parameters. Nil if there
+// is nothing to draw.
+func Growth(all []Line, over, unit, what, meaning string) *Figure {
+	return medians(all, NameGrowth, what+" against "+over, over, what, unit,
+		"Medians with their 95 % intervals over "+over+". "+what+": "+meaning+".")
 }
+
+// count is the parameter of the army's size.
+const count = "count"
 
 // medians draws lines through medians with their intervals, both axes
 // logarithmic.
-func medians(all []Line, name, title, what, unit, caption string) *Figure {
+func medians(all []Line, name, title, over, what, unit, caption string) *Figure {
 	var some []Line
 	for _, l := range all {
 		l.Points = slices.DeleteFunc(slices.Clone(l.Points), func(p Point) bool { return !p.drawable() })
@@ -65,21 +70,24 @@ func medians(all []Line, name, title, what, unit, caption string) *Figure {
 		return nil
 	}
 	return &Figure{Name: name, Title: title, Caption: caption + omitted,
-		draw: func() (*plot.Plot, legend, error) { return drawMedians(some, what, unit) }}
+		draw: func() (*plot.Plot, legend, error) { return drawMedians(some, over, what, unit) }}
 }
 
-func drawMedians(all []Line, what, unit string) (*plot.Plot, legend, error) {
+func drawMedians(all []Line, over, what, unit string) (*plot.Plot, legend, error) {
 	var counts []float64
 	loX, hiX, loY, hiY := math.Inf(1), 0.0, math.Inf(1), 0.0
 	for _, l := range all {
 		for _, t := range l.Points {
 			lo, hi := t.ends()
-			counts = append(counts, t.Count)
-			loX, hiX, loY, hiY = min(loX, t.Count), max(hiX, t.Count), min(loY, lo), max(hiY, hi)
+			counts = append(counts, t.X)
+			loX, hiX, loY, hiY = min(loX, t.X), max(hiX, t.X), min(loY, lo), max(hiY, hi)
 		}
 	}
 	q := stats.NewQuantity(unit, loY)
-	p := newPlot("zombies in the army", unitLabel(what, q))
+	if over == count {
+		over = "zombies in the army"
+	}
+	p := newPlot(over, unitLabel(what, q))
 	logRange(&p.X, loX, hiX)
 	p.X.Tick.Marker = countTicks(counts, p.X.Tick.Marker)
 	logRange(&p.Y, loY/q.Factor(), hiY/q.Factor())
@@ -92,8 +100,8 @@ func drawMedians(all []Line, what, unit string) (*plot.Plot, legend, error) {
 		var x, y []float64
 		for _, t := range l.Points {
 			lo, hi := t.ends()
-			x, y = append(x, t.Count), append(y, t.Center)
-			xys = append(xys, plotter.XY{X: t.Count, Y: t.Center / q.Factor()})
+			x, y = append(x, t.X), append(y, t.Center)
+			xys = append(xys, plotter.XY{X: t.X, Y: t.Center / q.Factor()})
 			errs = append(errs, struct{ Low, High float64 }{(t.Center - lo) / q.Factor(), (hi - t.Center) / q.Factor()})
 		}
 		connect, err := plotter.NewLine(xys)

@@ -114,11 +114,11 @@ func (r *Report) times() (all []figure.Line) {
 				all, at = append(all, figure.Line{Name: results.Printable(name)}), len(all)-first
 			}
 			l := &all[first+at]
-			l.Points = append(l.Points, figure.Point{Count: float64(trials[0].N), Cell: c})
+			l.Points = append(l.Points, figure.Point{X: float64(trials[0].N), Cell: c})
 		}
 	}
 	for _, l := range all {
-		slices.SortFunc(l.Points, func(a, b figure.Point) int { return cmp.Compare(a.Count, b.Count) })
+		slices.SortFunc(l.Points, func(a, b figure.Point) int { return cmp.Compare(a.X, b.X) })
 	}
 	return all
 }

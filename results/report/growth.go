@@ -14,9 +14,10 @@ import (
 	"zombench/results/stats"
 )
 
-// A growth is how a unit of a benchmark depends on the size of the army, in each
-// row of a table but for that size.
+// A growth is how a unit of a benchmark depends on a number among its
+// parameters, in each row of a table but for that number.
 type growth struct {
+	over  string // the parameter
 	unit  BenchUnit
 	lines []growthLine
 }
@@ -25,18 +26,18 @@ type growthLine struct {
 	labels []results.Param
 	points []figure.Point
 	x, y   []float64
-	fit    *stats.Estimate // nil if there is one size
+	fit    *stats.Slope // nil if there is one number
 }
 
 // growths finds out how units grow of which the file says that they may
-// (results.OverCount). Controls, whose army is the least, are left out.
+// (results.Over). Controls, whose number is the least, are left out.
 func (t BenchTable) growths(units benchfmt.UnitMetadataMap) (all []growth) {
-	key, value, _ := strings.Cut(results.OverCount, "=")
 	for _, u := range t.Units {
-		if m := units.Get(u.Name, key); m == nil || m.Value != value || !slices.Contains(t.Labels, value) {
+		m := units.Get(u.Name, results.Over)
+		if m == nil || !slices.Contains(t.Labels, m.Value) {
 			continue
 		}
-		g := growth{unit: u}
+		g := growth{over: m.Value, unit: u}
 		for _, r := range t.Rows {
 			if c, ok := r.Cells[u.Name]; ok && !r.Control {
 				g.add(t.labels(r), r, c)
@@ -44,8 +45,8 @@ func (t BenchTable) growths(units benchfmt.UnitMetadataMap) (all []growth) {
 		}
 		for i := range g.lines {
 			l := &g.lines[i]
-			if e, err := stats.NewEstimate(l.x, l.y, nil); err == nil && !e.OneCount {
-				l.fit = &e
+			if s, err := stats.TheilSen(l.x, l.y, stats.Confidence); err == nil {
+				l.fit = &s
 			}
 		}
 		if slices.ContainsFunc(g.lines, func(l growthLine) bool { return l.fit != nil }) {
@@ -57,22 +58,22 @@ func (t BenchTable) growths(units benchfmt.UnitMetadataMap) (all []growth) {
 
 // add adds a row to the line that it belongs to.
 func (g *growth) add(labels []results.Param, r BenchRow, c stats.Cell) {
-	count, err := strconv.ParseFloat(results.Lookup(labels, "count"), 64)
+	x, err := strconv.ParseFloat(results.Lookup(labels, g.over), 64)
 	if err != nil {
 		return
 	}
-	labels = slices.DeleteFunc(labels, func(p results.Param) bool { return p.Key == "count" })
+	labels = slices.DeleteFunc(labels, func(p results.Param) bool { return p.Key == g.over })
 	i := slices.IndexFunc(g.lines, func(l growthLine) bool { return slices.Equal(l.labels, labels) })
 	if i < 0 {
 		i = len(g.lines)
 		g.lines = append(g.lines, growthLine{labels: labels})
 	}
 	l := &g.lines[i]
-	l.points = append(l.points, figure.Point{Count: count, Cell: c})
+	l.points = append(l.points, figure.Point{X: x, Cell: c})
 	for _, trial := range stats.Trials(r.setups...) {
 		for _, v := range trial.Values {
 			if y, unit := benchunit.Tidy(v.Value, v.Unit); unit == g.unit.Name {
-				l.x, l.y = append(l.x, count), append(l.y, y)
+				l.x, l.y = append(l.x, x), append(l.y, y)
 			}
 		}
 	}
@@ -96,18 +97,17 @@ func (t BenchTable) growthSection(units benchfmt.UnitMetadataMap) (s Section, ok
 		return values
 	})
 	for _, g := range all {
-		fits := make([]*stats.Estimate, len(lines))
+		fits := make([]*stats.Slope, len(lines))
 		var slopes []float64
 		for i := range lines {
 			at := slices.IndexFunc(g.lines, func(l growthLine) bool { return slices.Equal(l.labels, lines[i].labels) })
 			if at >= 0 && g.lines[at].fit != nil {
 				fits[i] = g.lines[at].fit
-				slopes = append(slopes, fits[i].PerZombie)
+				slopes = append(slopes, fits[i].Slope)
 			}
 		}
-		unit := results.OverZombies(g.unit.Name, 1)
-		q := stats.NewQuantity(unit, slices.MaxFunc(slopes, byMagnitude)/1000).WithPrec(1) // 1118.0 ns beside 0.2 ns
-		table.add(Column{Name: heading(g.unit.Name), Unit: unit}, func(i int) Cell {
+		q := stats.NewQuantity(g.unit.Name, slices.MaxFunc(slopes, byMagnitude)/1000).WithPrec(1) // 1118.0 ns beside 0.2 ns
+		table.add(Column{Name: heading(g.unit.Name), Unit: g.unit.Name + "/" + g.over}, func(i int) Cell {
 			if fits[i] == nil {
 				return Words("-")
 			}
@@ -115,24 +115,24 @@ func (t BenchTable) growthSection(units benchfmt.UnitMetadataMap) (s Section, ok
 		})
 		s.Figures = append(s.Figures, g.figures()...)
 	}
-	s.Heading = t.Bench + ", for each zombie"
+	s.Heading = t.Bench + " over " + all[0].over
 	s.Tables = []Table{table}
-	s.Notes = []string{"Theil-Sen slopes over count, and their 95 % intervals: where 0 lies within, there is no growth to be seen"}
+	s.Notes = []string{"Theil-Sen slopes over " + all[0].over + ", and their 95 % intervals: where 0 lies within, there is no growth to be seen"}
 	return s, true
 }
 
 func byMagnitude(a, b float64) int { return cmp.Compare(max(a, -a), max(b, -b)) }
 
 // slopeCell prints a slope with its interval.
-func slopeCell(e stats.Estimate, q stats.Quantity) Cell {
-	text := q.Format(e.PerZombie)
-	if stats.Finite(e.Lo, e.Hi) {
-		text += " (" + q.Number(e.Lo) + " to " + q.Number(e.Hi) + ")"
+func slopeCell(s stats.Slope, q stats.Quantity) Cell {
+	text := q.Format(s.Slope)
+	if stats.Finite(s.Lo, s.Hi) {
+		text += " (" + q.Number(s.Lo) + " to " + q.Number(s.Hi) + ")"
 	}
-	return Interval(e.PerZombie, e.Lo, e.Hi, text)
+	return Interval(s.Slope, s.Lo, s.Hi, text)
 }
 
-// figures is the picture of a unit, what is largest with the largest army first.
+// figures is the picture of a unit, what ends highest first.
 func (g growth) figures() []figure.Figure {
 	var lines []figure.Line
 	for _, l := range g.lines {
@@ -144,7 +144,7 @@ func (g growth) figures() []figure.Figure {
 	}
 	last := func(l figure.Line) float64 { return l.Points[len(l.Points)-1].Center }
 	slices.SortStableFunc(lines, func(a, b figure.Line) int { return cmp.Compare(last(b), last(a)) })
-	if f := figure.Growth(lines, g.unit.Name, heading(g.unit.Name), cmp.Or(g.unit.Meaning, "as measured")); f != nil {
+	if f := figure.Growth(lines, g.over, g.unit.Name, heading(g.unit.Name), cmp.Or(g.unit.Meaning, "as measured")); f != nil {
 		return []figure.Figure{*f}
 	}
 	return nil

@@ -37,9 +37,9 @@ func growthReport(t *testing.T, meta string) *Report {
 
 // What may grow with the army has a slope for each zombie, and a picture.
 func TestGrowth(t *testing.T) {
-	const meta = "better=lower " + results.OverCount
+	const meta = "better=lower " + results.Over + "=count"
 	r := growthReport(t, meta)
-	i := slices.IndexFunc(r.Doc().Sections, func(s Section) bool { return s.Heading == "Drag, for each zombie" })
+	i := slices.IndexFunc(r.Doc().Sections, func(s Section) bool { return s.Heading == "Drag over count" })
 	if i < 0 {
 		t.Fatalf("no slopes in %+v", r.Doc().Sections)
 	}
@@ -67,7 +67,7 @@ func TestGrowth(t *testing.T) {
 // Of what no file says that it may grow there is no slope.
 func TestNoGrowth(t *testing.T) {
 	for _, s := range growthReport(t, "better=lower").Doc().Sections {
-		if strings.Contains(s.Heading, "for each zombie") || len(s.Figures) > 0 {
+		if strings.Contains(s.Heading, "over") || len(s.Figures) > 0 {
 			t.Errorf("section %q, %d figures", s.Heading, len(s.Figures))
 		}
 	}
