@@ -2,7 +2,6 @@ package dress
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"math"
 	"os"
@@ -19,44 +18,62 @@ import (
 
 func TestMain(m *testing.M) { labtest.Main(m) }
 
-// all asks for the tests of every dress: minutes, on a quiet machine.
-var all = flag.Bool("dresses", false, "test every dress, which takes minutes on a quiet machine")
-
-func needsAll(t *testing.T) {
-	t.Helper()
-	if !*all {
-		t.Skip("takes minutes on a quiet machine: go test ./bench/dress -dresses")
-	}
-}
-
-// some is how many zombies a test raises.
-const some = 40
-
 // tries is how often a trial is repeated that came out otherwise than it should.
 // What tells of the whole system sees everybody in it, so a trial in which
 // anything else moved proves nothing; one that agrees does, as no chance makes
 // the difference of two armies come out right.
 const tries = 6
 
+// A trial is a result with what is known of its slab caches.
+type trial struct {
+	results.Trial
+	caches []results.Cache
+}
+
+// objects returns how many objects of a cache each dressed zombie holds beyond a
+// naked one. The cache may go by another name, with which it was merged.
+func (r trial) objects(cache string) float64 {
+	for _, c := range r.caches {
+		if slices.Contains(c.Aliases, cache) {
+			cache = c.Name
+			break
+		}
+	}
+	gain := func(army string) float64 {
+		i := slices.IndexFunc(r.Readings, func(m results.Reading) bool { return m.When == army })
+		at := func(i int) float64 { c, _ := r.Readings[i].Cache(cache); return float64(c.Objects) }
+		return at(i) - (at(i-1)+at(i+1))/2
+	}
+	return (gain("dressed") - gain(naked)) / float64(r.N)
+}
+
 // run runs a trial of each outfit until a check accepts it, and at most some
-// times; a naked army after a naked one is a trial among them. Nothing may be left
-// behind.
-func run(t *testing.T, count int, outfits []string, check func(outfit string, r results.Trial) error) {
+// times; a naked army after a naked one is a trial among them. What cannot be had
+// here is left out. Nothing may be left behind.
+func run(t *testing.T, count int, outfits []string, check func(outfit string, r trial) error) {
 	t.Helper()
 	before := leftovers(t)
-	errs := map[string]error{}
-	want := outfits
-	for range tries {
-		e := labtest.Set(t, Experiment(), map[string]string{"dress": strings.Join(want, ","), "count": fmt.Sprint(count)})
-		for _, r := range labtest.Trials(t, e, "^"+Dress+"$") {
+	errs := map[string]error{naked: errors.New("the control did not run")}
+	for try, want := 0, outfits; try < tries && len(want) > 0; try++ {
+		runner, rec := labtest.Runner(t, labtest.Set(t, Experiment(), map[string]string{"dress": strings.Join(want, ","), "count": fmt.Sprint(count)}))
+		runner.Match = "^" + Dress + "$"
+		tally, err := runner.Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range tally.Skipped {
+			t.Logf("%s: %v", s.Name, s.Err)
+		}
+		for _, r := range rec.Trials {
 			outfit := r.Param("dress")
 			if err, known := errs[outfit]; known && err == nil {
 				continue
 			}
 			t.Log(r.Name(), r.Values, r.Warnings)
-			errs[outfit] = check(outfit, r)
 			if r.Broken != "" {
 				errs[outfit] = errors.New("broken: " + r.Broken)
+			} else {
+				errs[outfit] = check(outfit, trial{r, rec.Caches})
 			}
 		}
 		want = nil
@@ -65,15 +82,9 @@ func run(t *testing.T, count int, outfits []string, check func(outfit string, r 
 				want = append(want, outfit)
 			}
 		}
-		if len(want) == 0 && errs[naked] == nil {
-			break
-		}
-		if len(want) == 0 {
+		if len(want) == 0 && errs[naked] != nil {
 			want = outfits[:1] // for the control, which goes with it
 		}
-	}
-	if _, ok := errs[naked]; !ok {
-		t.Error("the control did not run")
 	}
 	for outfit, err := range errs {
 		if err != nil {
@@ -136,7 +147,7 @@ func TestKnownSizes(t *testing.T) {
 		"pending=20":  20 * float64(sigqueue+pointer),
 	}
 	const count = 500 // an army that makes 1 % of it more than the pages that each CPU keeps back
-	run(t, count, []string{"groups=1000", "pending=20"}, func(outfit string, r results.Trial) error {
+	run(t, count, []string{"groups=1000", "pending=20"}, func(outfit string, r trial) error {
 		got, ok := r.Value("extra-" + unitKmem)
 		if !ok {
 			t.Skip("no kernel memory accounting here")
@@ -148,87 +159,65 @@ func TestKnownSizes(t *testing.T) {
 	})
 }
 
-// split returns the default outfits that are held, and those that the kernel
-// takes off.
-func split() (held, off []string) {
-	for _, outfit := range defaults {
-		if d, _ := lookup(outfit); d.cost == takenOff {
-			off = append(off, outfit)
-		} else {
-			held = append(held, outfit)
-		}
-	}
-	return held, off
+// evidence is how it shows that a zombie holds a dress: in a cache of which nobody
+// else takes objects by the hundred, or, of what has none of its own, in what the
+// army's own cgroup is charged, in bytes, at least. The rest of the system may do
+// what it likes. Seccomp and io_uring are held or not, and charged or not, by
+// kernel.
+var evidence = map[string]struct {
+	cache  string
+	charge float64
+}{
+	"setsid":      {cache: "task_group"},
+	"threads":     {cache: "taskstats"},
+	"groups=1000": {charge: 4000},
+	"keyring":     {cache: "key_jar"},
+	"userns":      {charge: 600},
+	"pidns":       {charge: 300},
+	"pending=20":  {charge: 1600},
+	"landlock":    {charge: 150},
+	"cgroup":      {charge: 2000},
+	"grave":       {charge: 2000},
+	"oom":         {charge: 2000},
 }
 
-// checkDying checks that graves are dying cgroups while the zombies are there,
-// and nothing else is; version 1 counts those of everybody.
-func checkDying(outfit string, r results.Trial) error {
-	dying, _ := r.Value("extra-" + unitDying)
-	if want := map[bool]float64{true: 1}[outfit == "grave"]; math.Abs(dying-want) > 0.25 {
-		return fmt.Errorf("%v dying cgroups a zombie, want %v", dying, want)
-	}
-	return nil
-}
+// caches are those in which a zombie that holds nothing has no object.
+var caches = []string{"task_group", "taskstats", "key_jar", "net_namespace", "mnt_cache", "posix_timers_cache", "perf_event"}
 
-// pages is what two armies of some may differ by in charge, a zombie: the pages
-// that each CPU keeps back.
-const pages = 4 * 4096.0 / some
-
-// Every dress for real holds something.
+// Every dress for real: what is held shows while the zombies are there, and what
+// the kernel takes off at the end of a process, or what nobody put on, does not.
 func TestDresses(t *testing.T) {
-	needsAll(t)
-	held, _ := split()
-	run(t, some, held, func(outfit string, r results.Trial) error {
-		objects, _ := r.Value("extra-" + unitObjects)
-		kmem, _ := r.Value("extra-" + unitKmem)
+	const count = 100
+	const pages = 4 * 4096.0 / count // the pages that each CPU keeps back, a zombie
+	run(t, count, defaults, func(outfit string, r trial) error {
+		charged, accounted := r.Value("extra-" + unitKmem)
 		d, _ := lookup(outfit)
+		nothing := outfit == naked || d.cost == takenOff
+		e := evidence[outfit]
 		switch {
-		case d.name == "seccomp": // held or not, by kernel
-		case outfit == naked && math.Abs(kmem) > pages:
-			return fmt.Errorf("%+.0f B charged a naked zombie, want none", kmem)
-		case outfit != naked && kmem < 250 && objects < 64:
-			return fmt.Errorf("%+.0f B of objects and %+.0f B charged a zombie: it holds nothing", objects, kmem)
+		case accounted && e.charge > 0 && charged < e.charge-pages:
+			return fmt.Errorf("%+.0f B charged a zombie, want %.0f", charged, e.charge)
+		case accounted && nothing && math.Abs(charged) > pages:
+			return fmt.Errorf("%+.0f B charged a zombie, want none", charged)
+		case e.cache != "" && math.Round(r.objects(e.cache)) != 1:
+			return fmt.Errorf("%.2f objects of %s a zombie, want 1", r.objects(e.cache), e.cache)
 		}
-		return checkDying(outfit, r)
-	})
-}
-
-// What the kernel takes off at the end of a process is not held, neither charged
-// nor otherwise. What is not charged is only to be seen in the whole system's
-// caches: there the middle of some trials counts, beside what a naked army after a
-// naked one shows.
-func TestControls(t *testing.T) {
-	needsAll(t)
-	_, off := split()
-	const rounds = 4
-	objects := make(map[string][]float64)
-	for range rounds {
-		run(t, some, off, func(outfit string, r results.Trial) error {
-			v, _ := r.Value("extra-" + unitObjects)
-			objects[outfit] = append(objects[outfit], v)
-			if kmem, _ := r.Value("extra-" + unitKmem); math.Abs(kmem) > pages {
-				return fmt.Errorf("%+.0f B charged a zombie, want none", kmem)
+		for _, cache := range caches {
+			if nothing && math.Round(r.objects(cache)) != 0 {
+				return fmt.Errorf("%.2f objects of %s a zombie, want none", r.objects(cache), cache)
 			}
-			return checkDying(outfit, r)
-		})
-	}
-	noise := 64.0
-	for _, v := range objects[naked] {
-		noise = max(noise, math.Abs(v))
-	}
-	for outfit, seen := range objects {
-		slices.Sort(seen)
-		if middle := seen[len(seen)/2]; math.Abs(middle) > 2*noise {
-			t.Errorf("%s: %+.0f B of objects a zombie (%.0f); naked ones differ by %.0f", outfit, middle, seen, noise)
 		}
-	}
+		dying, known := r.Value("extra-" + unitDying)
+		if want := map[bool]float64{true: 1}[outfit == "grave"]; known && math.Abs(dying-want) > 0.25 { // version 1 counts those of everybody
+			return fmt.Errorf("%v dying cgroups a zombie, want %v", dying, want)
+		}
+		return nil
+	})
 }
 
 // One zombie of a user without privileges holds more than a thousand naked ones
 // would in a common opinion.
 func TestFattest(t *testing.T) {
-	needsAll(t)
 	for _, r := range labtest.Trials(t, Experiment(), "^"+Fattest+"$") {
 		t.Log(r.Name(), r.Values, r.Notes, r.Warnings)
 		if r.Broken != "" {
