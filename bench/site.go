@@ -142,13 +142,15 @@ func (s *Site) Zombied(ctx context.Context, o daemon.Options) (*daemon.Daemon, e
 	return s.ZombiedBy(ctx, s.Start, o)
 }
 
-// ZombiedBy is Zombied with a start of the caller's own, which calls Start.
+// ZombiedBy is Zombied with a start of the caller's own, which calls Start. A dress
+// that this kernel or user cannot have is measure.ErrNotSupported or
+// measure.ErrNotPermitted.
 func (s *Site) ZombiedBy(ctx context.Context, start daemon.Starter, o daemon.Options) (*daemon.Daemon, error) {
 	s.Doing("starting zombied")
 	o.Binary = s.Lab.Zombied
 	d, err := daemon.Start(ctx, start, o)
 	if err != nil {
-		return nil, err
+		return nil, refusal(err)
 	}
 	s.Cleanup(func(ctx context.Context) error {
 		err := d.Stop(ctx)

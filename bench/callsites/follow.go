@@ -9,6 +9,7 @@ import (
 
 	"zombench/bench"
 	"zombench/bench/daemon"
+	"zombench/bench/dress"
 	"zombench/measure"
 	"zombench/measure/kmemtrace"
 	"zombench/results"
@@ -35,29 +36,44 @@ func Experiment() bench.Experiment {
 		},
 		Fields: []bench.Field{
 			{Name: "spawn", Usage: "ways of spawning: exec, os-exec, clone", Value: bench.Words(&p.spawns, "exec", "os-exec", "clone")},
+			{Name: "dress", Usage: "what children do before they end, instead of these", Value: dress.Outfits(&p.dresses)},
 		},
 		Setups: p.setups,
 	}
 }
 
-type plan struct{ spawns []string }
+type plan struct{ spawns, dresses []string }
 
 func (p *plan) setups() ([]bench.Setup, error) {
 	if err := bench.AtLeastOne("spawn", p.spawns, "way of spawning"); err != nil {
 		return nil, err
 	}
 	var setups []bench.Setup
+	if len(p.dresses) > 0 {
+		for _, outfit := range p.dresses {
+			s := setup("clone", dress.Args(outfit)...)
+			s.Params = append(s.Params, results.Param{Key: "dress", Value: outfit})
+			s.About = "who allocates what a dressed zombie keeps: " + dress.About(outfit)
+			setups = append(setups, s)
+		}
+		return setups, nil
+	}
 	for _, spawn := range p.spawns {
-		setups = append(setups, bench.Setup{
-			Bench: Bench, Params: []results.Param{{Key: "spawn", Value: spawn}},
-			About: "who allocates what a zombie keeps that was raised by " + spawn,
-			Group: Bench, Last: true,
-			Needs: []bench.Need{bench.NeedRoot, bench.NeedCgroup, NeedTracing},
-			Army:  bench.Army{Zombies: zombies, Tasks: 1},
-			Run:   func(ctx context.Context, s *bench.Site) error { return run(ctx, s, spawn) },
-		})
+		setups = append(setups, setup(spawn))
 	}
 	return setups, nil
+}
+
+func setup(spawn string, args ...string) bench.Setup {
+	o := daemon.Options{Count: zombies, Parallel: 1, Spawn: spawn, Args: args}
+	return bench.Setup{
+		Bench: Bench, Params: []results.Param{{Key: "spawn", Value: spawn}},
+		About: "who allocates what a zombie keeps that was raised by " + spawn,
+		Group: Bench, Last: true,
+		Needs: []bench.Need{bench.NeedRoot, bench.NeedCgroup, NeedTracing},
+		Army:  bench.Army{Zombies: zombies, Tasks: 1},
+		Run:   func(ctx context.Context, s *bench.Site) error { return run(ctx, s, o) },
+	}
 }
 
 // NeedTracing is the need for the kmem tracepoints and the kernel's symbols.
@@ -79,9 +95,8 @@ const zombies = 16
 // attempts is how often a trace with gaps is taken again.
 const attempts = 3
 
-// run raises a handful of zombies in a way of spawning and follows their
-// allocations.
-func run(ctx context.Context, s *bench.Site, spawn string) error {
+// run raises a handful of zombies and follows their allocations.
+func run(ctx context.Context, s *bench.Site, o daemon.Options) error {
 	symbols, err := kmemtrace.ReadSymbols(s.Lab.FS)
 	if err != nil {
 		return err
@@ -97,7 +112,7 @@ func run(ctx context.Context, s *bench.Site, spawn string) error {
 		}
 	}
 	name := Resolve{Function: symbols.Caller, Caches: func(e kmemtrace.Event) []string { return fitting(slab, sizes, e) }}
-	d, err := s.Zombied(ctx, daemon.Options{Count: zombies, Parallel: 1, Spawn: spawn})
+	d, err := s.Zombied(ctx, o)
 	if err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ var defaults = []string{
 
 // A plan is what the user may set.
 type plan struct {
-	dresses outfits
+	dresses []string
 	count   int
 }
 
@@ -95,14 +95,21 @@ func Experiment() bench.Experiment {
 		Zombied: true,
 		Samples: 10,
 		Fields: []bench.Field{
-			{Name: "dress", Usage: "what the children do before they end, such as setsid,groups=1000; + puts on several: setsid+threads", Value: &p.dresses},
+			{Name: "dress", Usage: "what the children do before they end, such as setsid,groups=1000; + puts on several: setsid+threads", Value: Outfits(&p.dresses)},
 			{Name: "count", Usage: "zombies in an army", Value: bench.Int(&p.count, 1, bench.MaxZombies)},
 		},
 		Setups: p.setups,
 	}
 }
 
-// outfits is a field: a list of dresses, each of which may be several.
+// Outfits makes a field of a list of dresses, each of which may be several.
+func Outfits(p *[]string) bench.Value { return (*outfits)(p) }
+
+// Args returns the arguments of zombied start for an outfit.
+func Args(outfit string) []string {
+	return []string{"--dress", strings.ReplaceAll(outfit, "+", ",")}
+}
+
 type outfits []string
 
 func (o *outfits) Type() string   { return "list" }
@@ -143,8 +150,8 @@ func names() (all []string) {
 	return all
 }
 
-// about says what an outfit is, for people.
-func about(outfit string) string {
+// About says what an outfit is, for people.
+func About(outfit string) string {
 	var parts []string
 	for _, word := range strings.Split(outfit, "+") {
 		d, _ := lookup(word)
@@ -161,7 +168,7 @@ func (p *plan) setups() ([]bench.Setup, error) {
 	setups := []bench.Setup{p.setup(naked, len(cpus), "a naked army after a naked one: what differs is noise")}
 	setups[0].Control = true
 	for _, outfit := range p.dresses {
-		setups = append(setups, p.setup(outfit, len(cpus), about(outfit)))
+		setups = append(setups, p.setup(outfit, len(cpus), About(outfit)))
 	}
 	return append(setups, fattestSetup(), exhaustSetup()), nil
 }

@@ -1,16 +1,13 @@
 package dress
 
 import (
-	"errors"
 	"math"
-	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"zombench/bench"
-	"zombench/bench/daemon"
 	"zombench/measure"
 )
 
@@ -68,33 +65,6 @@ func TestSetups(t *testing.T) {
 	} {
 		if s := setups[i]; !strings.HasPrefix(s.Name(), want) || s.Control != (i == 0) || s.About == "" {
 			t.Errorf("setup %d is %s, control %v", i, s.Name(), s.Control)
-		}
-	}
-}
-
-func TestRefusal(t *testing.T) {
-	ended := func(status string) error {
-		err := exec.Command("sh", "-c", "exit "+status).Run()
-		return &daemon.ExitError{Err: err, Log: "zombied: dress uring: function not implemented"}
-	}
-	for _, tt := range []struct {
-		err  error
-		kind error
-	}{
-		{ended("3"), measure.ErrNotSupported},
-		{ended("4"), measure.ErrNotPermitted},
-		{ended("1"), nil},
-		{errors.New("else"), nil},
-	} {
-		got := refusal(tt.err)
-		if tt.kind == nil {
-			if got != tt.err {
-				t.Errorf("%v became %v", tt.err, got)
-			}
-			continue
-		}
-		if !errors.Is(got, tt.kind) || !strings.HasPrefix(got.Error(), "dress uring: function not implemented: ") {
-			t.Errorf("%v became %v", tt.err, got)
 		}
 	}
 }

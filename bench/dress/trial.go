@@ -2,10 +2,8 @@ package dress
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
-	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -79,43 +77,16 @@ type army struct {
 	still                 time.Duration // more than what calm waits for
 }
 
-// start starts the army's zombied, held. What this kernel or user cannot have is
-// measure.ErrNotSupported or measure.ErrNotPermitted.
+// start starts the army's zombied, held.
 func (a *army) start(ctx context.Context, s *bench.Site, start daemon.Starter, count int) (err error) {
 	a.daemon, err = s.ZombiedBy(ctx, start, daemon.Options{
-		Count: count, Parallel: parallel, Spawn: "clone", Args: []string{"--dress", strings.ReplaceAll(a.outfit, "+", ",")},
+		Count: count, Parallel: parallel, Spawn: "clone", Args: Args(a.outfit),
 	})
 	if err != nil {
-		return refusal(err)
+		return err
 	}
 	// The first order that a daemon follows costs it a page that it keeps.
 	_, err = a.daemon.Reap(ctx, nil)
-	return err
-}
-
-// The exit statuses by which zombied says that it cannot have a dress.
-const (
-	exitNoSuch     = 3
-	exitNotAllowed = 4
-)
-
-// refusal gives the error of a zombied that did not start its kind.
-func refusal(err error) error {
-	ended, ok := errors.AsType[*daemon.ExitError](err)
-	if !ok {
-		return err
-	}
-	status, ok := errors.AsType[*exec.ExitError](ended.Err)
-	if !ok {
-		return err
-	}
-	why := strings.TrimPrefix(ended.Log, "zombied: ")
-	switch status.ExitCode() {
-	case exitNoSuch:
-		return fmt.Errorf("%s: %w", why, measure.ErrNotSupported)
-	case exitNotAllowed:
-		return fmt.Errorf("%s: %w", why, measure.ErrNotPermitted)
-	}
 	return err
 }
 

@@ -3,7 +3,7 @@
 // when the army was reaped; a control does all of it with an army of nobody.
 //
 // In flow the fields of the experiment (sizes, spawner threads, ways of
-// spawning, pid namespaces), out flow trials with their raw readings. What one
+// spawning, pid namespaces, dresses), out flow trials with their raw readings. What one
 // zombie costs is estimated from several sizes, by package stats; which objects
 // it consists of, by package ledger.
 package memory
@@ -14,6 +14,7 @@ import (
 
 	"zombench/bench"
 	"zombench/bench/daemon/pidns"
+	"zombench/bench/dress"
 	"zombench/results"
 )
 
@@ -33,7 +34,8 @@ type plan struct {
 	counts    []int
 	parallels []int
 	spawns    []string
-	pidns     []int // empty: in ours, and names do not tell
+	pidns     []int    // empty: in ours, and names do not tell
+	dresses   []string // empty: none, and names do not tell
 }
 
 // Experiment returns the experiment.
@@ -49,6 +51,7 @@ func Experiment() bench.Experiment {
 			{Name: "count", Usage: "zombies in an army", Value: bench.Ints(&p.counts, 1, bench.MaxZombies)},
 			{Name: "parallel", Usage: "spawner threads of the daemon", Value: bench.Ints(&p.parallels, 1, bench.MaxParallel)},
 			{Name: "spawn", Usage: "ways of spawning: exec, os-exec, clone", Value: bench.Words(&p.spawns, spawns...)},
+			{Name: "dress", Usage: "what children do before they end instead of being spawned in one of these ways, such as setsid,groups=1000; + puts on several", Value: dress.Outfits(&p.dresses)},
 			{Name: "pidns", Usage: "nested pid namespaces that the army is raised in, as in containers, such as 0,1,2", Value: bench.Ints(&p.pidns, 0, pidns.MaxLevels-1)},
 		},
 		Setups: p.setups,
@@ -60,7 +63,8 @@ type army struct {
 	count    int // 0 in a control
 	parallel int
 	spawn    string
-	pidns    *int // nil: in our pid namespace, and the name does not tell
+	pidns    *int   // nil: in our pid namespace, and the name does not tell
+	dress    string // "": none, and the name does not tell
 }
 
 func (a army) levels() int {
@@ -85,18 +89,32 @@ func (p *plan) setups() ([]bench.Setup, error) {
 			depths = append(depths, &p.pidns[i])
 		}
 	}
+	ways := make([]army, 0, len(p.spawns)+len(p.dresses))
+	for _, spawn := range p.spawns {
+		ways = append(ways, army{spawn: spawn})
+	}
+	if len(p.dresses) > 0 {
+		ways = ways[:0]
+	}
+	for _, outfit := range p.dresses {
+		ways = append(ways, army{spawn: dressed, dress: outfit})
+	}
 	var setups []bench.Setup
 	for _, depth := range depths {
-		for _, spawn := range p.spawns {
+		for _, a := range ways {
 			for _, parallel := range p.parallels {
 				for _, count := range append([]int{0}, p.counts...) {
-					setups = append(setups, army{count, parallel, spawn, depth}.setup())
+					a.count, a.parallel, a.pidns = count, parallel, depth
+					setups = append(setups, a.setup())
 				}
 			}
 		}
 	}
 	return setups, nil
 }
+
+// dressed is how zombied spawns children that do something before they end.
+const dressed = "clone"
 
 func (a army) setup() bench.Setup {
 	kind := []results.Param{
@@ -106,6 +124,9 @@ func (a army) setup() bench.Setup {
 	if a.pidns != nil {
 		kind = append(kind, results.Param{Key: "pidns", Value: strconv.Itoa(*a.pidns)})
 	}
+	if a.dress != "" {
+		kind = append(kind, results.Param{Key: "dress", Value: a.dress})
+	}
 	s := bench.Setup{
 		Bench:   results.Zombies,
 		Params:  append([]results.Param{{Key: "count", Value: strconv.Itoa(a.count)}}, kind...),
@@ -114,6 +135,9 @@ func (a army) setup() bench.Setup {
 		Control: a.count == 0,
 	}
 	s.About = "what zombies hold that were created by " + about[a.spawn]
+	if a.dress != "" {
+		s.About = "what dressed zombies hold: " + dress.About(a.dress)
+	}
 	if s.Control {
 		s.Bench, s.Params, s.About = results.Control, kind, "the same with no zombie"
 	}

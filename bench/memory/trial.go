@@ -5,6 +5,7 @@ import (
 
 	"zombench/bench"
 	"zombench/bench/daemon"
+	"zombench/bench/dress"
 	"zombench/results"
 )
 
@@ -21,7 +22,11 @@ type trial struct {
 func (a army) run(ctx context.Context, s *bench.Site) error {
 	s.ReadSystem()
 	t := &trial{army: a, lab: s.Lab}
-	d, err := s.Zombied(ctx, daemon.Options{Count: a.count, Parallel: a.parallel, Spawn: a.spawn, PidNS: a.levels()})
+	o := daemon.Options{Count: a.count, Parallel: a.parallel, Spawn: a.spawn, PidNS: a.levels()}
+	if a.dress != "" {
+		o.Args = dress.Args(a.dress)
+	}
+	d, err := s.Zombied(ctx, o)
 	if err != nil {
 		return err
 	}

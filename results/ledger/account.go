@@ -123,7 +123,13 @@ func (l *Ledger) Whose() Whose {
 }
 
 // Spawn is the way in which the zombies were raised.
-func (l *Ledger) Spawn() string { return results.Lookup(l.Labels, "spawn") }
+func (l *Ledger) Spawn() string {
+	spawn := results.Lookup(l.Labels, "spawn")
+	if dress := results.Lookup(l.Labels, "dress"); dress != "" {
+		spawn += ", dress " + dress
+	}
+	return spawn
+}
 
 // Retained returns the names of the caches that hold objects of the zombies.
 func (l *Ledger) Retained() []string {

@@ -17,7 +17,7 @@ func Followed(setups []*stats.Setup) []*results.Record {
 // what they tell of caches whose objects are not charged to the cgroup.
 func (l *Ledger) addSites(g *stats.Group, all []*results.Record) {
 	for _, r := range all {
-		if r.Param("spawn") != g.Label("spawn") || stats.KeyOf(r.Config) != stats.KeyOf(l.trials[0].Config) {
+		if r.Param("spawn") != g.Label("spawn") || r.Param("dress") != g.Label("dress") || stats.KeyOf(r.Config) != stats.KeyOf(l.trials[0].Config) {
 			continue
 		}
 		l.Followed, l.Sites = r.N, narrow(r.Sites, l.Retained())
