@@ -36,12 +36,13 @@ func Experiment() bench.Experiment {
 		},
 		Fields: []bench.Field{
 			{Name: "spawn", Usage: "ways of spawning: exec, os-exec, clone", Value: bench.Words(&p.spawns, "exec", "os-exec", "clone")},
-			{Name: "dress", Usage: "what children do before they end, instead of these", Value: dress.Outfits(&p.dresses)},
+			dress.Field(&p.dresses),
 		},
 		Setups: p.setups,
 	}
 }
 
+// A plan is what the user may set: dresses are instead of spawns.
 type plan struct{ spawns, dresses []string }
 
 func (p *plan) setups() ([]bench.Setup, error) {

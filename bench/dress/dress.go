@@ -95,15 +95,17 @@ func Experiment() bench.Experiment {
 		Zombied: true,
 		Samples: 10,
 		Fields: []bench.Field{
-			{Name: "dress", Usage: "what the children do before they end, such as setsid,groups=1000; + puts on several: setsid+threads", Value: Outfits(&p.dresses)},
+			Field(&p.dresses),
 			{Name: "count", Usage: "zombies in an army", Value: bench.Int(&p.count, 1, bench.MaxZombies)},
 		},
 		Setups: p.setups,
 	}
 }
 
-// Outfits makes a field of a list of dresses, each of which may be several.
-func Outfits(p *[]string) bench.Value { return (*outfits)(p) }
+// Field makes the field dress, a list of dresses, each of which may be several.
+func Field(p *[]string) bench.Field {
+	return bench.Field{Name: "dress", Usage: "what the children do before they end, such as setsid,groups=1000; + puts on several: setsid+threads", Value: (*outfits)(p)}
+}
 
 // Args returns the arguments of zombied start for an outfit.
 func Args(outfit string) []string {

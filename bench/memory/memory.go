@@ -35,7 +35,7 @@ type plan struct {
 	parallels []int
 	spawns    []string
 	pidns     []int    // empty: in ours, and names do not tell
-	dresses   []string // empty: none, and names do not tell
+	dresses   []string // instead of spawns; empty: none, and names do not tell
 }
 
 // Experiment returns the experiment.
@@ -51,7 +51,7 @@ func Experiment() bench.Experiment {
 			{Name: "count", Usage: "zombies in an army", Value: bench.Ints(&p.counts, 1, bench.MaxZombies)},
 			{Name: "parallel", Usage: "spawner threads of the daemon", Value: bench.Ints(&p.parallels, 1, bench.MaxParallel)},
 			{Name: "spawn", Usage: "ways of spawning: exec, os-exec, clone", Value: bench.Words(&p.spawns, spawns...)},
-			{Name: "dress", Usage: "what children do before they end instead of being spawned in one of these ways, such as setsid,groups=1000; + puts on several", Value: dress.Outfits(&p.dresses)},
+			dress.Field(&p.dresses),
 			{Name: "pidns", Usage: "nested pid namespaces that the army is raised in, as in containers, such as 0,1,2", Value: bench.Ints(&p.pidns, 0, pidns.MaxLevels-1)},
 		},
 		Setups: p.setups,
