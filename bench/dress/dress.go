@@ -62,6 +62,7 @@ func dresses() []dress {
 		{"cgroup", "a cgroup of its own, which is still there", held},
 		{"grave", "a cgroup of its own, which was removed: it dies with the reap", held},
 		{"oom", "killed by the OOM killer: mm_struct", held},
+		{"sve", "scalable vector registers of an arm64 CPU: their state", held},
 
 		{"files", "open files", takenOff},
 		{"rss", "touched memory", takenOff},
@@ -75,7 +76,7 @@ func dresses() []dress {
 // defaults are the dresses with their numbers that are measured unless the user
 // says otherwise.
 var defaults = []string{
-	"setsid", "threads", "groups=1000", "keyring", "seccomp=16", "userns", "pidns", "pending=20", "landlock", "uring", "cgroup", "grave", "oom",
+	"setsid", "threads", "groups=1000", "keyring", "seccomp=16", "userns", "pidns", "pending=20", "landlock", "uring", "cgroup", "grave", "oom", "sve=256",
 	"files=1000", "rss=64M", "netns", "mntns", "timer", "perf",
 }
 

@@ -27,9 +27,9 @@ func all(t *testing.T) []string {
 }
 
 // guests keeps those that were measured in virtual machines.
-func guests(t *testing.T) []string {
+func guests(t *testing.T, files []string) []string {
 	t.Helper()
-	return slices.DeleteFunc(all(t), func(f string) bool {
+	return slices.DeleteFunc(files, func(f string) bool {
 		b, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
@@ -71,6 +71,46 @@ func TestRecordedIsWhole(t *testing.T) {
 	}
 }
 
+// others returns the committed runs of other experiments, which are in directories
+// of their names and tell nobody what a zombie costs.
+func others(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("*/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no recorded results of other experiments (%v)", err)
+	}
+	return files
+}
+
+// TestOthersAreWhole checks that each can be read, explains itself, and counts.
+func TestOthersAreWhole(t *testing.T) {
+	for _, file := range others(t) {
+		set, errs := results.Load(file)
+		for _, err := range errs {
+			t.Error(err)
+		}
+		good, broken := 0, 0
+		for _, r := range set.Records {
+			if r.Broken != "" {
+				broken++
+				continue
+			}
+			good++
+			if r.Facts.AboutBench(r.Name()) == "" {
+				t.Errorf("%s:%d: nobody says what %s measures", r.File, r.Line, r.Name())
+			}
+			for _, v := range r.Values {
+				if r.Facts.MeaningOf(v.Unit) == "" {
+					t.Errorf("%s:%d: nobody says what %s means", r.File, r.Line, v.Unit)
+				}
+			}
+		}
+		if good == 0 || 10*broken > good {
+			t.Errorf("%s: %d trials count, %d are broken", file, good, broken)
+		}
+	}
+}
+
 // hasReadings reports whether a record has what all of them have: three readings
 // of every counter and of one slab cache, of which the values are the differences.
 func hasReadings(r results.Record) bool {
@@ -96,7 +136,7 @@ func hasReadings(r results.Record) bool {
 // TestRecordedGuests checks that guests' files say what was booted, and are
 // silent about time.
 func TestRecordedGuests(t *testing.T) {
-	for _, file := range guests(t) {
+	for _, file := range guests(t, append(all(t), others(t)...)) {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -106,7 +146,7 @@ func TestRecordedGuests(t *testing.T) {
 				t.Errorf("%s does not say %q", file, strings.TrimSpace(want))
 			}
 		}
-		if bytes.Contains(b, []byte(results.UnitTime)) {
+		if bytes.Contains(b, []byte(results.UnitTime)) || bytes.Contains(b, []byte("-ns ")) {
 			t.Errorf("%s holds times, which mean nothing under emulation", file)
 		}
 	}
@@ -117,7 +157,7 @@ func TestRecordedGuests(t *testing.T) {
 // all counts, agree within 0.5 % on amd64.
 func TestRecordedSlope(t *testing.T) {
 	const tolerance = 0.005
-	for _, file := range guests(t) {
+	for _, file := range guests(t, all(t)) {
 		if !strings.HasPrefix(filepath.Base(file), "amd64-") {
 			continue
 		}

@@ -50,6 +50,7 @@ func kinds() []kind {
 		{"cgroup", "a cgroup of its own, which is there until the reap", 0, 0, cgroup},
 		{"grave", "a cgroup of its own, which is removed when it is dead", 0, 0, grave},
 		{"oom", "killed by the OOM killer", 0, 0, oom},
+		{"sve", "vector registers of so many bytes, on arm64", 256, 256, sve},
 
 		{"files", "open files", 1000, 1 << 20, files},
 		{"rss", "memory touched, such as 64M", 64 << 20, math.MaxInt32, rss},

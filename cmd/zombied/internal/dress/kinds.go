@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -190,6 +191,17 @@ func oom(o *outfit, _ int) error {
 	o.cgroups |= small
 	o.killed = true
 	return o.touch(4 * smallMemory)
+}
+
+// sve changes the length of the vector registers. For a new one the kernel makes
+// room at once (vec_set_vector_length in arch/arm64/kernel/fpsimd.c, since Linux
+// 6.5), so no instruction is needed that uses them.
+func sve(o *outfit, n int) error {
+	if runtime.GOARCH != "arm64" {
+		return fmt.Errorf("an arm64 CPU has such registers: %w", errors.ErrUnsupported)
+	}
+	o.do(unix.SYS_PRCTL, unix.PR_SVE_SET_VL, uintptr(n))
+	return nil
 }
 
 func files(o *outfit, n int) error {
