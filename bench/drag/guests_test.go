@@ -2,6 +2,7 @@ package drag
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,11 +26,13 @@ import (
 var pairs = []struct {
 	act, unit     string
 	before, after string  // series of kernels
+	counts        string  // large enough for the slope to stand out of what emulation does
 	atLeast       float64 // ratio of the slopes
 	why           string
 }{
-	{"wait-last", UnitAct, "5.10", "6.1", 10, "5449162ac001, Linux 5.13: wait4 of one pid looks at that child alone"},
-	{"cgroup-procs", UnitAct, "6.1", "6.12", 10, "Linux 6.11 on: dead tasks leave the lists that cgroup.procs walks"},
+	{"wait-last", UnitAct, "5.10", "6.1", "1000,2000,4000", 10, "5449162ac001, Linux 5.13: wait4 of one pid looks at that child alone"},
+	{"cgroup-procs", UnitAct, "6.1", "6.12", "1000,2000,4000", 10, "Linux 6.11 on: dead tasks leave the lists that cgroup.procs walks"},
+	{"parent-exit", fork + unitLongest, "6.12", "7.3", "4000,10000,20000", 1, "the whole list of children under tasklist_lock, since 6.15 for less"},
 }
 
 var guests = flag.Bool("guests", false, "measure pairs of kernels in guests")
@@ -42,8 +45,8 @@ func TestPairsOfKernels(t *testing.T) {
 	}
 	for _, p := range pairs {
 		t.Run(p.act, func(t *testing.T) {
-			before := slopeUnder(t, p.before, p.act, p.unit)
-			after := slopeUnder(t, p.after, p.act, p.unit)
+			before := slopeUnder(t, p.before, p.act, p.unit, p.counts)
+			after := slopeUnder(t, p.after, p.act, p.unit, p.counts)
 			t.Logf("%s of %s: %.1f ns a zombie before, %.1f after (%s)", p.unit, p.act, before, after, p.why)
 			if before <= 0 || after*p.atLeast > before {
 				t.Errorf("not %v times as much before", p.atLeast)
@@ -53,10 +56,10 @@ func TestPairsOfKernels(t *testing.T) {
 }
 
 // slopeUnder measures an act under the newest kernel of a series that was fetched.
-func slopeUnder(t *testing.T, series, act, unit string) float64 {
+func slopeUnder(t *testing.T, series, act, unit, counts string) float64 {
 	t.Helper()
 	var seen points
-	for _, r := range under(t, fetched(t, series), Bench+"/actor="+act+"$", "1000,2000,4000", "4") {
+	for _, r := range under(t, fetched(t, series), Bench+"/actor="+act+"$", counts, "6") {
 		if v, ok := r.Value(unit); ok && !r.Control && r.Broken == "" {
 			seen.add(r.N, v)
 		}
@@ -136,7 +139,7 @@ func boot(t *testing.T, k vm.Kernel, program string, args ...string) string {
 }
 
 // Who removed the cgroup of a zombie that it had to reap itself hung for ever on
-// some kernels, and only there.
+// some kernels, and only there. Signals to a zombie were queued once.
 func TestRmdirBesideAZombie(t *testing.T) {
 	if !*guests {
 		t.Skip("takes minutes; go test -guests does it")
@@ -145,12 +148,17 @@ func TestRmdirBesideAZombie(t *testing.T) {
 		hung     = "rmdir hangs beside its zombie\nrmdir returned after the reap: <nil>\n"
 		returned = "rmdir returned beside its zombie: <nil>\n"
 	)
-	for _, tt := range []struct{ series, want string }{
-		{"6.12", returned}, {"6.19.14", hung}, {"7.0.7", hung}, {"7.0.9", returned}, {"7.3", returned},
+	for _, tt := range []struct {
+		series string
+		queued int
+		rmdir  string
+	}{
+		{"5.10", 20, returned}, {"6.1", 0, returned}, {"6.12", 0, returned}, {"6.19.14", 0, hung}, {"7.0.7", 0, hung}, {"7.0.9", 0, returned}, {"7.3", 0, returned},
 	} {
 		t.Run(tt.series, func(t *testing.T) {
-			if got := boot(t, fetched(t, tt.series), "rmdir"); got != tt.want {
-				t.Errorf("%q, want %q", got, tt.want)
+			want := fmt.Sprintf("of 20 signals to a zombie %d are queued\n%s", tt.queued, tt.rmdir)
+			if got := boot(t, fetched(t, tt.series), "zombie"); got != want {
+				t.Errorf("%q, want %q", got, want)
 			}
 		})
 	}
