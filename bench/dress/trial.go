@@ -2,10 +2,12 @@ package dress
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"zombench/bench"
@@ -28,10 +30,12 @@ func (c *comparison) run(ctx context.Context, s *bench.Site) error {
 	s.ReadCgroups()
 	armies := []*army{{name: naked, outfit: naked}, {name: "dressed", outfit: c.outfit}}
 	for _, a := range armies {
-		if armies[1].wears("netns") {
-			a.still = 3 * time.Second
-		}
 		if err := a.start(ctx, s, s.Start, c.count); err != nil {
+			return err
+		}
+	}
+	if armies[1].wears("netns") { // and has tried one
+		if err := netnsGone(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -74,7 +78,6 @@ type army struct {
 	daemon                *daemon.Daemon
 	before, after, reaped bench.Sample
 	ends                  daemon.Report
-	still                 time.Duration // more than what calm waits for
 }
 
 // start starts the army's zombied, held.
@@ -98,21 +101,24 @@ func (a *army) raise(ctx context.Context, s *bench.Site, count int) error {
 	if err := bench.Complete(raised, count); err != nil {
 		return err
 	}
-	if err := calm(ctx, s, a.still); err != nil {
+	s.Doing("waiting for what was given back")
+	if a.wears("netns") {
+		err = netnsGone(ctx, s)
+	} else {
+		err = calm(ctx, s, 500*time.Millisecond)
+	}
+	if err != nil {
 		return err
 	}
 	a.after, err = s.Settle(ctx, a.name, nil)
 	return err
 }
 
-// calm waits until the cgroup's charge stands still for a while, and for more if
-// asked: some of what the end of a process gives back a worker takes down later,
-// and network namespaces step by step. It gives up after patience; Settle then
-// tells.
-func calm(ctx context.Context, s *bench.Site, more time.Duration) error {
-	const least, every = 500 * time.Millisecond, 50 * time.Millisecond
-	still := least + more
-	s.Doing("waiting for what was given back")
+// calm waits until the cgroup's charge stands still for a while: some of what the
+// end of a process gives back a worker takes down later. It gives up after
+// patience; Settle then tells.
+func calm(ctx context.Context, s *bench.Site, still time.Duration) error {
+	const every = 50 * time.Millisecond
 	last, since := uint64(0), time.Now()
 	for until := since.Add(patience); time.Now().Before(until) && time.Since(since) < still; {
 		kmem, err := s.Kmem()
@@ -127,6 +133,21 @@ func calm(ctx context.Context, s *bench.Site, more time.Duration) error {
 		}
 	}
 	return nil
+}
+
+// netnsGone waits until network namespaces that have ended are gone. They are
+// taken down step by step, and what is left of the last ones goes with the next
+// that ends (net_complete_free in net/core/net_namespace.c), which is one of ours.
+func netnsGone(ctx context.Context, s *bench.Site) error {
+	if err := calm(ctx, s, 3*time.Second); err != nil {
+		return err
+	}
+	// A child that has one finds no program of no name, and ends.
+	in := &syscall.ProcAttr{Sys: &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}}
+	if _, err := syscall.ForkExec("", []string{""}, in); !errors.Is(err, syscall.ENOENT) {
+		return fmt.Errorf("a network namespace: %w", err)
+	}
+	return calm(ctx, s, time.Second)
 }
 
 // patience is how long what an army held may take to come back: the OOM killer
@@ -165,11 +186,6 @@ func (a *army) reap(ctx context.Context, s *bench.Site, when string, before benc
 			break
 		}
 		if err := bench.Sleep(ctx, 20*time.Millisecond); err != nil {
-			return now, err
-		}
-	}
-	if a.still > 0 {
-		if err := calm(ctx, s, a.still); err != nil {
 			return now, err
 		}
 	}
