@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 
 	"zombench/bench"
 	"zombench/bench/daemon"
@@ -62,6 +63,10 @@ func runFattest(ctx context.Context, s *bench.Site) error {
 	a := &army{name: "dressed", outfit: strings.Join(able, "+")}
 	s.Note("it wears %s", a.outfit)
 	if err := a.start(ctx, s, start, 1); err != nil {
+		return err
+	}
+	s.Doing("waiting for what was tried")
+	if err := calm(ctx, s, 2*time.Second); err != nil {
 		return err
 	}
 	if a.before, err = s.Settle(ctx, "before", nil); err != nil {

@@ -239,15 +239,11 @@ func TestTogether(t *testing.T) {
 // One zombie of a user without privileges holds more than a thousand naked ones
 // would in a common opinion.
 func TestFattest(t *testing.T) {
-	for _, r := range labtest.Trials(t, Experiment(), "^"+Fattest+"$") {
-		t.Log(r.Name(), r.Values, r.Notes, r.Warnings)
-		if r.Broken != "" {
-			t.Fatalf("broken: %s", r.Broken)
-		}
+	labtest.Each(t, Experiment(), "^"+Fattest+"$", func(t *testing.T, r results.Trial) {
 		if kmem, ok := r.Value(unitKmem); ok && kmem < 1<<20 {
 			t.Errorf("%.0f B charged", kmem)
 		}
-	}
+	})
 }
 
 // A dress that cannot be had is skipped with its reason, and is no failure.
@@ -268,15 +264,11 @@ func TestWhatCannotBeHadIsNamed(t *testing.T) {
 // A limit of the user's is met at exactly the number that package limits
 // predicts, and another user does not meet it.
 func TestExhaust(t *testing.T) {
-	for _, r := range labtest.Trials(t, Experiment(), "^"+Exhaust+"$") {
-		t.Log(r.Name(), r.Values, r.Notes)
-		if r.Broken != "" {
-			t.Errorf("broken: %s", r.Broken)
-		}
-		if n, _ := r.Value(unitAtEDQUOT); n < 10 {
+	labtest.Each(t, Experiment(), "^"+Exhaust+"$", func(t *testing.T, r results.Trial) {
+		if n := labtest.Value(t, r, unitAtEDQUOT); n < 10 {
 			t.Errorf("met at %v zombies", n)
 		}
-	}
+	})
 	// The control: more of root's zombies can have one, who has more keys.
 	e := labtest.Set(t, Experiment(), map[string]string{"dress": "keyring", "count": "300"})
 	for _, r := range labtest.Trials(t, e, "^"+Dress+"/dress=keyring") {
