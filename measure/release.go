@@ -2,7 +2,6 @@ package measure
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -11,14 +10,14 @@ import (
 // "6.18.44-amd64".
 type Release string
 
-// AtLeast reports whether the kernel is of a version, such as 6, 18 or 6, 18, 44,
-// or of a later one. A release that cannot be read counts as the latest.
-func (r Release) AtLeast(version ...int) bool {
-	var have [3]int
-	if n, _ := fmt.Sscanf(string(r), "%d.%d.%d", &have[0], &have[1], &have[2]); n < 2 {
+// AtLeast reports whether the kernel is of a version or of a later one. A
+// release that cannot be read counts as the latest.
+func (r Release) AtLeast(major, minor int) bool {
+	var a, b int
+	if _, err := fmt.Sscanf(string(r), "%d.%d", &a, &b); err != nil {
 		return true
 	}
-	return slices.Compare(have[:], version) >= 0
+	return a > major || a == major && b >= minor
 }
 
 // Release reads /proc/sys/kernel/osrelease.

@@ -75,6 +75,9 @@ func run(t *testing.T, count int, outfits []string, check func(outfit string, r 
 			} else {
 				errs[outfit] = check(outfit, trial{r, rec.Caches})
 			}
+			if errs[outfit] != nil {
+				t.Logf("%s: %v", outfit, errs[outfit])
+			}
 		}
 		want = nil
 		for outfit, err := range errs {
@@ -214,7 +217,7 @@ func TestDresses(t *testing.T) {
 			return fmt.Errorf("%+.0f B charged a zombie, want none", charged)
 		}
 		for cache, want := range objects {
-			if got := r.objects(cache); (want > 0 || nothing) && math.Abs(got-want) > 0.5 {
+			if got := r.objects(cache); (want > 0 || nothing) && math.Abs(got-want) > 0.5+want/10 { // a slab that a CPU has for itself counts as full
 				return fmt.Errorf("%.2f objects of %s a zombie, want %v", got, cache, want)
 			}
 		}

@@ -34,10 +34,8 @@ func (c *comparison) run(ctx context.Context, s *bench.Site) error {
 			return err
 		}
 	}
-	if armies[1].wears("netns") { // and has tried one
-		if err := netnsGone(ctx, s); err != nil {
-			return err
-		}
+	if err := armies[1].triedGone(ctx, s); err != nil {
+		return err
 	}
 	before, err := s.Settle(ctx, "before", nil)
 	if err != nil {
@@ -131,6 +129,18 @@ func calm(ctx context.Context, s *bench.Site, still time.Duration) error {
 		if err := bench.Sleep(ctx, every); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// triedGone waits until the child is gone on which zombied has tried the dresses.
+func (a *army) triedGone(ctx context.Context, s *bench.Site) error {
+	s.Doing("waiting for what was tried")
+	switch {
+	case a.wears("netns"):
+		return netnsGone(ctx, s)
+	case a.wears("oom"): // OOM_REAPER_DELAY: the OOM reaper has it for two seconds
+		return calm(ctx, s, 3*time.Second)
 	}
 	return nil
 }

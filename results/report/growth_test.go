@@ -2,9 +2,12 @@ package report
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"zombench/results"
 	"zombench/results/figure"
@@ -61,6 +64,23 @@ func TestGrowth(t *testing.T) {
 	}
 	if slices.Index(texts, " slow") > slices.Index(texts, " flat") {
 		t.Error("what is larger is not first")
+	}
+}
+
+// The picture of the recorded stalls is drawn from the recorded run.
+func TestRecordedStalls(t *testing.T) {
+	const dir = "../recorded/drag/"
+	set, errs := results.Load(dir + "amd64-6.18.44-fc-v782.txt")
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	committed, err := os.ReadFile(dir + "stall.svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn := drawSVG(t, report(t, set, Query{Units: []string{"fork-ns"}}), figure.NameGrowth)
+	if diff := cmp.Diff(drawn, svgTexts(t, string(committed))); diff != "" {
+		t.Errorf("zombench report --figure growth --unit fork-ns draws another (-drawn +committed):\n%s", diff)
 	}
 }
 

@@ -48,7 +48,11 @@ func (q Quantity) WithPrec(places int) Quantity {
 
 // Number formats a value without its unit.
 func (q Quantity) Number(v float64) string {
-	return strconv.FormatFloat(v/q.scale.Factor, 'f', q.scale.Prec, 64)
+	text := strconv.FormatFloat(v/q.scale.Factor, 'f', q.scale.Prec, 64)
+	if strings.Trim(text, "-0.") == "" { // no -0.0
+		return strings.TrimPrefix(text, "-")
+	}
+	return text
 }
 
 // Unit is the unit with its prefix, "" of a count.

@@ -1,13 +1,17 @@
-// Zombie is a guest that tells what a kernel does to a zombie: it sends it signals
-// and removes its cgroup, which it has to reap itself. For the latter it has a
-// watchdog: from Linux 6.19 to 7.0.7 rmdir(2) waits for the zombie to leave, which
-// is for ever (1b164b876c36; mended by 93618edf7538).
+// Zombie is a guest that tells what a kernel does to zombies, and what they do to
+// others: it sends signals to one, removes its cgroup, and removes the cgroup of
+// the init of a pid namespace that cannot end before somebody is reaped.
+//
+// The last has a watchdog. From Linux 6.19 to 7.0.7 rmdir(2) waits for tasks that
+// are about to end (1b164b876c36; mended by 93618edf7538): whoever removes the
+// cgroup and has to reap the zombie waits for ever.
 package main
 
 import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -21,47 +25,120 @@ func main() {
 	if guest.IsInit() {
 		guest.Main()
 	}
-	if len(os.Args) > 1 {
-		return // the child's whole life
+	switch strings.Join(os.Args[1:], " ") {
+	case "end":
+		return
+	case "stay":
+		time.Sleep(time.Hour)
+		return
 	}
-	if err := run("/sys/fs/cgroup/grave"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	for _, do := range []func(dir string) error{zombie, namespace} {
+		if err := do("/sys/fs/cgroup/grave"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	}
 }
 
-// patience is how long rmdir may take that nothing holds up.
-const patience = 10 * time.Second
-
-func run(dir string) error {
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return err
+// start starts this program as a child that ends or stays, with these flags for
+// clone(2) and in a new cgroup unless dir is empty.
+func start(what string, flags uintptr, dir string) (*exec.Cmd, error) {
+	c := exec.Command("/proc/self/exe", what)
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags}
+	if dir != "" {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return nil, err
+		}
+		d, err := os.Open(dir)
+		if err != nil {
+			return nil, err
+		}
+		defer d.Close()
+		c.SysProcAttr.UseCgroupFD, c.SysProcAttr.CgroupFD = true, int(d.Fd())
 	}
-	d, err := os.Open(dir)
+	return c, c.Start()
+}
+
+// dead waits until a child is a zombie.
+func dead(c *exec.Cmd) error {
+	return unix.Waitid(unix.P_PID, c.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+}
+
+// zombie signals a zombie, and removes its cgroup.
+func zombie(dir string) error {
+	child, err := start("end", 0, dir)
 	if err != nil {
 		return err
 	}
-	child := exec.Command("/proc/self/exe", "child")
-	child.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(d.Fd())}
-	if err := child.Start(); err != nil {
-		return err
-	}
-	if err := unix.Waitid(unix.P_PID, child.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+	if err := dead(child); err != nil {
 		return err
 	}
 	if err := signal(child.Process.Pid); err != nil {
 		return err
 	}
-	done := make(chan error, 1)
-	go func() { done <- unix.Rmdir(dir) }()
-	if returned(done, "beside its zombie") {
-		return child.Wait()
-	}
-	if err := child.Wait(); err != nil {
+	remove(dir, "beside its zombie", child)
+	return nil
+}
+
+// namespace removes the cgroup of the init of a pid namespace that was killed. It
+// waits in zap_pid_ns_processes for all of the namespace to be gone, of which one is
+// a child of ours.
+func namespace(dir string) error {
+	initial, err := start("stay", unix.CLONE_NEWPID, dir)
+	if err != nil {
 		return err
 	}
-	returned(done, "after the reap")
+	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/pid", initial.Process.Pid))
+	if err != nil {
+		return err
+	}
+	var child *exec.Cmd
+	entered := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends, with the namespace for its children
+		err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWPID)
+		if err == nil {
+			child, err = start("stay", 0, "")
+		}
+		entered <- err
+	}()
+	if err := <-entered; err != nil {
+		return err
+	}
+	if err := initial.Process.Kill(); err != nil {
+		return err
+	}
+	if err := dead(child); err != nil { // by the end of its namespace
+		return err
+	}
+	remove(dir, "of a dying init", child)
+	_ = initial.Wait()
 	return nil
+}
+
+// patience is how long rmdir may take that nothing holds up.
+const patience = 10 * time.Second
+
+// remove removes a cgroup, says what became of that, and reaps a child: after it,
+// or at last so that it ends.
+func remove(dir, what string, child *exec.Cmd) {
+	done := make(chan error, 1)
+	go func() { done <- unix.Rmdir(dir) }()
+	returned := func(when string) bool {
+		select {
+		case err := <-done:
+			fmt.Printf("rmdir %s returns %s: %v\n", what, when, err)
+			return true
+		case <-time.After(patience):
+			fmt.Printf("rmdir %s hangs %s\n", what, when)
+			return false
+		}
+	}
+	ok := returned("before the reap")
+	_ = child.Wait()
+	if !ok {
+		returned("after the reap")
+	}
 }
 
 // signal sends real-time signals to a zombie, and says how many of them are queued.
@@ -91,16 +168,4 @@ func queued() (n int, err error) {
 	_, rest, _ := strings.Cut(string(status), "\nSigQ:")
 	_, err = fmt.Sscanf(rest, "%d/", &n)
 	return n, err
-}
-
-// returned waits for rmdir, and says whether it returned.
-func returned(done chan error, when string) bool {
-	select {
-	case err := <-done:
-		fmt.Printf("rmdir returned %s: %v\n", when, err)
-		return true
-	case <-time.After(patience):
-		fmt.Printf("rmdir hangs %s\n", when)
-		return false
-	}
 }

@@ -47,9 +47,6 @@ func newCgroups(use cgroupUse) (_ *cgroups, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if release, err := measure.Host().Release(); err == nil && use&own != 0 && removalWaits(release) {
-		return nil, fmt.Errorf("on Linux %s whoever removes the cgroup of a zombie that it has to reap itself hangs; 7.0.8 does not: %w", release, errors.ErrUnsupported)
-	}
 	c := &cgroups{}
 	defer func() {
 		if err != nil {
@@ -99,11 +96,6 @@ func newCgroups(use cgroupUse) (_ *cgroups, err error) {
 	}
 	return c, nil
 }
-
-// removalWaits reports whether rmdir(2) of a cgroup waits until its zombies are
-// reaped: 1b164b876c36, "cgroup: Wait for dying tasks to leave on rmdir", in Linux
-// 6.19; mended by 93618edf7538 in 7.0.8 and 7.1.
-func removalWaits(r measure.Release) bool { return r.AtLeast(6, 19) && !r.AtLeast(7, 0, 8) }
 
 func leaf(dir string) string { return filepath.Join(dir, "zombench-zombied") }
 

@@ -217,13 +217,3 @@ func ours(t *testing.T) (found []string) {
 	}
 	return found
 }
-
-func TestRemovalWaits(t *testing.T) {
-	for release, want := range map[measure.Release]bool{
-		"6.18.44": false, "6.19.0": true, "6.19.14+deb13-amd64": true, "7.0.7": true, "7.0.8": false, "7.0.10-1": false, "7.1-rc3": false, "7.3": false,
-	} {
-		if got := removalWaits(release); got != want {
-			t.Errorf("%s: %v, want %v", release, got, want)
-		}
-	}
-}
