@@ -162,6 +162,7 @@ func kernelFacts(fs measure.FS) (k results.Kernel) {
 	if err != nil {
 		return k
 	}
+	defer types.Close()
 	for _, name := range ledger.Structs() {
 		if size := types.StructSize(name); size > 0 {
 			k.Structs = append(k.Structs, results.Counter{Name: name, Value: uint64(size)})

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf/asm"
+	"golang.org/x/sys/unix"
 
 	"zombench/measure"
 )
@@ -21,12 +22,12 @@ import (
 // by several goroutines at once. The first member that is not found is kept, see
 // Err.
 type Types struct {
-	order   binary.ByteOrder
 	types   []byte
 	strings []byte
 	at      []uint32 // where each type begins, by its number; that of 0 is void
 	ids     map[named]uint32
 	err     error
+	mapped  []byte // nil if it was read
 }
 
 type named struct {
@@ -71,10 +72,11 @@ func trailing(k kind, members uint32) (n uint32, ok bool) {
 
 // Load reads the types of a kernel, /sys/kernel/btf/vmlinux (Linux 5.4,
 // CONFIG_DEBUG_INFO_BTF): measure.ErrNotSupported where it tells none. They are
-// some megabytes: not for a measurement's time.
+// some megabytes, which are the kernel's own where it lets them be mapped (Linux
+// 6.16) and a copy elsewhere: not for a measurement's time. Close gives them back.
 func Load(host measure.FS) (*Types, error) {
 	vmlinux := filepath.Join(host.Sys, "kernel", "btf", "vmlinux")
-	data, err := os.ReadFile(vmlinux)
+	data, mapped, err := contents(vmlinux)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("the kernel's types (CONFIG_DEBUG_INFO_BTF): %w: %w", measure.ErrNotSupported, err)
@@ -85,26 +87,54 @@ func Load(host measure.FS) (*Types, error) {
 	}
 	t, err := parse(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", vmlinux, measure.ErrMalformed, err)
+		err = fmt.Errorf("%s: %w: %w", vmlinux, measure.ErrMalformed, err)
+	}
+	if mapped {
+		t.mapped = data
+	}
+	if err != nil {
+		t.Close()
+		return nil, err
 	}
 	return t, nil
 }
 
+// contents maps a file, or reads it.
+func contents(path string) (data []byte, mapped bool, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, false, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Size() > 0 {
+		if data, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_PRIVATE); err == nil {
+			return data, true, nil
+		}
+	}
+	data, err = os.ReadFile(path)
+	return data, false, err
+}
+
+// Close gives the types back. Nothing is found in them any more; what was loaded
+// stays.
+func (t *Types) Close() {
+	if t.mapped != nil {
+		_ = unix.Munmap(t.mapped) // it was mapped
+	}
+	*t = Types{}
+}
+
 // parse finds where the types are.
 func parse(data []byte) (*Types, error) {
+	t := &Types{ids: make(map[named]uint32)}
 	const magic, header = 0xeb9f, 24
 	if len(data) < header {
-		return nil, errors.New("it is cut short")
+		return t, errors.New("it is cut short")
 	}
-	t := &Types{order: binary.LittleEndian, ids: make(map[named]uint32)}
-	switch {
-	case binary.LittleEndian.Uint16(data) == magic:
-	case binary.BigEndian.Uint16(data) == magic:
-		t.order = binary.BigEndian
-	default:
-		return nil, errors.New("it is no BTF")
+	if binary.NativeEndian.Uint16(data) != magic {
+		return t, errors.New("it is no BTF of this machine")
 	}
-	field := func(at int) uint64 { return uint64(t.order.Uint32(data[at:])) }
+	field := func(at int) uint64 { return uint64(binary.NativeEndian.Uint32(data[at:])) }
 	section := func(at int) []byte {
 		from, size := field(4)+field(at), field(at+4)
 		if from+size > uint64(len(data)) {
@@ -114,20 +144,20 @@ func parse(data []byte) (*Types, error) {
 	}
 	t.types, t.strings = section(8), section(16)
 	if t.types == nil || t.strings == nil {
-		return nil, errors.New("it is cut short")
+		return t, errors.New("it is cut short")
 	}
 	t.at = make([]uint32, 1, len(t.types)/24+1)
 	for at := uint32(0); int(at) < len(t.types); {
 		if len(t.types)-int(at) < 12 {
-			return nil, errors.New("it ends within a type")
+			return t, errors.New("it ends within a type")
 		}
 		k, members := t.head(at)
 		more, ok := trailing(k, members)
 		if !ok {
-			return nil, fmt.Errorf("a type of the unknown kind %d", k)
+			return t, fmt.Errorf("a type of the unknown kind %d", k)
 		}
 		if uint64(at)+12+uint64(more) > uint64(len(t.types)) {
-			return nil, errors.New("it ends within a type")
+			return t, errors.New("it ends within a type")
 		}
 		t.at = append(t.at, at)
 		at += 12 + more
@@ -135,7 +165,7 @@ func parse(data []byte) (*Types, error) {
 	return t, nil
 }
 
-func (t *Types) u32(at uint32) uint32 { return t.order.Uint32(t.types[at:]) }
+func (t *Types) u32(at uint32) uint32 { return binary.NativeEndian.Uint32(t.types[at:]) }
 
 func (t *Types) head(at uint32) (k kind, members uint32) {
 	info := t.u32(at + 4)

@@ -33,6 +33,7 @@ func Load() (*Tasks, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading a BPF task iterator: %w", err)
 	}
+	defer types.Close()
 	program, err := types.NewIterator("zombench_tasks", "task", asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()})
 	if err != nil {
 		return nil, err

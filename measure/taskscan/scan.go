@@ -63,6 +63,7 @@ func New() (*Scanner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing a task iterator: %w", err)
 	}
+	defer types.Close()
 	return NewWith(types)
 }
 
@@ -242,7 +243,8 @@ func scanProgram(types *bpf.Types, level uint32) asm.Instructions {
 		asm.LoadMem(asm.R8, asm.R1, 0, asm.DWord),
 		types.LoadMember(seq, asm.R8, "bpf_iter_meta.seq"),
 	}
-	p = append(p, asm.Mov.Imm(asm.R1, 0))
+	p = append(p, types.Untrusted(task, "task_struct")...)
+	p = append(p, asm.Mov.Reg(task, asm.R0), asm.Mov.Imm(asm.R1, 0))
 	for at := int16(0); at < recordSize; at += 8 {
 		p = append(p, asm.StoreMem(asm.RFP, base+at, asm.R1, asm.DWord))
 	}

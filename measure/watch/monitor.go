@@ -131,11 +131,12 @@ func (m *Monitor) openBPF() error {
 	if err != nil {
 		return err
 	}
+	defer debug.FreeOSMemory() // the kernel's types may take more than all the rest
+	defer types.Close()
 	if m.scanner, err = taskscan.NewWith(types); err != nil {
 		return err
 	}
 	m.tracer, err = lifecycle.Start(types, m.scanner.Level(), m.o.Room)
-	debug.FreeOSMemory() // the kernel's types took more than all the rest will
 	return err
 }
 

@@ -8,6 +8,7 @@
 package recorded
 
 import (
+	"bytes"
 	"cmp"
 	"embed"
 	"errors"
@@ -84,11 +85,11 @@ func Find(from, local string, here System) (Cost, error) {
 	if len(errs) == 0 && len(own) > 0 {
 		return nearest(own, here).measured(), nil
 	}
-	set, err := Load()
+	all, err := around(here)
 	if err != nil {
 		return Cost{}, err
 	}
-	c := nearest(candidates(set, dir), here)
+	c := nearest(all, here)
 	if c.isOf(here) {
 		return c.measured(), nil
 	}
@@ -103,6 +104,69 @@ func Find(from, local string, here System) (Cost, error) {
 	}
 	cost.Source += fmt.Sprintf("; zombench run -o %s measures this one", local)
 	return cost, nil
+}
+
+// around returns the recorded candidates that nearest may pick. To read the runs of
+// all other systems takes longer than all else that an answer needs.
+func around(here System) ([]candidate, error) {
+	name, closest := "", []float64(nil)
+	names, err := fs.Glob(files, "*.txt")
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range names {
+		data, err := files.ReadFile(n)
+		if err != nil {
+			return nil, err
+		}
+		if s := heading(data); s.GOARCH == here.GOARCH {
+			if d := s.distance(here); name == "" || slices.Compare(d, closest) < 0 {
+				name, closest = n, d
+			}
+		}
+	}
+	if name != "" {
+		set, errs := results.ReadFS(files, name)
+		if all := candidates(set, dir); len(all) > 0 || len(errs) > 0 {
+			return all, errors.Join(errs...)
+		}
+	}
+	set, err := Load()
+	return candidates(set, dir), err
+}
+
+// heading reads the system that a recorded file says it is of, before its results.
+func heading(data []byte) (s System) {
+	for line := range bytes.Lines(data) {
+		key, value, _ := strings.Cut(strings.TrimSpace(string(line)), ": ")
+		switch key {
+		case "":
+			return s
+		case "kernel":
+			s.Kernel = value
+		case "goarch":
+			s.GOARCH = value
+		case "page-size":
+			s.PageSize, _ = strconv.Atoi(value)
+		}
+	}
+	return s
+}
+
+// distance is less the more a system's zombies say of those here, on the same
+// architecture: for [slices.Compare].
+func (s System) distance(here System) []float64 {
+	flag := func(differs bool) float64 {
+		if differs {
+			return 1
+		}
+		return 0
+	}
+	return []float64{
+		flag(s.Kernel != here.Kernel || s.GOARCH != here.GOARCH),
+		flag(here.PageSize > 0 && s.PageSize != here.PageSize),
+		math.Abs(version(s.Kernel) - version(here.Kernel)),
+	}
 }
 
 // A candidate is what one system's zombies take that were raised in one way.
@@ -148,16 +212,7 @@ func nearest(all []candidate, here System) candidate {
 		return slices.MaxFunc(all, func(a, b candidate) int { return cmp.Compare(max(a.pages, a.charge), max(b.pages, b.charge)) })
 	}
 	rank := func(c candidate) []float64 {
-		order := []string{"exec", "clone", "fork", c.spawn}
-		other := 0.0
-		if here.PageSize > 0 && c.PageSize != here.PageSize {
-			other = 1
-		}
-		kernel := 0.0
-		if !c.isOf(here) {
-			kernel = 1
-		}
-		return []float64{kernel, other, math.Abs(version(c.Kernel) - version(here.Kernel)), float64(slices.Index(order, c.spawn))}
+		return append(c.distance(here), float64(slices.Index([]string{"exec", "clone", "fork", c.spawn}, c.spawn)))
 	}
 	return slices.MinFunc(same, func(a, b candidate) int { return slices.Compare(rank(a), rank(b)) })
 }

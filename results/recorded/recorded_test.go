@@ -353,6 +353,28 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// The one file that is read says what all of them would.
+func TestAroundAsAll(t *testing.T) {
+	set, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := candidates(set, dir)
+	systems := []System{{"5.15.3", "amd64", 4096}, {"6.11.0", "amd64", 0}, {"6.12.0", "arm64", 65536}, {"9.0", "ppc64le", 4096}, {"6.1", "sparc64", 8192}}
+	for _, c := range all {
+		systems = append(systems, c.System)
+	}
+	for _, here := range systems {
+		some, err := around(here)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := nearest(some, here), nearest(all, here); got != want {
+			t.Errorf("%v: %+v, of all files %+v", here, got, want)
+		}
+	}
+}
+
 func BenchmarkFind(b *testing.B) {
 	for b.Loop() {
 		if _, err := Find("", "none", System{"6.11.0", "amd64", 4096}); err != nil {
