@@ -86,14 +86,15 @@ func (r *Reading) Unattributed() Counts {
 	return r.All.Sub(sum)
 }
 
-// Room says how much the maps hold. The kernel takes the memory at the start.
+// Room says how much the maps may hold. The kernel takes the memory as they fill,
+// but for 16 B each.
 type Room struct {
-	Parents int // alive, or with zombies; 1.4 KiB each
-	Dead    int // that were not reaped; 100 B each
+	Parents int // alive, or with zombies; 2 KiB each
+	Dead    int // that were not reaped; 96 B each
 }
 
-// DefaultRoom takes some 7 MiB.
-func DefaultRoom() Room { return Room{Parents: 2048, Dead: 40_000} }
+// DefaultRoom takes 0.6 MiB at first, and 7 MiB if it is full.
+func DefaultRoom() Room { return Room{Parents: 2048, Dead: 32_768} }
 
 const commandRoom = 256
 
@@ -126,14 +127,15 @@ func (t *Tracer) start(types *bpf.Types, level uint32, room Room) error {
 		kind       ebpf.MapType
 		key, value uint32
 		entries    int
+		flags      uint32
 	}{
-		{&t.parents, "zb_parents", ebpf.Hash, keySize, entrySize, room.Parents},
-		{&t.dead, "zb_dead", ebpf.Hash, keySize, deadSize, room.Dead},
-		{&t.byName, "zb_commands", ebpf.Hash, 16, entrySize, commandRoom},
-		{&t.shared, "zb_shared", ebpf.Array, 4, entrySize, sharedCount},
+		{&t.parents, "zb_parents", ebpf.Hash, keySize, entrySize, room.Parents, unix.BPF_F_NO_PREALLOC},
+		{&t.dead, "zb_dead", ebpf.Hash, keySize, deadSize, room.Dead, unix.BPF_F_NO_PREALLOC},
+		{&t.byName, "zb_commands", ebpf.Hash, 16, entrySize, commandRoom, unix.BPF_F_NO_PREALLOC},
+		{&t.shared, "zb_shared", ebpf.Array, 4, entrySize, sharedCount, 0},
 	} {
 		var err error
-		*m.to, err = ebpf.NewMap(&ebpf.MapSpec{Name: m.name, Type: m.kind, KeySize: m.key, ValueSize: m.value, MaxEntries: uint32(m.entries)})
+		*m.to, err = ebpf.NewMap(&ebpf.MapSpec{Name: m.name, Type: m.kind, KeySize: m.key, ValueSize: m.value, MaxEntries: uint32(m.entries), Flags: m.flags})
 		if err != nil {
 			return bpf.Classify(fmt.Errorf("making a map: %w", err))
 		}
