@@ -24,23 +24,15 @@ type Task struct {
 	PPid    int           // who has to wait for it; 0 if outside of that namespace
 	State   byte          // as in proc_pid_stat(5): 'R', 'S', 'D', 'Z' ...
 	Threads int           // that were not reaped, as num_threads
-	Live    int           // of them, those that have not ended
 	Start   time.Duration // after boot, with the time suspended
 	Dead    time.Duration // how long ago it ended, if it has; -1: unknown. Of one that was busy until then it may be too long, by as much as it had run without a break
-	comm    [16]byte
 
-	// RemovedCgroup is the number of its cgroup (the inode of its directory), if
-	// that was removed, which a zombie does not prevent: it stays in memory until
+	// RemovedCgroup is the number of a zombie's cgroup (the inode of its directory),
+	// if that was removed, which a zombie does not prevent: it stays in memory until
 	// the zombie is reaped. 0 if it was not. Of the hierarchy of version 2 or of
 	// that with the pids controller.
 	RemovedCgroup uint64
 }
-
-// Comm returns the name of the process, at most 15 bytes (proc_pid_comm(5)).
-func (t *Task) Comm() string { return unix.ByteSliceToString(t.comm[:]) }
-
-// Zombie reports whether the process has ended and waits to be reaped.
-func (t *Task) Zombie() bool { return t.State == 'Z' && t.Threads <= 1 }
 
 // Process is the task as /proc/PID/stat would have it.
 func (t *Task) Process() measure.Process {
@@ -127,7 +119,7 @@ func (s *Scanner) Scan(each func(*Task)) error {
 		for at := 0; at < whole; at += recordSize {
 			rec := decode(s.buf[at:])
 			if first {
-				now, first = rec.arrived, false
+				now, first = rec.left, false
 				continue
 			}
 			rec.task(&t, now)
@@ -148,58 +140,47 @@ func (s *Scanner) Scan(each func(*Task)) error {
 }
 
 // A record is what the program writes of a process, in the order of its
-// constants. The first is of the reading thread.
+// constants. The first is of the reading thread. What a scan takes is above all the
+// waiting for memory, so of a zombie no more is read than is told of it.
 type record struct {
-	pid, ppid     uint32
-	start         uint64 // nanoseconds after boot
-	arrived       uint64 // when it was last put on a CPU, by the clock of the scheduler, nanoseconds; 0: unknown
-	ran           uint64 // how long it has run since then
-	state         uint64
-	exitState     uint32
-	threads, live uint32
-	removed       uint64 // number of the cgroup
-	comm          [16]byte
+	pid, ppid uint32
+	start     uint64 // nanoseconds after boot
+	left      uint64 // when it last left a CPU, by the clock of the scheduler, nanoseconds; 0: unknown, or it lives
+	state     uint32 // with the exit state, whose bits are others
+	threads   uint32
+	removed   uint64 // number of the cgroup
 }
 
 const (
-	offPID       = 0
-	offPPid      = 4
-	offStart     = 8
-	offArrived   = 16
-	offRan       = 24
-	offState     = 32
-	offExitState = 40
-	offThreads   = 44
-	offLive      = 48
-	offRemoved   = 56
-	offComm      = 64
-	recordSize   = 80
+	offPID     = 0
+	offPPid    = 4
+	offStart   = 8
+	offLeft    = 16
+	offState   = 24
+	offThreads = 28
+	offRemoved = 32
+	recordSize = 40
 )
 
-func decode(b []byte) (r record) {
+func decode(b []byte) record {
 	u32 := func(at int) uint32 { return binary.NativeEndian.Uint32(b[at:]) }
 	u64 := func(at int) uint64 { return binary.NativeEndian.Uint64(b[at:]) }
-	r = record{
-		pid: u32(offPID), ppid: u32(offPPid), start: u64(offStart), arrived: u64(offArrived), ran: u64(offRan),
-		state: u64(offState), exitState: u32(offExitState), threads: u32(offThreads), live: u32(offLive), removed: u64(offRemoved),
-	}
-	copy(r.comm[:], b[offComm:recordSize])
-	return r
+	return record{u32(offPID), u32(offPPid), u64(offStart), u64(offLeft), u32(offState), u32(offThreads), u64(offRemoved)}
 }
 
 func (r *record) task(t *Task, now uint64) {
 	*t = Task{
-		PID: int(r.pid), PPid: int(r.ppid), State: stateLetter(r.state, r.exitState),
-		Threads: int(r.threads), Live: int(r.live), Start: time.Duration(r.start), Dead: -1, comm: r.comm, RemovedCgroup: r.removed,
+		PID: int(r.pid), PPid: int(r.ppid), State: stateLetter(r.state),
+		Threads: int(r.threads), Start: time.Duration(r.start), Dead: -1, RemovedCgroup: r.removed,
 	}
-	if r.exitState != 0 && r.arrived != 0 && now != 0 {
-		t.Dead = time.Duration(max(0, int64(now-r.arrived-r.ran)))
+	if r.left != 0 && now != 0 {
+		t.Dead = time.Duration(max(0, int64(now-r.left)))
 	}
 }
 
 // stateLetter is get_task_state of fs/proc/array.c: the letters are those of
 // the highest bit that is set.
-func stateLetter(state uint64, exitState uint32) byte {
+func stateLetter(state uint32) byte {
 	const (
 		uninterruptible = 0x0002
 		noload          = 0x0400
@@ -213,7 +194,7 @@ func stateLetter(state uint64, exitState uint32) byte {
 	if state&(rtlockWait|frozen) != 0 {
 		state = uninterruptible
 	}
-	return "RSDTtXZP"[bits.Len64((state|uint64(exitState))&report)]
+	return "RSDTtXZP"[bits.Len32(state&report)]
 }
 
 // scanProgram writes a record of the reading thread and then of each process.
@@ -226,9 +207,6 @@ func scanProgram(types *bpf.Types, level uint32) asm.Instructions {
 	state := "task_struct.__state" // Linux 5.14
 	if !types.Has(state) {
 		state = "task_struct.state"
-	}
-	load := func(path string, to int16, size asm.Size) asm.Instructions {
-		return asm.Instructions{types.LoadMember(asm.R1, task, path), asm.StoreMem(asm.RFP, base+to, asm.R1, size)}
 	}
 	write := asm.Instructions{
 		asm.Mov.Reg(asm.R1, seq),
@@ -260,7 +238,7 @@ func scanProgram(types *bpf.Types, level uint32) asm.Instructions {
 			asm.Add.Imm(asm.R3, int32(arrival)),
 			asm.Mov.Imm(asm.R2, 8),
 			asm.Mov.Reg(asm.R1, asm.RFP),
-			asm.Add.Imm(asm.R1, base+offArrived),
+			asm.Add.Imm(asm.R1, base+offLeft),
 			asm.FnProbeReadKernel.Call(),
 		)
 	}
@@ -278,32 +256,38 @@ func scanProgram(types *bpf.Types, level uint32) asm.Instructions {
 		asm.JEq.Imm(asm.R8, 0, "no_parent"),
 	)
 	p = append(p, types.LoadPID(level, asm.R8, base+offPPid, "ppid")...)
-	p = append(p, types.LoadMember(asm.R1, task, "task_struct.start_boottime").WithSymbol("no_parent"),
-		asm.StoreMem(asm.RFP, base+offStart, asm.R1, asm.DWord))
-	p = append(p, load(state, offState, asm.DWord)...)
-	p = append(p, load("task_struct.exit_state", offExitState, asm.Word)...)
+	p = append(p,
+		types.LoadMember(asm.R1, task, "task_struct.start_boottime").WithSymbol("no_parent"),
+		asm.StoreMem(asm.RFP, base+offStart, asm.R1, asm.DWord),
+		types.LoadMember(asm.R1, task, state),
+		types.LoadMember(asm.R2, task, "task_struct.exit_state"),
+		asm.Or.Reg(asm.R1, asm.R2),
+		asm.StoreMem(asm.RFP, base+offState, asm.R1, asm.Word),
+		asm.JEq.Imm(asm.R2, 0, "threads"), // it lives
+	)
 	if hasClock {
-		p = append(p, load("task_struct.sched_info.last_arrival", offArrived, asm.DWord)...)
 		p = append(p,
 			types.LoadMember(asm.R1, task, "task_struct.se.sum_exec_runtime"),
 			types.LoadMember(asm.R2, task, "task_struct.se.prev_sum_exec_runtime"),
-			asm.Sub.Reg(asm.R1, asm.R2),
-			asm.StoreMem(asm.RFP, base+offRan, asm.R1, asm.DWord))
+			asm.Sub.Reg(asm.R1, asm.R2), // how long it has run since it last came on a CPU
+			types.LoadMember(asm.R2, task, "task_struct.sched_info.last_arrival"),
+			asm.JEq.Imm(asm.R2, 0, "never"),
+			asm.Add.Reg(asm.R1, asm.R2),
+			asm.StoreMem(asm.RFP, base+offLeft, asm.R1, asm.DWord),
+			asm.Mov.Imm(asm.R1, 0).WithSymbol("never"))
 	}
-	comm, _ := types.Member("task_struct.comm")
-	for i := int16(0); i < 16; i += 8 {
-		p = append(p, asm.LoadMem(asm.R1, task, int16(comm)+i, asm.DWord), asm.StoreMem(asm.RFP, base+offComm+i, asm.R1, asm.DWord))
-	}
+	p = append(p, removedCgroup(types, task, base+offRemoved)...)
 	p = append(p,
+		// Alone in the list of its process's threads: no need to look there.
+		asm.Mov.Imm(asm.R3, 1),
+		types.LoadMember(asm.R1, task, "task_struct.thread_node.next"),
+		types.LoadMember(asm.R2, task, "task_struct.thread_node.prev"),
+		asm.JEq.Reg(asm.R1, asm.R2, "write"),
+		asm.Mov.Imm(asm.R3, 0).WithSymbol("threads"),
 		types.LoadMember(asm.R8, task, "task_struct.signal"),
 		asm.JEq.Imm(asm.R8, 0, "write"),
-		types.LoadMember(asm.R1, asm.R8, "signal_struct.nr_threads"),
-		asm.StoreMem(asm.RFP, base+offThreads, asm.R1, asm.Word),
-		types.LoadMember(asm.R1, asm.R8, "signal_struct.live.counter"),
-		asm.StoreMem(asm.RFP, base+offLive, asm.R1, asm.Word),
-		asm.Mov.Imm(asm.R1, 0).WithSymbol("write"),
-	)
-	p = append(p, removedCgroup(types, task, base+offRemoved)...)
+		types.LoadMember(asm.R3, asm.R8, "signal_struct.nr_threads"),
+		asm.StoreMem(asm.RFP, base+offThreads, asm.R3, asm.Word).WithSymbol("write"))
 	p = append(p, write...)
 	return append(p, asm.Mov.Imm(asm.R0, 0).WithSymbol("end"), asm.Return())
 }
