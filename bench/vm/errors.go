@@ -40,46 +40,43 @@ func (e *QEMUError) Error() string {
 
 func (e *QEMUError) Unwrap() error { return e.Err }
 
+// Remains are what a guest left that did not end in good order.
+type Remains struct {
+	Begun       bool     // its init had begun
+	OutOfMemory string   // what says that it had too little memory, or ""
+	Console     []string // the last lines
+}
+
+// Is reports whether the guest had too little memory, if that is asked.
+func (r Remains) Is(target error) bool { return target == ErrTooSmall && r.OutOfMemory != "" }
+
 // A PanicError says that the guest's kernel panicked.
 type PanicError struct {
-	Message     string   // the kernel's own sentence
-	OutOfMemory string   // what it said before about too little memory, or ""
-	Console     []string // last lines
+	Message string // the kernel's own sentence
+	Remains
 }
 
 func (e *PanicError) Error() string {
 	return "the kernel panicked: " + e.Message + tooSmall(e.OutOfMemory)
 }
 
-func (e *PanicError) Is(target error) bool { return target == ErrTooSmall && e.OutOfMemory != "" }
-
 // A HangError says that the guest did not end in time.
 type HangError struct {
-	After       time.Duration
-	Begun       bool // the guest's init had begun
-	OutOfMemory string
-	Console     []string
+	After time.Duration
+	Remains
 }
 
 func (e *HangError) Error() string {
 	return fmt.Sprintf("no end marker after %v, %s%s%s", e.After, begun(e.Begun), tooSmall(e.OutOfMemory), quote(e.Console))
 }
 
-func (e *HangError) Is(target error) bool { return target == ErrTooSmall && e.OutOfMemory != "" }
-
 // A ResetError says that the machine was reset or powered off before the guest
 // had ended.
-type ResetError struct {
-	Begun       bool
-	OutOfMemory string
-	Console     []string
-}
+type ResetError struct{ Remains }
 
 func (e *ResetError) Error() string {
 	return fmt.Sprintf("the machine went down without an end marker, %s%s%s", begun(e.Begun), tooSmall(e.OutOfMemory), quote(e.Console))
 }
-
-func (e *ResetError) Is(target error) bool { return target == ErrTooSmall && e.OutOfMemory != "" }
 
 // An ExitError says that the program in the guest failed; everything around it
 // worked.

@@ -12,6 +12,7 @@ package vm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -142,24 +143,37 @@ func boot(ctx context.Context, c Config) (*Result, error) {
 	case !errors.Is(err, console.ErrNoEnd):
 		return nil, err
 	case dec.PanicMessage() != "":
-		return nil, &PanicError{Message: dec.PanicMessage(), OutOfMemory: dec.OutOfMemory(), Console: dec.Tail(quoted)}
+		return nil, &PanicError{dec.PanicMessage(), remains(dec, arch.memory(c))}
 	case errors.Is(run.Err(), context.DeadlineExceeded):
-		return nil, &HangError{After: timeout, Begun: dec.Begun(), OutOfMemory: dec.OutOfMemory(), Console: dec.Tail(quoted)}
+		return nil, &HangError{timeout, remains(dec, arch.memory(c))}
 	case runErr != nil:
 		return nil, &QEMUError{Err: runErr, Stderr: stderr.String()}
 	default:
-		return nil, &ResetError{Begun: dec.Begun(), OutOfMemory: dec.OutOfMemory(), Console: dec.Tail(quoted)}
+		return nil, &ResetError{remains(dec, arch.memory(c))}
 	}
 }
 
+// scarce is the memory, in MiB, in which Debian's kernels of amd64 do not reach their
+// init: they panic for want of it, or stop before they have a console.
+const scarce = 96
+
+// remains says what is left of a guest with some MiB of memory.
+func remains(dec *console.Decoder, memory int) Remains {
+	r := Remains{Begun: dec.Begun(), OutOfMemory: dec.OutOfMemory(), Console: dec.Tail(quoted)}
+	if r.OutOfMemory == "" && !r.Begun && memory < scarce {
+		r.OutOfMemory = fmt.Sprintf("it has %d MiB", memory)
+	}
+	return r
+}
+
+// memory returns the MiB that a guest is given.
+func (a Arch) memory(c Config) int { return cmp.Or(c.Memory, a.Memory) }
+
 // args returns QEMU's arguments for c, without the kernel and the initramfs.
 func (a Arch) args(c Config) []string {
-	cpu, memory, accel := a.CPU, a.Memory, c.Accel
+	cpu, accel := a.CPU, c.Accel
 	if c.CPU != "" {
 		cpu = c.CPU
-	}
-	if c.Memory != 0 {
-		memory = c.Memory
 	}
 	if accel == "" {
 		accel = TCG
@@ -175,7 +189,7 @@ func (a Arch) args(c Config) []string {
 		params = append(params, a.Params)
 	}
 	args := []string{
-		"-accel", string(accel), "-smp", fmt.Sprintf("cpus=%d,maxcpus=%d", cpus, max(cpus, c.MaxCPUs)), "-m", strconv.Itoa(memory),
+		"-accel", string(accel), "-smp", fmt.Sprintf("cpus=%d,maxcpus=%d", cpus, max(cpus, c.MaxCPUs)), "-m", strconv.Itoa(a.memory(c)),
 		"-nodefaults", "-no-user-config", "-no-reboot",
 		"-display", "none", "-monitor", "none", "-serial", "stdio",
 		"-append", strings.Join(append(params, c.Append...), " "),

@@ -154,7 +154,7 @@ func TestKernelsFail(t *testing.T) {
 		{"no room for the initramfs", []string{"--append", "mem=20M"}, "too little memory"},
 		{"hang", []string{"--timeout", "2s"}, "no end marker after 2s"},
 		{"too small for the army", []string{"--count", "60000"}, "an army of 60000 does not fit: "},
-		{"too small for anything", []string{"--memory", "80", "--timeout", "1m"}, "too little memory"},
+		{"too small for anything", []string{"--memory", "80", "--timeout", "40s"}, "too little memory"},
 		{"no such CPU", []string{"--cpu", "nonexistent"}, "QEMU failed: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
