@@ -26,6 +26,7 @@ import (
 type Fleet struct {
 	Experiment string            // "" is memory
 	Fields     map[string]string // of the experiment, as in job.Job; memory without count depends on the kernel
+	Match      string            // of the benchmarks, as in go test -bench; "" is all
 	Samples    int               // trials of each setup
 	Seed       uint64            // of the order of the trials
 	Version    string            // of this program, for the head of the result files
@@ -145,7 +146,7 @@ func (r *fleetRun) boot(ctx context.Context, k vm.Kernel, name string) (*vm.Resu
 		accel = vm.KVM
 	}
 	files, err := r.programs.files(arch, job.Job{
-		Experiment: r.Experiment, Fields: r.fields(k), Samples: r.Samples, Seed: r.Seed, Version: r.Version, VM: string(accel),
+		Experiment: r.Experiment, Fields: r.fields(k), Match: r.Match, Samples: r.Samples, Seed: r.Seed, Version: r.Version, VM: string(accel),
 		Comments: provenance(k, qemuVersion(ctx, qemu), cmp.Or(r.CPU, arch.CPU), r.Append),
 	})
 	if err != nil {

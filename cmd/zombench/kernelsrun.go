@@ -96,6 +96,7 @@ registers of the CPU model: --cpu selects it, and becomes part of the file name.
 	flags.StringSliceVar(&f.archs, "arch", nil, "the newest kernel of each of these `architectures`; a list, or all")
 	flags.StringVar(&f.experiment, "experiment", experiments[0].Name, "what is measured: "+namesOf(experiments))
 	fields = newFieldFlags(cmd, experiments)
+	flags.StringVar(&f.Match, "bench", "", "run only benchmarks that match this `regexp`, as in go test -bench")
 	flags.IntVar(&f.Samples, "samples", 2, "trials of each combination")
 	flags.Uint64Var(&f.Seed, "seed", 0, "seed of the order of the trials (default random; it is recorded)")
 	flags.IntVar(&f.Jobs, "jobs", 2*runtime.NumCPU(), "virtual machines at a time: each is idle half of the time, while its kernel settles")

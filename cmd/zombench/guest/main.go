@@ -61,7 +61,7 @@ func run(ctx context.Context, e bench.Experiment, j job.Job, stdout, stderr io.W
 		return err
 	}
 	runner := bench.Runner{
-		Experiments: []bench.Experiment{e}, Samples: j.Samples, Seed: j.Seed,
+		Experiments: []bench.Experiment{e}, Match: j.Match, Samples: j.Samples, Seed: j.Seed,
 		Options: bench.Options{FS: measure.Host(), Zombied: job.Zombied, LockPath: janitor.Path(), Emulated: true},
 		Version: j.Version, Config: []results.Param{{Key: "vm", Value: j.VM}}, Comments: j.Comments,
 		Output: out, Progress: newProgress(stderr),
