@@ -13,6 +13,7 @@ import (
 	"zombench/bench/labtest"
 	"zombench/measure"
 	"zombench/measure/kmemtrace"
+	"zombench/results"
 )
 
 // A story is what happened, told in order of time.
@@ -172,6 +173,20 @@ func TestSetups(t *testing.T) {
 }
 
 func TestMain(m *testing.M) { labtest.Main(m) }
+
+// What a dressed zombie keeps is among its call sites: 1000 groups are a group_info
+// of 4008 bytes.
+func TestCallSitesOfADress(t *testing.T) {
+	e := labtest.Set(t, Experiment(), map[string]string{"dress": "groups=1000"})
+	labtest.Each(t, e, "", func(t *testing.T, r results.Trial) {
+		if r.Name() != "CallSites/spawn=clone/dress=groups=1000" {
+			t.Errorf("the trial is called %s", r.Name())
+		}
+		if !slices.ContainsFunc(r.Sites, func(s results.CallSite) bool { return s.Requested == 4008 && s.Objects == zombies }) {
+			t.Errorf("no call site made a group_info for each zombie: %+v", r.Sites)
+		}
+	})
+}
 
 // On this kernel the task itself is among what a zombie keeps, by the function
 // that has made it since Linux 2, however it was spawned.

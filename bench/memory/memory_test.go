@@ -57,6 +57,24 @@ func TestPidNamespaces(t *testing.T) {
 	}
 }
 
+// Dresses are instead of ways of spawning, and names tell of them.
+func TestDresses(t *testing.T) {
+	var names []string
+	for _, s := range setups(t, map[string]string{"count": "500", "parallel": "1", "dress": "setsid,userns+groups=3"}) {
+		names = append(names, s.Name())
+		if !s.Control && !strings.Contains(s.About, "dressed zombies") {
+			t.Errorf("%s is about %s", s.Name(), s.About)
+		}
+	}
+	want := []string{
+		"Control/parallel=1/spawn=clone/dress=setsid", "Zombies/count=500/parallel=1/spawn=clone/dress=setsid",
+		"Control/parallel=1/spawn=clone/dress=userns+groups=3", "Zombies/count=500/parallel=1/spawn=clone/dress=userns+groups=3",
+	}
+	if diff := cmp.Diff(want, names); diff != "" {
+		t.Errorf("setups (-want +got):\n%s", diff)
+	}
+}
+
 // What is asked of the limits: os-exec keeps a descriptor for each zombie.
 func TestArmies(t *testing.T) {
 	armies := make(map[string]bench.Army)
