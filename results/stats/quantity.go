@@ -11,11 +11,13 @@ import (
 	"zombench/results"
 )
 
-// A Quantity formats values of one base unit for people, with a common prefix:
-// 9.155 MiB, 450.1 µs, 1.000.
+// A Quantity formats values of one base unit for people: 9.155 MiB, 450.1 µs, 1.000;
+// with a common prefix, unless they are so far apart that it would suit only the
+// smallest.
 type Quantity struct {
 	scale  benchunit.Scaler
 	symbol string // B, s or nothing
+	apart  string // the unit whose values have a prefix each, or ""
 }
 
 // NewQuantity returns the Quantity that suits some values of a unit.
@@ -33,6 +35,9 @@ func NewQuantity(unit string, values ...float64) Quantity {
 		q.symbol = "s"
 	default: // a count: 0.995 of it is no "995 m"
 		q.scale = benchunit.Scaler{Prec: 3, Factor: 1}
+	}
+	if q.symbol != "" && slices.ContainsFunc(values, func(v float64) bool { return math.Abs(v) >= 10_000*q.scale.Factor }) {
+		q.apart = unit
 	}
 	if q.scale.Prefix == "" && !slices.ContainsFunc(values, func(v float64) bool { return v != math.Trunc(v) }) {
 		q.scale.Prec = 0
@@ -63,7 +68,11 @@ func (q Quantity) Factor() float64 { return q.scale.Factor }
 
 // Format formats a value with its unit.
 func (q Quantity) Format(v float64) string {
-	if q.Unit() == "" {
+	switch {
+	case q.apart != "":
+		q = NewQuantity(q.apart, v)
+		q.apart = ""
+	case q.Unit() == "":
 		return q.Number(v)
 	}
 	return q.Number(v) + " " + q.Unit()
