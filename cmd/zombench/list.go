@@ -10,6 +10,7 @@ import (
 
 	"zombench/bench"
 	"zombench/measure"
+	"zombench/results"
 	"zombench/results/report"
 )
 
@@ -59,11 +60,7 @@ func listDoc(host *bench.Host, all []bench.Experiment) report.Doc {
 		table := report.Table{Columns: []report.Column{
 			{Name: "benchmark", Left: true}, {Name: "samples"}, {Name: "measures", Left: true},
 			{Name: "needs", Left: true}, {Name: "here", Left: true}}}
-		for _, s := range setups {
-			var needs []string
-			for _, n := range s.Needs {
-				needs = append(needs, n.Name)
-			}
+		for _, s := range bySize(setups) {
 			here, about := "yes", s.About
 			if err := host.Lacks(s); err != nil {
 				i := slices.Index(reasons, err.Error())
@@ -78,7 +75,7 @@ func listDoc(host *bench.Host, all []bench.Experiment) report.Doc {
 			}
 			table.Rows = append(table.Rows, []report.Cell{
 				report.Words(s.Name()), report.Number(float64(e.Samples*max(s.Times, 1)), strconv.Itoa(e.Samples*max(s.Times, 1))), report.Words(about),
-				report.Words(strings.Join(needs, ", ")), report.Words(here)})
+				report.Words(needs(s)), report.Words(here)})
 		}
 		section.Tables = append(section.Tables, table)
 		doc.Sections = append(doc.Sections, section)
@@ -87,4 +84,39 @@ func listDoc(host *bench.Host, all []bench.Experiment) report.Doc {
 		doc.Notes = append(doc.Notes, fmt.Sprintf("[%d] %s", i+1, reason))
 	}
 	return doc
+}
+
+// needs names what a benchmark cannot run without.
+func needs(s bench.Setup) string {
+	var names []string
+	for _, n := range s.Needs {
+		names = append(names, n.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// bySize puts together the benchmarks that differ by their count alone: the one
+// that stands for them has a list of counts.
+func bySize(setups []bench.Setup) []bench.Setup {
+	var all []bench.Setup
+	at := make(map[string]int)
+	for _, s := range setups {
+		i := slices.IndexFunc(s.Params, func(p results.Param) bool { return p.Key == "count" })
+		if i < 0 {
+			all = append(all, s)
+			continue
+		}
+		count := s.Params[i].Value
+		s.Params = slices.Clone(s.Params)
+		s.Params[i].Value = ""
+		key := fmt.Sprint(s.Name(), s.About, s.Control, needs(s))
+		if first, ok := at[key]; ok {
+			all[first].Params[i].Value += "," + count
+			continue
+		}
+		s.Params[i].Value = count
+		at[key] = len(all)
+		all = append(all, s)
+	}
+	return all
 }
