@@ -12,6 +12,7 @@ import (
 	"zombench/measure"
 	"zombench/measure/limits"
 	"zombench/results/report"
+	"zombench/results/report/host"
 )
 
 func newDoctor() *cobra.Command {
@@ -36,19 +37,19 @@ Exit status: 0 if zombench run works here, even with some instruments missing;
 }
 
 func doctor(w io.Writer, fs measure.FS, zombied, format string) error {
-	host, err := bench.Survey(fs)
+	survey, err := bench.Survey(fs)
 	if err != nil {
 		return err
 	}
-	defer host.Close()
-	m := host.Machine
+	defer survey.Close()
+	m := survey.Machine
 	d := report.Doc{
 		Title: "What can be measured here",
-		Facts: []string{fmt.Sprintf("Linux %s, %s, %s, pages of %d bytes", m.Kernel, m.GOARCH, plural(m.CPUs, "CPU"), m.PageSize)},
+		Facts: []string{fmt.Sprintf("Linux %s, %s, %s, pages of %d bytes", m.Kernel, m.GOARCH, host.Plural(m.CPUs, "CPU"), m.PageSize)},
 	}
 	zombiedPath, zombiedErr := findZombied(zombied)
-	instruments, able := instrumentsTable(host, zombiedPath, zombiedErr)
-	each, err := findCost("", m)
+	instruments, able := instrumentsTable(survey, zombiedPath, zombiedErr)
+	each, err := host.FindCost("", m)
 	if err != nil {
 		return err
 	}
@@ -74,7 +75,7 @@ func doctor(w io.Writer, fs measure.FS, zombied, format string) error {
 
 // instrumentsTable has what there is to measure with, and what is missing; able
 // reports whether anything can be measured at all.
-func instrumentsTable(host *bench.Host, zombied string, zombiedErr error) (t report.Table, able bool) {
+func instrumentsTable(survey *bench.Host, zombied string, zombiedErr error) (t report.Table, able bool) {
 	t = report.Table{Columns: []report.Column{
 		{Name: "what", Left: true}, {Name: "here", Left: true}, {Name: "gives, or why not", Left: true}, {Name: "remedy", Left: true}}}
 	add := func(what, gives string, err error, remedy string) {
@@ -85,8 +86,8 @@ func instrumentsTable(host *bench.Host, zombied string, zombiedErr error) (t rep
 		t.Rows = append(t.Rows, []report.Cell{report.Words(what), report.Words(here), report.Words(gives), report.Words(remedy)})
 	}
 	add("zombied", zombied, zombiedErr, "")
-	add("fresh cgroups", fmt.Sprintf("%s, below %s", host.CgroupKind(), strings.Join(host.CgroupParents(), " and ")), bench.NeedCgroup.Check(host), "")
-	for _, i := range host.Instruments.List {
+	add("fresh cgroups", fmt.Sprintf("%s, below %s", survey.CgroupKind(), strings.Join(survey.CgroupParents(), " and ")), bench.NeedCgroup.Check(survey), "")
+	for _, i := range survey.Instruments.List {
 		add(i.Name, strings.Join(i.Units, ", "), i.Err, i.Remedy)
 		able = able || i.Err == nil && len(i.Units) > 0
 	}
@@ -94,15 +95,15 @@ func instrumentsTable(host *bench.Host, zombied string, zombiedErr error) (t rep
 }
 
 // roomTable has the limits that an army of this program reaches here.
-func roomTable(fs measure.FS, each cost) (report.Table, error) {
+func roomTable(fs measure.FS, each host.Cost) (report.Table, error) {
 	t := report.Table{Columns: []report.Column{{Name: "limit", Left: true}, {Name: "room for zombies"}, {Name: "where", Left: true}}}
-	found, err := headroom(fs, each.query(limits.Query{ExtraTasks: bench.SpareTasks}))
+	found, err := limits.ReadHeadroom(fs, each.Query(limits.Query{ExtraTasks: bench.SpareTasks}))
 	if err != nil {
 		return t, err
 	}
 	for _, l := range found {
 		if l.Bounded() {
-			t.Rows = append(t.Rows, []report.Cell{report.Words(l.Name), report.Number(float64(l.Fits), fmt.Sprint(l.Fits)), report.Words(place(l.Limit))})
+			t.Rows = append(t.Rows, []report.Cell{report.Words(l.Name), report.Number(float64(l.Fits), fmt.Sprint(l.Fits)), report.Words(host.Place(l.Limit))})
 		}
 	}
 	return t, nil

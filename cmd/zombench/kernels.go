@@ -14,6 +14,7 @@ import (
 	"zombench/bench/kernels"
 	"zombench/bench/vm"
 	"zombench/results/report"
+	"zombench/results/report/host"
 )
 
 // patternHelp explains how kernels are named.
@@ -143,7 +144,7 @@ func kernelsDoc(listed []kernels.Listed) report.Doc {
 		t.Rows = append(t.Rows, []report.Cell{report.Words(k.Name), report.Words(k.Package), report.Words(k.Version),
 			size, report.Words(strings.Join(k.Suites, " ")), report.Words(fetched)})
 	}
-	d := report.Doc{Title: "Kernels", Facts: []string{plural(len(listed), "kernel")}}
+	d := report.Doc{Title: "Kernels", Facts: []string{host.Plural(len(listed), "kernel")}}
 	if len(t.Rows) > 0 {
 		d.Sections = []report.Section{{Tables: []report.Table{t}}}
 	}

@@ -17,6 +17,7 @@ import (
 	"zombench/measure"
 	"zombench/measure/limits"
 	"zombench/measure/measuretest"
+	"zombench/results/report/host"
 )
 
 var noon = time.Date(2026, 2, 3, 12, 0, 0, 0, time.UTC)
@@ -189,13 +190,13 @@ func TestLimitsForPrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	var answer struct {
-		Zombie cost
-		Limits []limitRecord
+		Zombie host.Cost
+		Limits []host.LimitRecord
 	}
 	if err := json.Unmarshal([]byte(out), &answer); err != nil {
 		t.Fatal(err)
 	}
-	var set []limitRecord // those that are
+	var set []host.LimitRecord // those that are
 	for _, l := range answer.Limits {
 		if l.Value != nil {
 			set = append(set, l)

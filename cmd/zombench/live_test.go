@@ -19,6 +19,7 @@ import (
 	"zombench/bench/daemon"
 	"zombench/bench/labtest"
 	"zombench/measure"
+	"zombench/results/report/host"
 )
 
 // A camp is a zombied that is held in a cgroup of its own.
@@ -89,7 +90,7 @@ func pitch(t *testing.T, zombied string, count, parallel int, uid uint32, nproc 
 
 // ask runs zombench limits as a program of its own and returns the limit that
 // it says will break first.
-func (c *camp) ask(args ...string) limitRecord {
+func (c *camp) ask(args ...string) host.LimitRecord {
 	c.t.Helper()
 	cmd := exec.CommandContext(c.t.Context(), "zombench", append([]string{"limits", "--format", "json"}, args...)...)
 	cmd.Stderr = os.Stderr
@@ -97,7 +98,7 @@ func (c *camp) ask(args ...string) limitRecord {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	var answer struct{ Limits []limitRecord }
+	var answer struct{ Limits []host.LimitRecord }
 	if err := json.Unmarshal(out, &answer); err != nil {
 		c.t.Fatal(err)
 	}
@@ -120,7 +121,7 @@ func (c *camp) raise() daemon.Report {
 }
 
 // check compares what came about with what was predicted.
-func (c *camp) check(predicted limitRecord, name string, r daemon.Report, threads int) {
+func (c *camp) check(predicted host.LimitRecord, name string, r daemon.Report, threads int) {
 	c.t.Helper()
 	if predicted.Limit != name {
 		c.t.Errorf("predicted %+v, want %s", predicted, name)
@@ -235,7 +236,7 @@ func testLivePs(t *testing.T, zombied string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var all psAnswer
+		var all host.Zombies
 		if err := json.Unmarshal(out, &all); err != nil {
 			t.Fatal(err)
 		}

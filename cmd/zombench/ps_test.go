@@ -12,6 +12,7 @@ import (
 	"zombench/measure"
 	"zombench/measure/measuretest"
 	"zombench/measure/procs"
+	"zombench/results/report/host"
 )
 
 func askPs(t *testing.T, kernel measure.FS, format string) (stdout, stderr string) {
@@ -31,7 +32,7 @@ func TestPsGolden(t *testing.T) {
 	for _, format := range []string{"text", "json"} {
 		t.Run(format, func(t *testing.T) {
 			kernel := machine(t, measuretest.Village(), nil)
-			resultFile(t, filepath.Join(localResults, "1.2.3-test.txt"), "1.2.3-test", runtime.GOARCH, "exec", 10350, 9600)
+			resultFile(t, filepath.Join(host.LocalResults, "1.2.3-test.txt"), "1.2.3-test", runtime.GOARCH, "exec", 10350, 9600)
 			stdout, stderr := askPs(t, kernel, format)
 			if stderr != "" {
 				t.Error(stderr)
@@ -48,7 +49,7 @@ func TestPsGolden(t *testing.T) {
 // What JSON says can be read back, and says what the text does.
 func TestPsForPrograms(t *testing.T) {
 	out, _ := askPs(t, machine(t, measuretest.Village(), nil), "json")
-	var a psAnswer
+	var a host.Zombies
 	if err := json.Unmarshal([]byte(out), &a); err != nil {
 		t.Fatal(err)
 	}

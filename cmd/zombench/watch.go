@@ -3,11 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -20,6 +17,8 @@ import (
 	"zombench/measure/watch"
 	"zombench/measure/watch/deploy"
 	"zombench/measure/watch/exporter"
+	"zombench/measure/watch/screen"
+	"zombench/results/report/host"
 )
 
 // watchOptions are the flags of zombench watch.
@@ -97,8 +96,8 @@ func watchHost(ctx context.Context, stdout, stderr io.Writer, o watchOptions) er
 	case o.duration < 0:
 		return usageErrorf("--for: %v is no time to watch for", o.duration)
 	}
-	host := measure.Host()
-	machine, err := host.Machine()
+	here := measure.Host()
+	machine, err := here.Machine()
 	if err != nil {
 		return err
 	}
@@ -106,7 +105,7 @@ func watchHost(ctx context.Context, stdout, stderr io.Writer, o watchOptions) er
 	if err != nil {
 		return err
 	}
-	m, err := watch.Open(watch.Options{FS: host, Pages: each.Pages, Charge: each.Charge, Room: lifecycle.DefaultRoom(), NoBPF: o.noBPF})
+	m, err := watch.Open(watch.Options{FS: here, Pages: each.Pages, Charge: each.Charge, Room: lifecycle.DefaultRoom(), NoBPF: o.noBPF})
 	if err != nil {
 		return err
 	}
@@ -122,14 +121,14 @@ func watchHost(ctx context.Context, stdout, stderr io.Writer, o watchOptions) er
 	var metrics exporter.Exporter
 	failed := make(chan error, 1)
 	if o.listen != "" {
-		server, address, err := serve(o.listen, &metrics, failed)
+		address, stop, err := metrics.Serve(o.listen, failed)
 		if err != nil {
 			return fmt.Errorf("--listen: %w", err)
 		}
-		defer server.Close()
+		defer stop()
 		fmt.Fprintf(stderr, "zombench: metrics at http://%s/metrics\n", address)
 	}
-	show, done := reportWriter(stdout, stderr, o.format, each.assumed(), m.Unseen(), cancel)
+	show, done := reportWriter(stdout, stderr, o.format, each.Assumed(), m.Unseen(), cancel)
 	defer done()
 	return m.Run(ctx, o.interval, func(r *watch.Report) error {
 		metrics.Update(r)
@@ -142,32 +141,6 @@ func watchHost(ctx context.Context, stdout, stderr io.Writer, o watchOptions) er
 	})
 }
 
-// serve listens and serves metrics. An address without a host is loopback.
-func serve(address string, e *exporter.Exporter, failed chan<- error) (*http.Server, net.Addr, error) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, nil, err
-	}
-	if host == "" {
-		host = "127.0.0.1"
-	}
-	handler, err := e.Handler()
-	if err != nil {
-		return nil, nil, err
-	}
-	listener, err := net.Listen("tcp", net.JoinHostPort(host, port))
-	if err != nil {
-		return nil, nil, err
-	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
-	go func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			failed <- fmt.Errorf("serving metrics: %w", err)
-		}
-	}()
-	return server, listener.Addr(), nil
-}
-
 // reportWriter returns what shows a report, and what ends the showing.
 func reportWriter(stdout, stderr io.Writer, format, assumed string, unseen []string, quit func()) (show func(*watch.Report) error, done func()) {
 	f, _ := stdout.(*os.File)
@@ -178,11 +151,9 @@ func reportWriter(stdout, stderr io.Writer, format, assumed string, unseen []str
 		}
 	}
 	if format == "table" && f != nil && isTerminal(f) {
-		screen, err := openScreen(os.Stdin, f, quit)
+		s, err := screen.Open(os.Stdin, f, quit)
 		if err == nil {
-			return func(r *watch.Report) error {
-				return screen.show(watchTable(r, assumed, screen.width(), screen.height()))
-			}, screen.close
+			return func(r *watch.Report) error { return s.Show(host.Table(r, assumed, s.Width(), s.Height())) }, s.Close
 		}
 	}
 	if format != "json" {
@@ -197,12 +168,12 @@ func reportWriter(stdout, stderr io.Writer, format, assumed string, unseen []str
 		return func(r *watch.Report) error { return e.Encode(r) }, func() {}
 	case "table":
 		return func(r *watch.Report) error {
-			_, err := io.WriteString(stdout, strings.Join(watchTable(r, assumed, 0, 0), "\n")+"\n\n")
+			_, err := io.WriteString(stdout, strings.Join(host.Table(r, assumed, 0, 0), "\n")+"\n\n")
 			return err
 		}, func() {}
 	}
 	return func(r *watch.Report) error {
-		_, err := io.WriteString(stdout, strings.Join(watchLines(r), "\n")+"\n")
+		_, err := io.WriteString(stdout, strings.Join(host.Lines(r), "\n")+"\n")
 		return err
 	}, func() {}
 }

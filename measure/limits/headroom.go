@@ -2,8 +2,11 @@ package limits
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
+
+	"zombench/measure"
 )
 
 // A Headroom is how many more processes fit under a limit.
@@ -14,6 +17,16 @@ type Headroom struct {
 
 // Bounded reports whether the limit bounds anything.
 func (h Headroom) Bounded() bool { return h.Fits != math.MaxUint64 }
+
+// ReadHeadroom reads the limits of a query and returns how many processes fit under
+// each, see [Query.Headroom]. What is returned beside an error is good, but not all.
+func ReadHeadroom(fs measure.FS, q Query) ([]Headroom, error) {
+	found, err := Read(fs, q)
+	if err != nil {
+		err = fmt.Errorf("reading the limits: %w", err)
+	}
+	return q.Headroom(found), err
+}
 
 // Headroom returns how many more processes fit under each limit, besides the
 // extra tasks of the query, whose Count does not matter. The limit that is met

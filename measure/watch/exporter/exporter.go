@@ -6,7 +6,10 @@
 package exporter
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -204,6 +207,30 @@ func (e *Exporter) Handler() (http.Handler, error) {
 		fmt.Fprint(w, `<!doctype html><title>zombench watch</title><p>Zombies of this host as <a href="/metrics">metrics</a>.`)
 	})
 	return mux, nil
+}
+
+// Serve listens at an address and serves what Handler does, until stop. An address
+// without a host is loopback. What ends it otherwise goes to failed.
+func (e *Exporter) Serve(address string, failed chan<- error) (at net.Addr, stop func() error, err error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, nil, err
+	}
+	handler, err := e.Handler()
+	if err != nil {
+		return nil, nil, err
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(cmp.Or(host, "127.0.0.1"), port))
+	if err != nil {
+		return nil, nil, err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("serving metrics: %w", err)
+		}
+	}()
+	return listener.Addr(), server.Close, nil
 }
 
 // WriteTextfile writes the metrics to a file for node_exporter's textfile

@@ -1,4 +1,8 @@
-package main
+// Package screen draws lines on a terminal again and again, and waits for the key
+// that ends it.
+//
+// It is not for what the lines say.
+package screen
 
 import (
 	"fmt"
@@ -9,17 +13,17 @@ import (
 	"golang.org/x/term"
 )
 
-// A screen is a terminal that is drawn again and again, without flicker: what has
+// A Screen is a terminal that is drawn again and again, without flicker: what has
 // not changed is written over by itself, and nothing is cleared before.
-type screen struct {
+type Screen struct {
 	in, out *os.File
 	state   *term.State
 	once    sync.Once
 }
 
-// openScreen takes the terminal over until close. The keys q and Ctrl-C quit.
-func openScreen(in, out *os.File, quit func()) (*screen, error) {
-	s := &screen{in: in, out: out}
+// Open takes the terminal over until Close. The keys q and Ctrl-C quit.
+func Open(in, out *os.File, quit func()) (*Screen, error) {
+	s := &Screen{in: in, out: out}
 	if term.IsTerminal(int(in.Fd())) {
 		var err error
 		if s.state, err = term.MakeRaw(int(in.Fd())); err != nil {
@@ -35,12 +39,12 @@ func openScreen(in, out *os.File, quit func()) (*screen, error) {
 			}
 		}()
 	}
-	fmt.Fprint(out, "\x1b[?1049h\x1b[?25l") // another screen, no cursor
+	fmt.Fprint(out, "\x1b[?1049h\x1b[?25l") // another Screen, no cursor
 	return s, nil
 }
 
-// close gives the terminal back as it was.
-func (s *screen) close() {
+// Close gives the terminal back as it was.
+func (s *Screen) Close() {
 	s.once.Do(func() {
 		fmt.Fprint(s.out, "\x1b[?25h\x1b[?1049l")
 		if s.state != nil {
@@ -49,7 +53,7 @@ func (s *screen) close() {
 	})
 }
 
-func (s *screen) width() int {
+func (s *Screen) Width() int {
 	w, _, err := term.GetSize(int(s.out.Fd()))
 	if err != nil || w < 1 {
 		return 80
@@ -57,7 +61,7 @@ func (s *screen) width() int {
 	return w
 }
 
-func (s *screen) height() int {
+func (s *Screen) Height() int {
 	_, h, err := term.GetSize(int(s.out.Fd()))
 	if err != nil || h < 1 {
 		return 24
@@ -65,8 +69,8 @@ func (s *screen) height() int {
 	return h
 }
 
-// show draws lines, in one write.
-func (s *screen) show(lines []string) error {
+// Show draws lines, in one write.
+func (s *Screen) Show(lines []string) error {
 	var b strings.Builder
 	b.WriteString("\x1b[H")
 	for i, line := range lines {

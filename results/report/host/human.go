@@ -1,4 +1,10 @@
-package main
+// Package host says in documents and lines what packages limits, procs and watch
+// find on this host: for people, and for programs.
+//
+// In flow their findings and what a zombie takes ([Cost]); out flow documents that
+// package report renders, and the lines of zombench watch and of checks. It reads
+// nothing of the host itself.
+package host
 
 import (
 	"fmt"
@@ -9,8 +15,8 @@ import (
 	"golang.org/x/perf/benchunit"
 )
 
-// humanBytes formats bytes with a binary prefix.
-func humanBytes(n uint64) string {
+// Bytes formats bytes with a binary prefix.
+func Bytes(n uint64) string {
 	s := benchunit.CommonScale([]float64{float64(n)}, benchunit.Binary)
 	if s.Prefix == "" {
 		return strconv.FormatUint(n, 10) + " B"
@@ -18,9 +24,9 @@ func humanBytes(n uint64) string {
 	return strconv.FormatFloat(float64(n)/s.Factor, 'f', 1, 64) + " " + s.Prefix + "B"
 }
 
-// humanDuration formats a time by its two largest units, rounded down: a limit is
+// Duration formats a time by its two largest units, rounded down: a limit is
 // not to be met before it is expected. It takes the results of limits.Rate.After.
-func humanDuration(d time.Duration, ok bool) string {
+func Duration(d time.Duration, ok bool) string {
 	const day, year = 24 * time.Hour, 8766 * time.Hour
 	switch {
 	case !ok:
@@ -39,8 +45,8 @@ func humanDuration(d time.Duration, ok bool) string {
 	return fmt.Sprintf("%d s", d/time.Second)
 }
 
-// plural counts things.
-func plural[T int | uint64](n T, thing string) string {
+// Plural counts things.
+func Plural[T int | uint64](n T, thing string) string {
 	switch {
 	case n == 1:
 		return "1 " + thing
@@ -50,8 +56,8 @@ func plural[T int | uint64](n T, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// clip shortens a text to so many characters.
-func clip(s string, most int) string {
+// Clip shortens a text to so many characters.
+func Clip(s string, most int) string {
 	if r := []rune(s); len(r) > most {
 		return string(r[:most-1]) + "…"
 	}

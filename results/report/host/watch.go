@@ -1,4 +1,4 @@
-package main
+package host
 
 import (
 	"fmt"
@@ -10,9 +10,9 @@ import (
 	"zombench/results/report"
 )
 
-// watchSummary says in a sentence how it stands.
-func watchSummary(r *watch.Report) string {
-	s := plural(r.Zombies, "zombie")
+// summary says in a sentence how it stands.
+func summary(r *watch.Report) string {
+	s := Plural(r.Zombies, "zombie")
 	if r.Arose != nil {
 		s += fmt.Sprintf(", %s arise and %s are reaped a second", perSecond(*r.Arose, r.Elapsed), perSecond(*r.Reaped, r.Elapsed))
 	}
@@ -28,32 +28,32 @@ func watchSummary(r *watch.Report) string {
 	return s
 }
 
-// watchForecast says which limit is reached first; "" if none comes nearer.
-func watchForecast(r *watch.Report) string {
+// forecast says which limit is reached first; "" if none comes nearer.
+func forecast(r *watch.Report) string {
 	if len(r.Forecasts) == 0 || !r.Forecasts[0].Grows {
 		return ""
 	}
 	f := r.Forecasts[0]
-	s := fmt.Sprintf("%s is reached in %s", f.Limit, humanDuration(f.In, f.In < watch.Never))
+	s := fmt.Sprintf("%s is reached in %s", f.Limit, Duration(f.In, f.In < watch.Never))
 	if f.Hi < watch.Never {
-		s += fmt.Sprintf(" (%s to %s)", humanDuration(f.Lo, true), humanDuration(f.Hi, true))
+		s += fmt.Sprintf(" (%s to %s)", Duration(f.Lo, true), Duration(f.Hi, true))
 	} else {
-		s += fmt.Sprintf(" (%s at the earliest)", humanDuration(f.Lo, f.Lo < watch.Never))
+		s += fmt.Sprintf(" (%s at the earliest)", Duration(f.Lo, f.Lo < watch.Never))
 	}
-	return s + fmt.Sprintf(", after %s more, at %s", plural(f.Headroom, "zombie"), f.Where)
+	return s + fmt.Sprintf(", after %s more, at %s", Plural(f.Headroom, "zombie"), f.Where)
 }
 
-// watchLines are the plain lines of a report: of the whole, of each limit that
+// Lines are the plain lines of a report: of the whole, of each limit that
 // comes nearer first, of each parent that leaks, of what was missed.
-func watchLines(r *watch.Report) []string {
+func Lines(r *watch.Report) []string {
 	at := r.Time.Format("15:04:05 ")
-	lines := []string{at + watchSummary(r)}
-	if s := watchForecast(r); s != "" {
+	lines := []string{at + summary(r)}
+	if s := forecast(r); s != "" {
 		lines = append(lines, at+s)
 	}
 	for _, p := range r.Parents {
 		if p.Growth.Leak {
-			lines = append(lines, at+fmt.Sprintf("%s leaks: %s, %s a second", who(p), plural(p.Zombies, "zombie"), rateText(p.Growth)))
+			lines = append(lines, at+fmt.Sprintf("%s leaks: %s, %s a second", who(p), Plural(p.Zombies, "zombie"), rateText(p.Growth)))
 		}
 	}
 	for _, l := range r.Leaders {
@@ -83,19 +83,19 @@ func who(p watch.Parent) string {
 func missed(r *watch.Report) []string {
 	var lines []string
 	if r.Lost > 0 {
-		lines = append(lines, fmt.Sprintf("%s lost since the start: the counts are too low by as many", plural(r.Lost, "event")))
+		lines = append(lines, fmt.Sprintf("%s lost since the start: the counts are too low by as many", Plural(r.Lost, "event")))
 	}
 	if r.Untimed > 0 {
-		lines = append(lines, fmt.Sprintf("%s since the start are counted, but in no latency: more dead stood at once than there is room for", plural(r.Untimed, "death")))
+		lines = append(lines, fmt.Sprintf("%s since the start are counted, but in no latency: more dead stood at once than there is room for", Plural(r.Untimed, "death")))
 	}
 	return lines
 }
 
-// watchTable is a report as lines of a screen so wide and so high; 0: as wide and
+// Table is a report as lines of a screen so wide and so high; 0: as wide and
 // high as need be.
-func watchTable(r *watch.Report, assumed string, width, height int) []string {
-	lines := []string{"zombench watch  " + r.Time.Format("15:04:05") + "  every " + r.Elapsed.Round(100*time.Millisecond).String(), watchSummary(r)}
-	if s := watchForecast(r); s != "" {
+func Table(r *watch.Report, assumed string, width, height int) []string {
+	lines := []string{"zombench watch  " + r.Time.Format("15:04:05") + "  every " + r.Elapsed.Round(100*time.Millisecond).String(), summary(r)}
+	if s := forecast(r); s != "" {
 		lines = append(lines, s)
 	}
 	for _, l := range r.Leaders[:min(len(r.Leaders), 3)] {
@@ -112,7 +112,7 @@ func watchTable(r *watch.Report, assumed string, width, height int) []string {
 			wait = shortDuration(p.Latency.P50)
 		}
 		if p.Oldest != nil {
-			oldest = humanDuration(*p.Oldest, true)
+			oldest = Duration(*p.Oldest, true)
 		}
 		grow := ""
 		if p.Growth.Leak {
@@ -131,7 +131,7 @@ func watchTable(r *watch.Report, assumed string, width, height int) []string {
 			place = p.Cgroup
 		}
 		var row []report.Cell
-		for _, s := range []string{strconv.Itoa(p.Zombies), grow, arose, reaped, wait, oldest, humanBytes(p.Bytes), strconv.Itoa(p.PID), name, place} {
+		for _, s := range []string{strconv.Itoa(p.Zombies), grow, arose, reaped, wait, oldest, Bytes(p.Bytes), strconv.Itoa(p.PID), name, place} {
 			row = append(row, report.Words(s))
 		}
 		t.Rows = append(t.Rows, row)
@@ -139,7 +139,7 @@ func watchTable(r *watch.Report, assumed string, width, height int) []string {
 	for _, c := range r.Commands[:min(len(r.Commands), 5)] {
 		row := make([]report.Cell, len(t.Columns))
 		row[2], row[3] = report.Words(strconv.FormatUint(c.Arose, 10)), report.Words(strconv.FormatUint(c.Reaped, 10))
-		row[8] = report.Words(fmt.Sprintf("%s (%s that ended)", c.Name, plural(c.Ended, "parent")))
+		row[8] = report.Words(fmt.Sprintf("%s (%s that ended)", c.Name, Plural(c.Ended, "parent")))
 		t.Rows = append(t.Rows, row)
 	}
 	if len(t.Rows) > 0 {
@@ -153,7 +153,7 @@ func watchTable(r *watch.Report, assumed string, width, height int) []string {
 	}
 	if width > 0 {
 		for i := range lines {
-			lines[i] = clip(lines[i], width)
+			lines[i] = Clip(lines[i], width)
 		}
 	}
 	return lines
@@ -177,5 +177,5 @@ func shortDuration(d time.Duration) string {
 	case d < time.Minute:
 		return d.Round(100 * time.Millisecond).String()
 	}
-	return humanDuration(d, true)
+	return Duration(d, true)
 }
