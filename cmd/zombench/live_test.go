@@ -230,7 +230,7 @@ func testLiveNproc(t *testing.T, zombied string) {
 func testLivePs(t *testing.T, zombied string) {
 	const count = 60
 	c := pitch(t, zombied, count, 4, 0, 0)
-	find := func() (psParent, bool) {
+	find := func() (host.Parent, bool) {
 		t.Helper()
 		out, err := exec.Command("zombench", "ps", "--format", "json").Output()
 		if err != nil {
@@ -245,7 +245,7 @@ func testLivePs(t *testing.T, zombied string) {
 				return p, true
 			}
 		}
-		return psParent{}, false
+		return host.Parent{}, false
 	}
 	if p, ok := find(); ok {
 		t.Errorf("before the army: %+v", p)
