@@ -166,7 +166,19 @@ func (s *Site) ZombiedBy(ctx context.Context, start daemon.Starter, o daemon.Opt
 // tells.
 func (s *Site) Raise(ctx context.Context, d *daemon.Daemon) (daemon.Report, error) {
 	s.Doing("raising")
-	return d.Raise(ctx, s.army)
+	start := time.Now()
+	raised, err := d.Raise(ctx, s.army)
+	if took := time.Since(start); err == nil && !s.Lab.emulated && clocksDiffer(raised.Spawn, took) {
+		s.Warn("zombied's clock says that raising took %v, and this one says %v", raised.Spawn.Round(time.Millisecond), took.Round(time.Millisecond))
+	}
+	return raised, err
+}
+
+// clocksDiffer reports whether the time that zombied gives cannot be part of the
+// time that passed here, or leaves more of it out than the order and the answer
+// take on a busy machine.
+func clocksDiffer(spawn, took time.Duration) bool {
+	return spawn > took || took-spawn > max(took/4, 250*time.Millisecond)
 }
 
 // Complete checks that an army of count was raised.

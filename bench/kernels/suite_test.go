@@ -1,7 +1,6 @@
 package kernels
 
 import (
-	"encoding/binary"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"zombench/bench/labtest"
 	"zombench/bench/vm"
 	"zombench/bench/vm/debian"
 	"zombench/bench/vm/guest"
@@ -50,7 +50,7 @@ func TestSuiteUnderCgroup2(t *testing.T) {
 		{Path: "/bin/go", Link: "/init"},
 		{Path: "/bin/cat", Link: "/init"},
 		{Path: "/bin/sleep", Link: "/init"},
-		{Path: "/bin/true", Data: trueELF(), Mode: 0o755},
+		{Path: "/bin/true", Data: labtest.TrueELF(), Mode: 0o755},
 		{Path: "/bin/zombied", Source: filepath.Join(bin, "zombied"), Mode: 0o755},
 	}
 	args := []string{"/bin/suite"}
@@ -147,35 +147,4 @@ func testdata(t *testing.T, pkg, dir string) []initramfs.File {
 		t.Fatal(err)
 	}
 	return files
-}
-
-// trueELF is a program for amd64 that ends at once with status 0: elf(5).
-func trueELF() []byte {
-	const base, headers = 0x400000, 64 + 56
-	code := []byte{0x31, 0xff, 0xb8, 60, 0, 0, 0, 0x0f, 0x05} // xor edi, edi; mov eax, 60 (exit); syscall
-	b := []byte("\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00")
-	u16 := func(vs ...uint16) {
-		for _, v := range vs {
-			b = binary.LittleEndian.AppendUint16(b, v)
-		}
-	}
-	u32 := func(vs ...uint32) {
-		for _, v := range vs {
-			b = binary.LittleEndian.AppendUint32(b, v)
-		}
-	}
-	u64 := func(vs ...uint64) {
-		for _, v := range vs {
-			b = binary.LittleEndian.AppendUint64(b, v)
-		}
-	}
-	size := uint64(headers + len(code))
-	u16(2, 62) // ET_EXEC, EM_X86_64
-	u32(1)
-	u64(base+headers, 64, 0) // entry, program headers, no sections
-	u32(0)
-	u16(64, 56, 1, 0, 0, 0)
-	u32(1, 5) // PT_LOAD, readable and executable
-	u64(0, base, base, size, size, 0x1000)
-	return append(b, code...)
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"zombench/bench/reexec"
 )
 
 // A fault is something that befalls a run. Both functions may be nil.
@@ -239,17 +241,23 @@ func secondRun(r *run) error {
 	return nil
 }
 
+// stranger lives for a while.
+var stranger = reexec.Program{Name: "zombench-torture-stranger", Main: func([]string) int {
+	time.Sleep(200 * time.Millisecond)
+	return 0
+}}
+
 // hostile joins the run's cgroups, signals its daemon, and kills its children.
 func hostile(r *run) error {
 	until := time.Now().Add(time.Duration(r.rng.IntN(500)) * time.Millisecond)
 	for time.Now().Before(until) && r.alive() {
 		if dirs := r.trials(); len(dirs) > 0 && r.rng.IntN(4) == 0 {
-			stranger := exec.Command("sleep", "0.2")
-			if err := stranger.Start(); err != nil {
+			cmd := reexec.Command(stranger.Name)
+			if err := cmd.Start(); err != nil {
 				return err
 			}
-			_ = os.WriteFile(filepath.Join(dirs[r.rng.IntN(len(dirs))], "cgroup.procs"), []byte(strconv.Itoa(stranger.Process.Pid)), 0)
-			r.strangers = append(r.strangers, stranger)
+			_ = os.WriteFile(filepath.Join(dirs[r.rng.IntN(len(dirs))], "cgroup.procs"), []byte(strconv.Itoa(cmd.Process.Pid)), 0)
+			r.strangers = append(r.strangers, cmd)
 		}
 		sigs := []unix.Signal{unix.SIGUSR1, unix.SIGUSR2, unix.SIGCHLD, unix.SIGKILL}
 		if pid := r.victim(child); pid != 0 {
@@ -263,7 +271,7 @@ func hostile(r *run) error {
 
 // jump sets the clock an hour forth or back. Only a guest's is ours to set.
 func jump(r *run) error {
-	if !*guest {
+	if !*inGuest {
 		return nil
 	}
 	var now unix.Timespec

@@ -18,6 +18,8 @@ import (
 
 	"zombench/bench/cgroup"
 	"zombench/bench/labtest/machine"
+	"zombench/bench/reexec"
+	"zombench/bench/vm/guest"
 	"zombench/measure"
 )
 
@@ -28,10 +30,17 @@ var (
 	recordFile = flag.String("record", os.DevNull, "file that a campaign is recorded in, one line a round")
 	only       = flag.Int("round", 0, "repeat this round alone")
 	within     = flag.Duration("within", 30*time.Second, "how long what a run leaves may take to go")
-	guest      = flag.Bool("guest", false, "this machine is a guest, whose clock may be set")
+	inGuest    = flag.Bool("guest", false, "this machine is a guest, whose clock may be set")
 )
 
-func TestMain(m *testing.M) { os.Exit(machine.Run(m)) }
+// The test binary is also the init of guests, and who joins a run's cgroups.
+func TestMain(m *testing.M) {
+	if guest.IsInit() {
+		guest.Main()
+	}
+	reexec.Dispatch(stranger)
+	os.Exit(machine.Run(m))
+}
 
 // A campaign is what all rounds share.
 type campaign struct {
@@ -48,6 +57,11 @@ func TestTorture(t *testing.T) {
 	}
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: fresh cgroups, mount namespaces")
+	}
+	if *kind == "hybrid" {
+		if err := mountHybrid(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	c := campaign{seed: *seed, dir: t.TempDir()}
 	var err error
@@ -81,6 +95,9 @@ func TestTorture(t *testing.T) {
 // build builds one of our programs.
 func build(t *testing.T, name string) string {
 	t.Helper()
+	if *bin != "" {
+		return filepath.Join(*bin, name)
+	}
 	path := filepath.Join(t.TempDir(), name)
 	if out, err := exec.Command("go", "build", "-o", path, "zombench/cmd/"+name).CombinedOutput(); err != nil {
 		t.Fatalf("building %s: %v\n%s", name, err, out)
