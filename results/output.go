@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 )
 
 // An Output is where a run's results go. A file is touched only when the first
@@ -29,6 +30,9 @@ func Create(path string, stdout io.Writer) (*Output, error) {
 	if path == "" {
 		return &Output{to: stdout}, nil
 	}
+	if err := foreignLink(path); err != nil {
+		return nil, err
+	}
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err == nil {
 		return &Output{path: path, to: f, file: f}, nil
@@ -43,6 +47,20 @@ func Create(path string, stdout io.Writer) (*Output, error) {
 		return nil, fmt.Errorf("opening the result file: %w", err)
 	}
 	return &Output{path: path}, nil
+}
+
+// foreignLink refuses a symbolic link that another user has made, but root, as the
+// kernel does in sticky directories where fs.protected_symlinks is set: it would
+// lead to a file of ours, to be overwritten.
+func foreignLink(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&os.ModeSymlink == 0 {
+		return nil
+	}
+	if owner := int(info.Sys().(*syscall.Stat_t).Uid); owner != os.Geteuid() && owner != 0 {
+		return fmt.Errorf("opening the result file: %s is a symbolic link of user %d; remove it", path, owner)
+	}
+	return nil
 }
 
 // WriteHeader keeps the header until there is a trial.

@@ -2,8 +2,10 @@ package results
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -75,6 +77,53 @@ func TestOutputRefused(t *testing.T) {
 		if _, err := Create(path, nil); err == nil {
 			t.Errorf("%s is taken for a result file", path)
 		}
+	}
+}
+
+// A link that somebody else has laid leads to a file that is not to be written.
+func TestLinkOfAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("root may give a link away")
+	}
+	dir := t.TempDir()
+	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "out.txt")
+	if err := os.WriteFile(target, []byte("precious"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(target, link); err != nil {
+		t.Fatal(err)
+	}
+	if o, err := Create(link, nil); err != nil { // the control: our own
+		t.Error(err)
+	} else if err := o.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := os.Lchown(link, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Create(link, nil); err == nil || !strings.Contains(err.Error(), "symbolic link of user 65534") {
+		t.Errorf("somebody else's link: %v", err)
+	}
+}
+
+// A file that is replaced is written beside it under a name that nobody can have
+// taken before.
+func TestWriteFileFollowsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	target, path := filepath.Join(dir, "target"), filepath.Join(dir, "out.txt")
+	for _, link := range []string{path, filepath.Join(dir, ".out.txt"), path + ".tmp"} {
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := WriteFile(path, func(w io.Writer) error { _, err := io.WriteString(w, "new"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(target); !errors.Is(err, os.ErrNotExist) {
+		t.Error("a link was followed")
+	}
+	if b, err := os.ReadFile(path); err != nil || string(b) != "new" {
+		t.Errorf("%q, %v", b, err)
 	}
 }
 

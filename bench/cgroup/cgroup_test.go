@@ -26,6 +26,12 @@ func TestFresh(t *testing.T) {
 	if n, err := c.Pids().Current(); err != nil || n != 0 {
 		t.Errorf("a fresh cgroup has %d tasks, %v", n, err)
 	}
+	// Who can open the directory can lock it, and let us wait.
+	for _, dir := range c.Dirs() {
+		if info, err := os.Stat(dir); err != nil || info.Mode().Perm()&0o044 != 0 {
+			t.Errorf("others may open %s: %v, %v", dir, info.Mode(), err)
+		}
+	}
 	if mem, ok := c.Memory(); ok {
 		if _, err := mem.KernelMemory(); err != nil {
 			t.Error(err)

@@ -255,7 +255,9 @@ func (p *Place) Fresh(name string) (*Cgroup, error) {
 
 // add makes one more directory of a cgroup.
 func (c *Cgroup) add(d dir) error {
-	err := os.Mkdir(d.path, 0o755)
+	// Others may pass through it and not read it: who can open a directory can
+	// lock it, and we would wait for them.
+	err := os.Mkdir(d.path, 0o711)
 	if err == nil {
 		d.lock, err = lock(d.path, unix.LOCK_EX)
 		if err != nil {

@@ -132,7 +132,8 @@ func acquire(ctx context.Context, path string, fs measure.FS) (*Lock, error) {
 // open opens the lock file, making it if need be. Root's lies where only root
 // can write; the others must not be led to somebody else's file by a link.
 func open(path string) (*os.File, error) {
-	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o644)
+	// Nobody else may read it: who can open a file, if only to read, can lock it.
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
 	switch {
 	case errors.Is(err, unix.ELOOP):
 		return nil, errors.New("is a symbolic link; remove it")
@@ -146,9 +147,15 @@ func open(path string) (*os.File, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG || int(st.Uid) != os.Geteuid() {
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || int(st.Uid) != os.Geteuid() || st.Nlink > 1 {
 		unix.Close(fd)
-		return nil, fmt.Errorf("is not a regular file of user %d; remove it", os.Geteuid())
+		return nil, fmt.Errorf("is not a regular file of user %d with this name alone; remove it", os.Geteuid())
+	}
+	if st.Mode&0o077 != 0 { // of an earlier version
+		if err := unix.Fchmod(fd, 0o600); err != nil {
+			unix.Close(fd)
+			return nil, err
+		}
 	}
 	return os.NewFile(uintptr(fd), path), nil
 }

@@ -46,6 +46,19 @@ func TestAcquireTwice(t *testing.T) {
 	}
 }
 
+// Who can read a lock file can lock it, and keep every run waiting.
+func TestLockFileIsForNobodyElse(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	l := acquired(t, path, measure.Host())
+	defer l.Close()
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v; want 0600", info.Mode(), err)
+	}
+}
+
 // A holder that is dead has a janitor at work, and the patience with it is the caller's.
 func TestAcquireWhileClearing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
@@ -76,7 +89,11 @@ func TestAcquireOddFiles(t *testing.T) {
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	paths := []string{link, fifo, dir, filepath.Join(dir, "none", "lock")}
+	hard := filepath.Join(dir, "hard")
+	if err := os.Link(target, hard); err != nil {
+		t.Fatal(err)
+	}
+	paths := []string{link, hard, fifo, dir, filepath.Join(dir, "none", "lock")}
 	if os.Geteuid() == 0 {
 		foreign := filepath.Join(dir, "foreign")
 		if err := os.WriteFile(foreign, nil, 0o666); err != nil {

@@ -212,7 +212,7 @@ func (r *fleetRun) keep(name string, out []byte, bootErr error) (note string, er
 	if bootErr != nil {
 		path = filepath.Join(r.Dir, name+".partial.txt")
 	}
-	if err := writeFile(path, out); err != nil {
+	if err := results.WriteFile(path, func(w io.Writer) error { _, err := w.Write(out); return err }); err != nil {
 		return failed, errors.Join(bootErr, err)
 	}
 	r.mu.Lock()
@@ -241,19 +241,6 @@ func count(file []byte, name string) (trials, broken int, err error) {
 		}
 	}
 	return trials, broken, reader.Err()
-}
-
-// writeFile writes a file that others read meanwhile: they see the old one or
-// all of the new one.
-func writeFile(path string, content []byte) error {
-	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
-	if err := os.WriteFile(tmp, content, 0o644); err != nil {
-		return errors.Join(fmt.Errorf("writing the result file: %w", err), os.Remove(tmp))
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return fmt.Errorf("writing the result file: %w", err)
-	}
-	return nil
 }
 
 // fileWord makes a text fit for a file's name.

@@ -87,7 +87,7 @@ func (a *answerFlags) write(w io.Writer, set *results.Set) error {
 		return err
 	}
 	if a.metrics != "" {
-		if err := writeFile(a.metrics, func(w io.Writer) error { return r.WriteOpenMetrics(w, time.Now()) }); err != nil {
+		if err := results.WriteFile(a.metrics, func(w io.Writer) error { return r.WriteOpenMetrics(w, time.Now()) }); err != nil {
 			return err
 		}
 	}

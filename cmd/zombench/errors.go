@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
+
+	"zombench/results"
 )
 
 // An exitError carries an exit status other than 1.
@@ -55,7 +57,7 @@ func exitCode(stderr io.Writer, err error) int {
 	}
 	if !coded || exit.err != nil {
 		for line := range strings.Lines(err.Error()) {
-			fmt.Fprintf(stderr, "zombench: %s\n", strings.TrimSuffix(line, "\n"))
+			fmt.Fprintf(stderr, "zombench: %s\n", results.Printable(strings.TrimSuffix(line, "\n")))
 		}
 	}
 	return code

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"zombench/results"
 	"zombench/results/figure"
 	"zombench/results/report"
 )
@@ -53,7 +54,7 @@ func (p *plotFlags) draw(d report.Doc) error {
 	if strings.EqualFold(filepath.Ext(p.path), ".png") {
 		write = figure.WritePNG
 	}
-	err := writeFile(p.path, func(w io.Writer) error { return write(w, d.Figures(p.figures...)) })
+	err := results.WriteFile(p.path, func(w io.Writer) error { return write(w, d.Figures(p.figures...)) })
 	if err != nil {
 		return fmt.Errorf("--plot %s: %w", p.path, err)
 	}

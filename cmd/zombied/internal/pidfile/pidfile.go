@@ -86,7 +86,7 @@ func acquire(path string) (_ *File, err error) {
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EACCES):
 		pid, held, err := holder(file)
 		if err == nil && !held {
-			return nil, nil // it has just gone: try again
+			return nil, replace(file, path)
 		}
 		return nil, &HeldError{path, pid}
 	case err != nil:
@@ -100,6 +100,18 @@ func acquire(path string) (_ *File, err error) {
 	}
 	keep = true
 	return &File{path, file}, nil
+}
+
+// replace removes a file that somebody else has locked to read, as everybody may
+// who can read it: a daemon locks it to write. If that has just gone, the file may
+// be another's already.
+func replace(file *os.File, path string) error {
+	lock := wholeFile()
+	err := unix.FcntlFlock(file.Fd(), unix.F_GETLK, &lock)
+	if err == nil && lock.Type == unix.F_RDLCK && isAt(file, path) {
+		err = os.Remove(path)
+	}
+	return err
 }
 
 // write puts the pid in place of what was there. Never by renaming a new file
@@ -148,7 +160,7 @@ func holder(file *os.File) (pid int, held bool, err error) {
 	if err := unix.FcntlFlock(file.Fd(), unix.F_GETLK, &lock); err != nil {
 		return 0, false, fmt.Errorf("asking who holds %s: %w", file.Name(), err)
 	}
-	if lock.Type == unix.F_UNLCK {
+	if lock.Type != unix.F_WRLCK { // whoever may read the file may lock it to read
 		return 0, false, nil
 	}
 	return max(int(lock.Pid), 0), true, nil
@@ -187,6 +199,9 @@ func check(path string, file *os.File) error {
 	}
 	if int(st.Uid) != os.Geteuid() {
 		return &ForeignError{path, fmt.Sprintf("belongs to user %d", st.Uid)}
+	}
+	if st.Nlink > 1 {
+		return &ForeignError{path, "has another name too (a hard link)"}
 	}
 	text, err := io.ReadAll(io.LimitReader(io.NewSectionReader(file, 0, 64), 64))
 	if err != nil {

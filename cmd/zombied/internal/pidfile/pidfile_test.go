@@ -174,6 +174,7 @@ func TestForeign(t *testing.T) {
 		{"dangling", "symbolic link", func(path string) error { return os.Symlink(filepath.Join(dir, "nothing"), path) }},
 		{"directory", "not a regular file", func(path string) error { return os.Mkdir(path, 0o700) }},
 		{"pipe", "not a regular file", func(path string) error { return unix.Mkfifo(path, 0o600) }},
+		{"hard link", "another name", func(path string) error { return os.Link(target, path) }},
 		{"text", "does not contain a pid", func(path string) error { return os.WriteFile(path, []byte("127.0.0.1 localhost\n"), 0o600) }},
 		{"blanks", "does not contain a pid", func(path string) error { return os.WriteFile(path, []byte(strings.Repeat(" ", 5000)+"keep"), 0o600) }},
 		{"number and more", "does not contain a pid", func(path string) error { return os.WriteFile(path, []byte("12\n13\n"), 0o600) }},
@@ -193,6 +194,36 @@ func TestForeign(t *testing.T) {
 	}
 	if _, err := os.Lstat(filepath.Join(dir, "nothing")); !errors.Is(err, os.ErrNotExist) {
 		t.Error("a dangling link was followed")
+	}
+}
+
+// Whoever may read a file may lock it to read: that keeps no daemon from starting,
+// and is none that could be stopped.
+func TestLockedToRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pid")
+	write0(t, path, "17\n")
+	other, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	// A lock of the open file and not of the process: it is another's to us.
+	lock := unix.Flock_t{Type: unix.F_RDLCK, Whence: io.SeekStart}
+	if err := unix.FcntlFlock(other.Fd(), unix.F_OFD_SETLK, &lock); err != nil {
+		t.Fatal(err)
+	}
+	if pid, held, err := Holder(path); held || err != nil {
+		t.Errorf("Holder() = %d, %v, %v, want nobody", pid, held, err)
+	}
+	f, err := Acquire(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := read(t, path), fmt.Sprintln(os.Getpid()); got != want {
+		t.Errorf("the file holds %q, want %q", got, want)
+	}
+	if err := f.Remove(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -1,4 +1,4 @@
-package main
+package results
 
 import (
 	"errors"
@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 )
 
-// writeFile writes a file that others read meanwhile: they see the old one or
+// WriteFile writes a file that others read meanwhile: they see the old one or
 // all of the new one, and if writing fails the old one stays.
-func writeFile(path string, write func(io.Writer) error) (err error) {
+func WriteFile(path string, write func(io.Writer) error) (err error) {
 	// In the same directory, or it could not be renamed; hidden, and without the
 	// suffix that collectors look for.
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
