@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -70,8 +69,6 @@ type Need struct {
 var (
 	NeedRoot   = Need{"root", needRoot}
 	NeedCgroup = Need{"cgroups", needCgroup}
-	// Whoever has to know which objects there are.
-	NeedSlabinfo = Need{"/proc/slabinfo", needSlabinfo}
 	// Only from Linux 6.14 on has a pid namespace a limit of its own.
 	NeedOwnPidMax = Need{"kernel.pid_max of a pid namespace", needOwnPidMax}
 )
@@ -86,13 +83,6 @@ func needOwnPidMax(h *Host) error {
 func needRoot(*Host) error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("run as root: %w", measure.ErrNotPermitted)
-	}
-	return nil
-}
-
-func needSlabinfo(h *Host) error {
-	if i := h.Instruments.List[slabinfo]; i.Err != nil {
-		return errors.New(i.String())
 	}
 	return nil
 }

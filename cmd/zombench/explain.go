@@ -73,9 +73,6 @@ the pages are unexplained), 1 it does not.`,
 			if err := errors.Join(fields.apply(run), f.check(cmd)); err != nil {
 				return err
 			}
-			if err := canExplain(); err != nil {
-				return err
-			}
 			answer := func(w io.Writer, set *results.Set) error { return explain(w, set, format) }
 			if f.out == "" { // nobody asked for the results
 				answer = func(_ io.Writer, set *results.Set) error { return explain(cmd.OutOrStdout(), set, format) }
@@ -93,19 +90,6 @@ the pages are unexplained), 1 it does not.`,
 		fields = newFieldFlags(cmd, run)
 	}
 	return cmd
-}
-
-// canExplain reports why no ledger would come of a measurement here.
-func canExplain() error {
-	host, err := bench.Survey(measure.Host())
-	if err != nil {
-		return err
-	}
-	defer host.Close()
-	if err := bench.NeedSlabinfo.Check(host); err != nil {
-		return fmt.Errorf("nothing can be explained %w; zombench explain FILE explains what was measured as root", err)
-	}
-	return nil
 }
 
 // onlyMeasuring returns an error that names the flags that were given and have no
