@@ -434,7 +434,7 @@ func TestExamples(t *testing.T) {
 		t.Errorf("only %d examples in the help: they are not found", len(help))
 	}
 	runExamples(t, s, help)
-	for _, name := range []string{"README.md", "bench/README.md", "cmd/zombench/README.md", "results/README.md"} {
+	for _, name := range []string{"README.md", "CONTRIBUTING.md", "bench/README.md", "cmd/zombench/README.md", "results/README.md"} {
 		text, err := os.ReadFile(filepath.Join("../..", name))
 		if err != nil {
 			t.Fatal(err)
