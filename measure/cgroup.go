@@ -12,7 +12,14 @@ import (
 
 // Membership says which cgroups a process is in (cgroups(7)), as far as this
 // process can see them.
-type Membership struct{ hierarchies []hierarchy }
+type Membership struct {
+	hierarchies []hierarchy
+	listed      string
+}
+
+// Listed returns the path of the cgroup as /proc/PID/cgroup lists it, see
+// [FS.CgroupPath]: it need not be one inside of a mount.
+func (m Membership) Listed() string { return m.listed }
 
 // hierarchy is one mounted hierarchy with the process's place in it.
 type hierarchy struct {
@@ -59,6 +66,7 @@ func (fs FS) Cgroups(pid int) (Membership, error) {
 	if err != nil {
 		return m, fmt.Errorf("%s: %w", path, err)
 	}
+	m.listed = listedPath(lines)
 	// Our own mounts: what another process sees need not be reachable for us.
 	path = fs.proc("self", "mountinfo")
 	if data, err = readFile(path); err != nil {

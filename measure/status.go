@@ -165,15 +165,19 @@ func (fs FS) CgroupPath(pid int) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
+	return listedPath(lines), nil
+}
+
+func listedPath(lines []cgroupLine) string {
 	for _, l := range lines {
 		if slices.Contains(l.controllers, "pids") {
-			return l.path, nil
+			return l.path
 		}
 	}
 	for _, l := range lines {
 		if l.unified() {
-			return l.path, nil
+			return l.path
 		}
 	}
-	return "", nil
+	return ""
 }

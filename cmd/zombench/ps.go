@@ -116,7 +116,7 @@ func ps(stdout, stderr io.Writer, kernel measure.FS, source procs.Source, why er
 		fmt.Fprintf(stderr, "zombench: when zombies died is not known, and looking at them costs memory of the kernel: %v\n", why)
 	}
 	if o.textfile != "" {
-		var e exporter.Exporter
+		e := exporter.New()
 		e.Update(watch.Snapshot(watch.Options{FS: kernel, Pages: each.Pages, Charge: each.Charge}, found, time.Now()))
 		return e.WriteTextfile(o.textfile)
 	}

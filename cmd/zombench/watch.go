@@ -118,7 +118,7 @@ func watchHost(ctx context.Context, stdout, stderr io.Writer, o watchOptions) er
 		ctx, cancel = context.WithTimeout(ctx, o.duration+min(o.interval/2, time.Second/2))
 		defer cancel()
 	}
-	var metrics exporter.Exporter
+	metrics := exporter.New()
 	failed := make(chan error, 1)
 	if o.listen != "" {
 		address, stop, err := metrics.Serve(o.listen, failed)

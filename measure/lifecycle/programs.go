@@ -18,7 +18,7 @@ const (
 	stackValue  = -56 // of the dead
 	stackWord   = -64
 	stackNumber = -72
-	stackKept   = -120 // 6 counts
+	stackKept   = -96 // 3 counts
 )
 
 const (
@@ -357,7 +357,7 @@ func (p *programs) fold(entry asm.Register, key int32, name string) asm.Instruct
 	done := "kept_" + name
 	// Kept on the stack: what is taken out of the map may at once be another's.
 	var kept, moved asm.Instructions
-	for i, off := range []int16{offBirths, offDeaths, offReaps, offTimed, offWaited, offMissed} {
+	for i, off := range []int16{offBirths, offDeaths, offReaps} {
 		slot := int16(stackKept + 8*i)
 		kept = append(kept, asm.LoadMem(asm.R1, entry, off, asm.DWord), asm.StoreMem(asm.RFP, slot, asm.R1, asm.DWord))
 		moved = append(moved, asm.LoadMem(asm.R1, asm.RFP, slot, asm.DWord), asm.AddAtomic.Mem(asm.R7, asm.R1, asm.DWord, off))

@@ -73,19 +73,6 @@ type Reading struct {
 	Lost     uint64    // events that the kernel left out, for it was at work on another on the same CPU: 7.2 does where it is preempted. It counts them since 5.12
 }
 
-// Unattributed returns what is in All and in none of the parts: events that came
-// while they were read.
-func (r *Reading) Unattributed() Counts {
-	sum := r.Other
-	for i := range r.Parents {
-		sum = sum.Plus(r.Parents[i].Counts)
-	}
-	for i := range r.Commands {
-		sum = sum.Plus(r.Commands[i].Counts)
-	}
-	return r.All.Sub(sum)
-}
-
 // Room says how much the maps may hold. The kernel takes the memory as they fill,
 // but for 16 B each.
 type Room struct {
@@ -105,6 +92,11 @@ type Tracer struct {
 
 	programs []*ebpf.Program
 	links    []link.Link
+
+	// Of Read, which comes often.
+	reading Reading
+	keys    [][keySize]byte
+	values  []entry
 }
 
 // Start begins to count. The level is that of the reader's pid namespace, see
@@ -181,21 +173,22 @@ func (t *Tracer) Close() {
 }
 
 // Read returns the sums so far. They are not of one instant: what happens
-// meanwhile may be in some of them.
+// meanwhile may be in some of them. The next Read overwrites them.
 func (t *Tracer) Read() (*Reading, error) {
-	r := new(Reading)
+	t.reading = Reading{Parents: t.reading.Parents[:0], Commands: t.reading.Commands[:0]}
+	r := &t.reading
 	var e entry
 	if err := t.shared.Lookup(uint32(sharedOther), &e); err != nil {
 		return nil, fmt.Errorf("reading what was counted: %w", err)
 	}
 	r.Other = e.counts()
-	err := each(t.byName, func(key [16]byte, e *entry) {
+	err := t.each(t.byName, func(key [keySize]byte, e *entry) {
 		r.Commands = append(r.Commands, Command{Name: unix.ByteSliceToString(key[:]), Parents: e.u64(offEnded), Counts: e.counts()})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading what was counted: %w", err)
 	}
-	err = each(t.parents, func(key [16]byte, e *entry) {
+	err = t.each(t.parents, func(key [keySize]byte, e *entry) {
 		r.Parents = append(r.Parents, Parent{
 			ID:      ID{binary.NativeEndian.Uint64(key[keyTGID:]), nanoseconds(binary.NativeEndian.Uint64(key[keyStart:]))},
 			PID:     int(e.u64(offPID)),
@@ -219,22 +212,22 @@ func (t *Tracer) Read() (*Reading, error) {
 }
 
 // each calls do for every entry of a map, 64 of which are read at a time.
-func each(m *ebpf.Map, do func(key [16]byte, e *entry)) error {
-	const batch = 64
-	keys, values := make([][16]byte, batch), make([]entry, batch)
+func (t *Tracer) each(m *ebpf.Map, do func(key [keySize]byte, e *entry)) error {
+	if t.keys == nil {
+		const batch = 64
+		t.keys, t.values = make([][keySize]byte, batch), make([]entry, batch)
+	}
 	var cursor ebpf.MapBatchCursor
-	size := batch
 	for {
-		n, err := m.BatchLookup(&cursor, keys[:size], values[:size], nil)
-		switch {
-		case err == nil, errors.Is(err, ebpf.ErrKeyNotExist): // the last
-		default:
+		n, err := m.BatchLookup(&cursor, t.keys, t.values, nil)
+		last := errors.Is(err, ebpf.ErrKeyNotExist)
+		if err != nil && !last {
 			return err
 		}
 		for i := range n {
-			do(keys[i], &values[i])
+			do(t.keys[i], &t.values[i])
 		}
-		if err != nil {
+		if last {
 			return nil
 		}
 	}

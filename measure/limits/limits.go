@@ -7,8 +7,8 @@
 // [Query.Check] answers for processes that are asked for, [Query.Headroom] for
 // as many as there is room for, and [Rate] says when they will have come.
 //
-// It changes nothing, and it is not for use during a measurement: Read walks
-// all of /proc.
+// It changes nothing. Read walks all of /proc, so it is not for use during a
+// measurement; [ReadMachine] and [ReadCgroups] walk nothing and know less.
 package limits
 
 import (
@@ -73,7 +73,6 @@ type Query struct {
 	ChargePerZombie uint64 // of it, what is charged to its cgroup; 0 means all
 	Descriptors     uint64 // file descriptors to come, in the process itself
 	ExtraTasks      uint64 // threads to come besides
-	NoWalk          bool   // /proc is not walked: RLIMIT_NPROC is left out, and kernel.pid_max is as much in use as there are tasks, at least
 }
 
 // bytesEach returns how many bytes of a limit each process takes. A cgroup is

@@ -21,8 +21,9 @@ import (
 //
 // What is in use is only a moment's picture: others make processes too.
 //
-// Unless q says NoWalk, it walks all of /proc, which costs the kernel a dentry and an inode for
-// each task: never call it while something is being measured.
+// It walks all of /proc, which costs the kernel a dentry and an inode for each
+// task: never call it while something is being measured. ReadMachine and
+// ReadCgroups do not.
 func Read(fs measure.FS, q Query) ([]Limit, error) {
 	var limits []Limit
 	var errs []error
@@ -41,12 +42,9 @@ func Read(fs measure.FS, q Query) ([]Limit, error) {
 	add(err)
 	pidMax, err := fs.SysctlUint("kernel.pid_max")
 	add(err)
-	var used tasks
-	if !q.NoWalk {
-		used, err = countTasks(fs, pidMax)
-		add(err)
-		add(nil, nproc(who, used))
-	}
+	used, err := countTasks(fs, pidMax)
+	add(err)
+	add(nil, nproc(who, used))
 	threads, err := threadsMax(fs, load)
 	add(err, threads...)
 	if pidMax > 0 {
@@ -58,10 +56,8 @@ func Read(fs measure.FS, q Query) ([]Limit, error) {
 		return nil, err // it was asked for by name
 	}
 	add(err)
-	pids, err := pidsMax(fs, groups)
-	add(err, pids...)
-	memory, err := memoryMax(fs, groups)
-	add(err, memory...)
+	bounds, err := ReadCgroups(fs, groups)
+	add(err, bounds...)
 	free, err := available(fs)
 	add(err, free...)
 	if q.Descriptors > 0 {
@@ -69,6 +65,37 @@ func Read(fs measure.FS, q Query) ([]Limit, error) {
 		add(err, files...)
 	}
 	return limits, errors.Join(errs...)
+}
+
+// ReadMachine returns the limits of the whole machine without walking /proc: of
+// kernel.pid_max as much is in use as there are tasks, at least. What is returned
+// beside an error is good, but not all.
+func ReadMachine(fs measure.FS) ([]Limit, error) {
+	load, err := fs.Loadavg()
+	if err != nil {
+		return nil, err
+	}
+	all, err1 := threadsMax(fs, load)
+	pidMax, err2 := fs.SysctlUint("kernel.pid_max")
+	if err2 == nil {
+		all = append(all, pidMaxLimit(fs, pidMax, tasks{}, load))
+	}
+	free, err3 := available(fs)
+	return append(all, free...), errors.Join(err1, err2, err3)
+}
+
+// ReadCgroups returns the limits of some cgroups and of those above them: pids.max
+// and those of memory. What is returned beside an error is good, but not all.
+func ReadCgroups(fs measure.FS, groups measure.Membership) ([]Limit, error) {
+	pids, err1 := pidsMax(fs, groups)
+	memory, err2 := memoryMax(fs, groups)
+	var errs []error
+	for _, err := range []error{err1, err2} {
+		if !errors.Is(err, measure.ErrNotSupported) {
+			errs = append(errs, err)
+		}
+	}
+	return append(pids, memory...), errors.Join(errs...)
 }
 
 // nproc is RLIMIT_NPROC (getrlimit(2)): it bounds the tasks of the real user.

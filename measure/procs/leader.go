@@ -20,14 +20,6 @@ type Leader struct {
 	Waits   []string       `json:"waits,omitempty"`  // where those sleep that no signal wakes (state D): a function of the kernel each
 }
 
-// Describe looks at the threads of a process whose main thread has ended. It
-// reports false if they have ended meanwhile.
-func Describe(fs measure.FS, pid int) (Leader, bool) {
-	l := Leader{PID: pid}
-	ok := l.describe(fs)
-	return l, ok
-}
-
 // describe looks at its threads. It reports false if they have ended meanwhile: a
 // process that ends is in this state for a moment.
 func (l *Leader) describe(fs measure.FS) bool {

@@ -91,25 +91,26 @@ type Parent struct {
 	started uint64 // the oldest, in clock ticks after boot
 }
 
-// Scan looks at every process once, and by /proc at those that leave zombies.
-func Scan(fs measure.FS, source Source) (*Result, error) {
-	uptime, err := fs.Uptime()
-	if err != nil {
-		return nil, err
-	}
-	parents := make(map[int]*Parent)
-	t := tree{fs: fs, parent: make(map[int]int), zombies: make(map[int]int)}
+// Found is what a look at every process finds, before anything is asked of any.
+type Found struct {
+	Zombies int
+	Parents map[int]*Parent // those that have zombies, by pid: only the counts and the times
+	Leaders []int           // pids of processes of which only the main thread has ended
+	parent  map[int]int     // of each process that is no zombie
+}
+
+// Look groups the zombies by parent. Ages are counted by how long the machine is up.
+func Look(source Source, uptime time.Duration) (*Found, error) {
+	f := &Found{Parents: make(map[int]*Parent), parent: make(map[int]int)}
 	graves := make(map[string]bool)
-	var leaders []Leader
-	r := new(Result)
-	err = source(func(k Task) {
+	err := source(func(k Task) {
 		switch {
 		case k.Zombie():
-			r.Zombies++
-			p := parents[k.PPid]
+			f.Zombies++
+			p := f.Parents[k.PPid]
 			if p == nil {
 				p = &Parent{PID: k.PPid}
-				parents[k.PPid] = p
+				f.Parents[k.PPid] = p
 			}
 			p.add(k, uptime)
 			if k.Removed != "" && !graves[k.Removed] {
@@ -118,31 +119,49 @@ func Scan(fs measure.FS, source Source) (*Result, error) {
 			}
 			return // it is nobody's parent any more
 		case k.LeaderEnded():
-			leaders = append(leaders, Leader{PID: k.PID, Threads: k.Threads - 1})
+			f.Leaders = append(f.Leaders, k.PID)
 		}
-		t.parent[k.PID] = k.PPid
+		f.parent[k.PID] = k.PPid
 	})
+	return f, err
+}
+
+// DescribeLeaders looks by /proc at the threads of the leaders that were found.
+// Those whose threads have ended meanwhile are left out.
+func (f *Found) DescribeLeaders(fs measure.FS) []Leader {
+	var all []Leader
+	for _, pid := range slices.Sorted(slices.Values(f.Leaders)) {
+		if l := (Leader{PID: pid}); l.describe(fs) {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// Scan looks at every process once, and by /proc at those that leave zombies.
+func Scan(fs measure.FS, source Source) (*Result, error) {
+	uptime, err := fs.Uptime()
 	if err != nil {
 		return nil, err
 	}
+	f, err := Look(source, uptime)
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{Zombies: f.Zombies, Leaders: f.DescribeLeaders(fs)}
 	_, err = fs.Process(1)
 	r.Hidden = err != nil
-	for _, p := range parents {
+	t := tree{fs, f.parent, make(map[int]int)}
+	for _, p := range f.Parents {
 		t.zombies[p.PID] = p.Zombies
 	}
-	for _, p := range parents {
+	for _, p := range f.Parents {
 		p.describe(&t)
 		r.Parents = append(r.Parents, *p)
-	}
-	for _, l := range leaders {
-		if l.describe(fs) {
-			r.Leaders = append(r.Leaders, l)
-		}
 	}
 	slices.SortFunc(r.Parents, func(a, b Parent) int {
 		return cmp.Or(cmp.Compare(b.Zombies, a.Zombies), cmp.Compare(a.PID, b.PID))
 	})
-	slices.SortFunc(r.Leaders, func(a, b Leader) int { return cmp.Compare(a.PID, b.PID) })
 	return r, nil
 }
 

@@ -15,10 +15,15 @@ const most = 200
 // Other is the command of all parents that came after the first ones.
 const Other = "(other)"
 
-// Labelled are the counts since the start of the parents of a name in a place.
-type Labelled struct {
+// Labels are a name of parents and a place.
+type Labels struct {
 	Command string // the name, at most 15 bytes
 	procs.Place
+}
+
+// Labelled are the counts since the start of the parents of some labels.
+type Labelled struct {
+	Labels
 	Deaths, Reaps uint64
 }
 
@@ -27,23 +32,18 @@ func (l *Labelled) add(c lifecycle.Counts) {
 	l.Reaps += c.Reaps
 }
 
-type labelKey struct {
-	command string
-	place   procs.Place
-}
-
-type labels struct{ all map[labelKey]*Labelled }
+type labels struct{ all map[Labels]*Labelled }
 
 func (l *labels) of(command string, place procs.Place) *Labelled {
 	if l.all == nil {
-		l.all = make(map[labelKey]*Labelled)
+		l.all = make(map[Labels]*Labelled)
 	}
-	key := labelKey{command, place}
+	key := Labels{command, place}
 	if l.all[key] == nil && len(l.all) >= most {
-		key = labelKey{command: Other}
+		key = Labels{Command: Other}
 	}
 	if l.all[key] == nil {
-		l.all[key] = &Labelled{Command: key.command, Place: key.place}
+		l.all[key] = &Labelled{Labels: key}
 	}
 	return l.all[key]
 }

@@ -67,20 +67,21 @@ type Monitor struct {
 
 // A parent is what a Monitor knows of a process.
 type parent struct {
-	id                            lifecycle.ID
-	pid                           int
-	name, child                   string
-	ended                         bool
-	counts, reported              lifecycle.Counts
-	latency                       lifecycle.Latency
-	zombies                       int   // at the last scan
-	grown                         int64 // since
-	oldest                        time.Time
-	growth                        []int64 // in each tick of the window; nil: none
-	described                     bool
-	command, cgroup, pids, memory string
-	place                         procs.Place
-	label                         *Labelled
+	id               lifecycle.ID
+	pid              int
+	name, child      string
+	ended            bool
+	counts, reported lifecycle.Counts
+	latency          lifecycle.Latency
+	zombies          int   // at the last scan
+	grown            int64 // since
+	oldest           time.Time
+	growth           []int64 // in each tick of the window; nil: none
+	described        bool
+	command          string
+	groups           measure.Membership
+	place            procs.Place
+	label            *Labelled
 }
 
 // folded are parents of one name that have ended, as they are counted.
@@ -259,6 +260,7 @@ func (m *Monitor) update(now time.Time) {
 			if id.Start != 0 {
 				f := m.fold(p.name)
 				f.before = f.before.Plus(p.counts)
+				f.reported = f.reported.Plus(p.counts.Sub(p.reported)) // and no Report has told
 			}
 			delete(m.parents, id)
 			if m.byPID[p.pid] == p {
@@ -303,16 +305,8 @@ func (m *Monitor) describe(p *parent) {
 			p.name = s.Name
 		}
 	}
-	p.cgroup, _ = m.o.FS.CgroupPath(p.pid)
-	p.place = procs.PlaceOf(p.cgroup)
-	if groups, err := m.o.FS.Cgroups(p.pid); err == nil {
-		if h, err := groups.Controller("pids"); err == nil {
-			p.pids = h.Dir()
-		}
-		if h, err := groups.Controller("memory"); err == nil {
-			p.memory = h.Dir()
-		}
-	}
+	p.groups, _ = m.o.FS.Cgroups(p.pid)
+	p.place = procs.PlaceOf(p.groups.Listed())
 }
 
 // scan looks for the zombies that stand.
@@ -321,45 +315,16 @@ func (m *Monitor) scan(now time.Time) error {
 	if m.scanner != nil {
 		source = procs.ByIterator(m.scanner)
 	}
-	type found struct {
-		zombies int
-		oldest  time.Duration
-	}
-	byParent := make(map[int]*found)
-	zombies := 0
-	removed := make(map[string]bool)
-	var leaders []int
 	start := time.Now()
-	err := source(func(t procs.Task) {
-		switch {
-		case t.Zombie():
-			f := byParent[t.PPid]
-			if f == nil {
-				f = &found{oldest: -1}
-				byParent[t.PPid] = f
-			}
-			f.zombies++
-			f.oldest = max(f.oldest, t.Dead)
-			zombies++
-			if t.Removed != "" {
-				removed[t.Removed] = true
-			}
-		case t.LeaderEnded():
-			leaders = append(leaders, t.PID)
-		}
-	})
+	found, err := procs.Look(source, 0)
 	if err != nil {
 		return fmt.Errorf("looking for zombies: %w", err)
 	}
 	m.scanTook, m.scanned = time.Since(start), now
-	m.zombies, m.grown, m.removed = zombies, 0, len(removed)
-	m.leaders = m.leaders[:0]
-	for _, pid := range leaders {
-		if l, ok := procs.Describe(m.o.FS, pid); ok {
-			m.leaders = append(m.leaders, l)
-		}
-	}
-	for pid := range byParent {
+	m.zombies, m.grown, m.removed = found.Zombies, 0, 0
+	m.leaders = found.DescribeLeaders(m.o.FS)
+	for pid, f := range found.Parents {
+		m.removed += f.Removed
 		p := m.byPID[pid]
 		if p == nil {
 			p = &parent{pid: pid, id: lifecycle.ID{TGID: uint64(pid)}}
@@ -370,16 +335,16 @@ func (m *Monitor) scan(now time.Time) error {
 		}
 	}
 	for _, p := range m.parents {
-		f := byParent[p.pid]
+		f := found.Parents[p.pid]
 		if f == nil || p.ended {
-			f = &found{oldest: -1}
+			f = new(procs.Parent)
 		}
 		if m.tracer == nil {
-			m.grow(p, int64(f.zombies-p.zombies))
+			m.grow(p, int64(f.Zombies-p.zombies))
 		}
-		p.zombies, p.grown, p.oldest = f.zombies, 0, time.Time{}
-		if f.oldest >= 0 {
-			p.oldest = start.Add(-f.oldest)
+		p.zombies, p.grown, p.oldest = f.Zombies, 0, time.Time{}
+		if f.Dead != nil {
+			p.oldest = start.Add(-*f.Dead)
 		}
 	}
 	return nil
@@ -425,7 +390,7 @@ func (m *Monitor) Report(now time.Time) (*Report, error) {
 			continue
 		}
 		line := Parent{
-			PID: p.pid, Name: p.name, Command: p.command, Cgroup: p.cgroup, Place: p.place, Ended: p.ended, Child: p.child,
+			PID: p.pid, Name: p.name, Command: p.command, Cgroup: p.groups.Listed(), Place: p.place, Ended: p.ended, Child: p.child,
 			Zombies: zombies, Bytes: uint64(zombies) * m.o.Pages,
 			Born: delta.Births, Arose: delta.Deaths, Reaped: delta.Reaps,
 			Growth: m.growth(p.growth), Latency: waitsOf(p.latency),
@@ -439,7 +404,13 @@ func (m *Monitor) Report(now time.Time) (*Report, error) {
 	slices.SortFunc(r.Parents, func(a, b Parent) int {
 		return cmp.Or(b2i(b.Growth.Leak)-b2i(a.Growth.Leak), cmp.Compare(b.Zombies, a.Zombies), cmp.Compare(b.Arose, a.Arose), cmp.Compare(a.PID, b.PID))
 	})
-	r.Forecasts = m.forecasts(r.Parents)
+	var groups []measure.Membership
+	for _, p := range r.Parents[:min(len(r.Parents), forecast)] {
+		if known := m.byPID[p.PID]; known != nil && !p.Ended {
+			groups = append(groups, known.groups)
+		}
+	}
+	r.Forecasts = m.forecasts(groups)
 	r.Parents = r.Parents[:min(len(r.Parents), listed)]
 	for name, f := range m.folded {
 		if d := f.reported; d != (lifecycle.Counts{}) {
@@ -467,7 +438,13 @@ func Snapshot(o Options, found *procs.Result, now time.Time) *Report {
 		})
 		r.Removed += p.Removed
 	}
-	r.Forecasts = m.forecasts(r.Parents)
+	var groups []measure.Membership
+	for _, p := range found.Parents[:min(len(found.Parents), forecast)] {
+		if g, err := o.FS.Cgroups(p.PID); err == nil && p.PID != 0 {
+			groups = append(groups, g)
+		}
+	}
+	r.Forecasts = m.forecasts(groups)
 	return r
 }
 
@@ -486,30 +463,24 @@ func (m *Monitor) growth(ticks []int64) Growth {
 	return growthOf(blocks)
 }
 
-// forecasts reads the limits of the first of the parents, and of this process for
-// those of the whole machine.
-func (m *Monitor) forecasts(parents []Parent) []Forecast {
+// forecasts reads the limits of some cgroups and of the whole machine.
+func (m *Monitor) forecasts(groups []measure.Membership) []Forecast {
+	found, _ := limits.ReadMachine(m.o.FS) // what cannot be read is left out
+	for _, g := range groups {
+		bounds, _ := limits.ReadCgroups(m.o.FS, g)
+		found = append(found, bounds...)
+	}
 	forecasts := []Forecast{}
 	known := make(map[string]bool)
-	pids := []int{}
-	for _, p := range parents[:min(len(parents), forecast)] {
-		if p.PID != 0 && !p.Ended {
-			pids = append(pids, p.PID)
+	q := limits.Query{BytesPerZombie: m.o.Pages, ChargePerZombie: m.o.Charge}
+	for _, h := range q.Headroom(found) {
+		if !h.Bounded() || known[h.Name+h.Where] {
+			continue
 		}
-	}
-	for _, pid := range append(pids, 0) {
-		q := limits.Query{PID: pid, BytesPerZombie: m.o.Pages, ChargePerZombie: m.o.Charge, NoWalk: true}
-		found, _ := limits.Read(m.o.FS, q) // what cannot be read is left out
-		for _, h := range q.Headroom(found) {
-			own := pid == 0 && strings.HasPrefix(h.Where, m.o.FS.Root+m.o.FS.Sys) // the cgroups of this process
-			if !h.Bounded() || known[h.Name+h.Where] || own {
-				continue
-			}
-			known[h.Name+h.Where] = true
-			f := Forecast{Limit: h.Name, Where: h.Where, Owner: h.Owner, Headroom: h.Fits}
-			f.In, f.Lo, f.Hi, f.Grows = m.growth(m.below(h.Limit)).After(h.Fits)
-			forecasts = append(forecasts, f)
-		}
+		known[h.Name+h.Where] = true
+		f := Forecast{Limit: h.Name, Where: h.Where, Owner: h.Owner, Headroom: h.Fits}
+		f.In, f.Lo, f.Hi, f.Grows = m.growth(m.below(h.Limit)).After(h.Fits)
+		forecasts = append(forecasts, f)
 	}
 	slices.SortStableFunc(forecasts, func(a, b Forecast) int {
 		if a.Grows != b.Grows {
@@ -534,7 +505,7 @@ func (m *Monitor) below(l limits.Limit) []int64 {
 	var sum []int64
 	isCgroup := false
 	for _, p := range m.parents {
-		if !within(p.pids, dir) && !within(p.memory, dir) {
+		if !within(p.groups, "pids", dir) && !within(p.groups, "memory", dir) {
 			continue
 		}
 		isCgroup = true
@@ -554,6 +525,9 @@ func (m *Monitor) below(l limits.Limit) []int64 {
 	return sum
 }
 
-func within(dir, above string) bool {
-	return dir != "" && (dir == above || strings.HasPrefix(dir, above+"/"))
+// within reports whether a cgroup, by the hierarchy of a controller, is that of a
+// directory or below it.
+func within(groups measure.Membership, controller, dir string) bool {
+	h, err := groups.Controller(controller)
+	return err == nil && (h.Dir() == dir || strings.HasPrefix(h.Dir(), dir+"/"))
 }

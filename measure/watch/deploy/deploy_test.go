@@ -55,15 +55,15 @@ func TestAlerts(t *testing.T) {
 
 // Every metric that the rules and the dashboard speak of is one that is served.
 func TestMetricsExist(t *testing.T) {
-	var e exporter.Exporter
+	e := exporter.New()
 	oldest := time.Second
 	e.Update(&watch.Report{Elapsed: time.Second, Source: watch.BPF,
 		Parents:   []watch.Parent{{Name: "a", Zombies: 1, Oldest: &oldest}},
 		Forecasts: []watch.Forecast{{Limit: "pids.max", Grows: true}},
-		Labelled:  []watch.Labelled{{Command: "a"}}, Histogram: lifecycle.Latency{Count: 1},
+		Labelled:  []watch.Labelled{{Labels: watch.Labels{Command: "a"}}}, Histogram: lifecycle.Latency{Count: 1},
 	})
 	r := prometheus.NewPedanticRegistry()
-	r.MustRegister(&e)
+	r.MustRegister(e)
 	families, err := r.Gather()
 	if err != nil {
 		t.Fatal(err)

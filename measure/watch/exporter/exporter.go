@@ -18,15 +18,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"zombench/measure/lifecycle"
-	"zombench/measure/procs"
 	"zombench/measure/watch"
 )
 
 // An Exporter is a prometheus.Collector of the latest report.
 type Exporter struct {
+	descs
 	mu     sync.Mutex
 	report *watch.Report
 }
+
+// New makes an Exporter without a report, which has no metrics.
+func New() *Exporter { return &Exporter{descs: newDescs()} }
 
 // Update makes a report the latest. It must not be changed afterwards.
 func (e *Exporter) Update(r *watch.Report) {
@@ -68,7 +71,7 @@ func newDescs() descs {
 
 // Describe is a part of prometheus.Collector.
 func (e *Exporter) Describe(ch chan<- *prometheus.Desc) {
-	d := newDescs()
+	d := e.descs
 	for _, x := range []*prometheus.Desc{d.children, d.births, d.reaps, d.latency, d.oldest, d.bytes, d.growth,
 		d.headroom, d.secondsLeft, d.leaders, d.removed, d.lost, d.untimed, d.up} {
 		ch <- x
@@ -83,7 +86,7 @@ func (e *Exporter) Collect(ch chan<- prometheus.Metric) {
 	if r == nil {
 		return
 	}
-	d := newDescs()
+	d := e.descs
 	gauge := func(desc *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, v, labels...)
 	}
@@ -91,7 +94,7 @@ func (e *Exporter) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(v), labels...)
 	}
 	for key, p := range byLabels(r.Parents) {
-		labels := key.values()
+		labels := values(key)
 		gauge(d.children, float64(p.zombies), labels...)
 		gauge(d.bytes, float64(p.bytes), labels...)
 		if p.oldest > 0 {
@@ -117,7 +120,7 @@ func (e *Exporter) Collect(ch chan<- prometheus.Metric) {
 		counter(d.untimed, r.Untimed)
 		ch <- histogram(d.latency, r.Histogram)
 		for _, l := range r.Labelled {
-			labels := key{l.Command, l.Place}.values()
+			labels := values(l.Labels)
 			counter(d.births, l.Deaths, labels...)
 			counter(d.reaps, l.Reaps, labels...)
 		}
@@ -125,13 +128,8 @@ func (e *Exporter) Collect(ch chan<- prometheus.Metric) {
 	gauge(d.up, sees)
 }
 
-type key struct {
-	command string
-	place   procs.Place
-}
-
-func (k key) values() []string {
-	return []string{k.command, k.place.Unit, k.place.Pod, k.place.Container}
+func values(l watch.Labels) []string {
+	return []string{l.Command, l.Unit, l.Pod, l.Container}
 }
 
 type sum struct {
@@ -141,10 +139,10 @@ type sum struct {
 }
 
 // byLabels sums up parents of the same labels.
-func byLabels(parents []watch.Parent) map[key]*sum {
-	all := make(map[key]*sum)
+func byLabels(parents []watch.Parent) map[watch.Labels]*sum {
+	all := make(map[watch.Labels]*sum)
 	for _, p := range parents {
-		k := key{p.Name, p.Place}
+		k := watch.Labels{Command: p.Name, Place: p.Place}
 		if all[k] == nil {
 			all[k] = new(sum)
 		}
