@@ -82,7 +82,7 @@ var NeedTracing = bench.Need{Name: "tracepoints", Check: tracing}
 
 // tracing reports why these cannot be had.
 func tracing(h *bench.Host) error {
-	_, err := kmemtrace.ReadSymbols(h.FS)
+	err := kmemtrace.SymbolsAvailable(h.FS)
 	if err == nil {
 		err = kmemtrace.Available(h.FS)
 	}

@@ -208,11 +208,16 @@ func readOnlyCgroups(r *run) error {
 }
 
 // inMountNamespace calls f in the run's mount namespace, on a thread that ends
-// with it.
+// with it: any but the main one, which is what /proc/self shows.
 func (r *run) inMountNamespace(f func() error) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread()
+		if unix.Gettid() == os.Getpid() {
+			done <- r.inMountNamespace(f) // elsewhere, as we hold this one
+			runtime.UnlockOSThread()
+			return
+		}
 		ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/mnt", r.cmd.Process.Pid))
 		if err != nil { // it has ended
 			done <- nil

@@ -18,49 +18,26 @@ type Symbols struct {
 	names     []string
 }
 
+type symbol struct {
+	address uint64
+	name    string
+}
+
 // ReadSymbols reads /proc/kallsyms (CONFIG_KALLSYMS). Addresses are hidden from
 // who lacks CAP_SYSLOG, and from everybody if kernel.kptr_restrict is 2.
 func ReadSymbols(host measure.FS) (*Symbols, error) {
-	path := filepath.Join(host.Proc, "kallsyms")
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("functions of the kernel (CONFIG_KALLSYMS): %w", classify(err))
-	}
-	defer f.Close()
-	type symbol struct {
-		address uint64
-		name    string
-	}
 	var all []symbol
 	hidden := true
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		// ffffffff81000000 T _stext, and for a module's a tab and [module]
-		fields := bytes.Fields(lines.Bytes())
-		if len(fields) < 3 || len(fields[1]) != 1 {
-			return nil, fmt.Errorf("%s: %w: want address, type and name, got %q", path, measure.ErrMalformed, lines.Bytes())
-		}
-		switch fields[1][0] {
-		case 'T', 't', 'W', 'w':
-		default:
-			continue // data
-		}
-		address, err := strconv.ParseUint(string(fields[0]), 16, 64)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w: want an address, got %q", path, measure.ErrMalformed, fields[0])
-		}
-		hidden = hidden && address == 0
-		// What the compiler appends (.constprop.0, .isra.0) is not the function's name.
-		name, _, _ := bytes.Cut(fields[2], []byte("."))
-		if len(name) > 0 {
-			all = append(all, symbol{address, string(name)})
-		}
+	err := eachFunction(host, func(s symbol) bool {
+		hidden = hidden && s.address == 0
+		all = append(all, s)
+		return true
+	})
+	if err == nil && hidden {
+		err = errHidden
 	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if hidden {
-		return nil, fmt.Errorf("%s hides its addresses (kernel.kptr_restrict): %w", path, measure.ErrNotPermitted)
+	if err != nil {
+		return nil, fmt.Errorf("functions of the kernel: %w", err)
 	}
 	slices.SortStableFunc(all, func(a, b symbol) int {
 		switch {
@@ -77,6 +54,63 @@ func ReadSymbols(host measure.FS) (*Symbols, error) {
 		s.names = append(s.names, sym.name)
 	}
 	return s, nil
+}
+
+// SymbolsAvailable reports why ReadSymbols would fail: nil if it would not. It
+// reads no more than that takes: all of them are a second's work, and half a
+// minute's where the kernel is emulated.
+func SymbolsAvailable(host measure.FS) error {
+	err := errHidden
+	if ferr := eachFunction(host, func(s symbol) bool {
+		if s.address != 0 {
+			err = nil
+		}
+		return s.address == 0
+	}); ferr != nil {
+		err = ferr
+	}
+	if err != nil {
+		return fmt.Errorf("functions of the kernel: %w", err)
+	}
+	return nil
+}
+
+var errHidden = fmt.Errorf("/proc/kallsyms hides its addresses (kernel.kptr_restrict): %w", measure.ErrNotPermitted)
+
+// eachFunction reads functions in the order of the file, until each returns false.
+func eachFunction(host measure.FS, each func(symbol) bool) error {
+	path := filepath.Join(host.Proc, "kallsyms")
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("%w (CONFIG_KALLSYMS)", classify(err))
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		// ffffffff81000000 T _stext, and for a module's a tab and [module]
+		fields := bytes.Fields(lines.Bytes())
+		if len(fields) < 3 || len(fields[1]) != 1 {
+			return fmt.Errorf("%s: %w: want address, type and name, got %q", path, measure.ErrMalformed, lines.Bytes())
+		}
+		switch fields[1][0] {
+		case 'T', 't', 'W', 'w':
+		default:
+			continue // data
+		}
+		address, err := strconv.ParseUint(string(fields[0]), 16, 64)
+		if err != nil {
+			return fmt.Errorf("%s: %w: want an address, got %q", path, measure.ErrMalformed, fields[0])
+		}
+		// What the compiler appends (.constprop.0, .isra.0) is not the function's name.
+		name, _, _ := bytes.Cut(fields[2], []byte("."))
+		if len(name) > 0 && !each(symbol{address, string(name)}) {
+			return nil
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
 }
 
 // Function names the function that holds an address; the address itself, in

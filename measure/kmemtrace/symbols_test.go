@@ -56,7 +56,8 @@ func TestSymbolsErrors(t *testing.T) {
 		{"short", "ffffffff81000000 T\n", measure.ErrMalformed},
 		{"no number", "here T _stext\n", measure.ErrMalformed},
 	} {
-		if _, err := ReadSymbols(kallsyms(t, tt.text)); !errors.Is(err, tt.want) {
+		_, err := ReadSymbols(kallsyms(t, tt.text))
+		if available := SymbolsAvailable(kallsyms(t, tt.text)); !errors.Is(err, tt.want) || !errors.Is(available, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
 		}
 	}
