@@ -11,6 +11,7 @@ import (
 	"zombench/bench/daemon/pidns"
 	"zombench/bench/janitor"
 	"zombench/bench/reexec"
+	"zombench/bench/tempdir"
 	"zombench/measure"
 )
 
@@ -39,7 +40,7 @@ type Options struct {
 
 // Programs are what this executable has to become for a lab.
 func Programs() []reexec.Program {
-	return []reexec.Program{janitor.Program(), pidns.Program(), pidns.KeeperProgram()}
+	return []reexec.Program{janitor.Program(), pidns.Program(), pidns.KeeperProgram(), tempdir.Program()}
 }
 
 // Open makes a lab of this machine. It takes the lock, starts the janitor

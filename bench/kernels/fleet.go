@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"zombench/bench/kernels/job"
+	"zombench/bench/tempdir"
 	"zombench/bench/vm"
 	"zombench/measure"
 	"zombench/results"
@@ -72,15 +73,15 @@ func (f *Fleet) Run(ctx context.Context, kernels []vm.Kernel) ([]string, error) 
 			return nil, fmt.Errorf("making the directory for the results: %w", err)
 		}
 	}
-	tmp, err := os.MkdirTemp("", "zombench-kernels-")
+	tmp, err := tempdir.Make("zombench-kernels-")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(tmp)
+	defer tmp.Close()
 	r := fleetRun{
 		Fleet:    f,
 		log:      newLog(f.Log, len(kernels)),
-		programs: newPrograms(f.Source, tmp),
+		programs: newPrograms(f.Source, tmp.Path),
 		kvm:      sync.OnceValue(func() bool { return vm.ProbeKVM(ctx, runtime.GOARCH) }),
 	}
 	if slices.ContainsFunc(kernels, r.mayUseKVM) {

@@ -63,6 +63,7 @@ func build(ctx context.Context, arch vm.Arch, source, dir string) error {
 	// The user's flags and workspace are not the guest's.
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch.GOARCH, "GOFLAGS=", "GOWORK=off")
 	cmd.Env = append(cmd.Env, arch.Env...)
+	cmd.Env = append(cmd.Env, "GOTMPDIR="+filepath.Dir(dir)) // of what it leaves when it is killed
 	out, err := cmd.CombinedOutput()
 	switch {
 	case ctx.Err() != nil:

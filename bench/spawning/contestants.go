@@ -16,6 +16,7 @@ import (
 
 	"zombench/bench"
 	"zombench/bench/daemon"
+	"zombench/bench/tempdir"
 )
 
 // zombied is our own daemon with one of its ways of spawning, on one thread.
@@ -86,16 +87,18 @@ var sources embed.FS
 
 // compile compiles a peer with gcc -O2.
 func compile(ctx context.Context, name string) (_ *os.File, err error) {
-	dir, err := os.MkdirTemp("", "zombench-spawning-")
+	tmp, err := tempdir.Make("zombench-spawning-")
 	if err != nil {
-		return nil, fmt.Errorf("making a place to compile in: %w", err)
+		return nil, fmt.Errorf("compiling %s.c: %w", name, err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, tmp.Close()) }()
+	dir := tmp.Path
 	if err := os.CopyFS(dir, sources); err != nil {
 		return nil, fmt.Errorf("writing the peers' sources: %w", err)
 	}
 	path := filepath.Join(dir, name)
 	cmd := exec.CommandContext(ctx, "gcc", "-O2", "-o", path, filepath.Join(dir, "peers", name+".c"))
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir) // of what it leaves when it is killed
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("compiling %s.c: %w: %s", name, err, bytes.TrimSpace(out))
 	}

@@ -82,7 +82,6 @@ func TestTorture(t *testing.T) {
 	start := time.Now()
 	for n := first; n <= last && (*length == 0 || time.Since(start) < *length); n++ {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			machine.Shared(t)
 			line := c.round(t, n)
 			t.Log(line)
 			if _, err := fmt.Fprintln(record, line); err != nil {
@@ -143,6 +142,12 @@ func (c campaign) round(t *testing.T, n int) string {
 	rng := rand.New(rand.NewPCG(c.seed, uint64(n)))
 	able := slices.DeleteFunc(slices.Clone(workloads), func(w workload) bool { return !w.able() })
 	w := able[rng.IntN(len(able))]
+	// A sysctl is everybody's.
+	if strings.Contains(w.args, "--raise-limits") {
+		machine.Exclusive(t)
+	} else {
+		machine.Shared(t)
+	}
 	done := []fault{faults[rng.IntN(len(faults))]}
 	if rng.IntN(3) == 0 {
 		done = []fault{signals[rng.IntN(len(signals))], signals[rng.IntN(len(signals))]}
