@@ -151,13 +151,14 @@ func TestWhatKernelsDoToZombies(t *testing.T) {
 	)
 	for _, tt := range []struct {
 		series string
-		queued int
+		queued bool
 		rmdir  string
 	}{
-		{"5.10", 20, ends}, {"6.1", 0, ends}, {"6.12", 0, ends}, {"6.19.14", 0, hangs}, {"7.0.7", 0, hangs}, {"7.0.9", 0, ends}, {"7.3", 0, ends},
+		{"5.10", true, ends}, {"6.1", false, ends}, {"6.12", false, ends},
+		{"6.19.14", false, hangs}, {"7.0.7", false, hangs}, {"7.0.9", false, ends}, {"7.3", false, ends},
 	} {
 		t.Run(tt.series, func(t *testing.T) {
-			want := fmt.Sprintf("of 20 signals to a zombie %d are queued\nrmdir beside its zombie returns before the reap: <nil>\n%s", tt.queued, tt.rmdir)
+			want := fmt.Sprintf("signals to a zombie are queued: %v\nrmdir beside its zombie returns before the reap: <nil>\n%s", tt.queued, tt.rmdir)
 			if got := boot(t, fetched(t, tt.series), "zombie"); got != want {
 				t.Errorf("%q, want %q", got, want)
 			}

@@ -141,7 +141,8 @@ func remove(dir, what string, child *exec.Cmd) {
 	}
 }
 
-// signal sends real-time signals to a zombie, and says how many of them are queued.
+// signal sends real-time signals to a zombie, and says whether they are queued; one
+// or the other may be that somebody else has.
 func signal(pid int) error {
 	const sent, last = 20, 64
 	before, err := queued()
@@ -154,7 +155,7 @@ func signal(pid int) error {
 		}
 	}
 	after, err := queued()
-	fmt.Printf("of %d signals to a zombie %d are queued\n", sent, after-before)
+	fmt.Printf("signals to a zombie are queued: %v\n", after-before >= sent)
 	return err
 }
 
