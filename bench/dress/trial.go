@@ -320,27 +320,33 @@ func difference(lab *bench.Lab, naked, dressed *army, n float64) (values []resul
 	if whole {
 		values = append(values, results.Value{Unit: unitTotal, Value: total})
 	}
-	if naked.after.Slab != nil && dressed.after.Slab != nil {
+	if naked.slabRead() && dressed.slabRead() {
 		values = append(values, results.Value{Unit: unitObjects, Value: dressed.objects(lab, n) - naked.objects(lab, n)})
 	}
 	return values
 }
 
+// slabRead reports whether slab caches were read each time.
+func (a *army) slabRead() bool {
+	return a.before.Slab != nil && a.after.Slab != nil && a.reaped.Slab != nil
+}
+
 // objects returns the size of the slab objects that came with each zombie, of
-// caches that are not reclaimable. How many of a cache a zombie has is a whole
-// number, so that what others take or give back drops out in rounding.
+// caches that are not reclaimable, and went with it. How many of a cache a zombie
+// has is a whole number, so that what others take or give back drops out in
+// rounding.
 func (a *army) objects(lab *bench.Lab, n float64) (bytes float64) {
 	for _, c := range a.after.Slab.Caches {
 		if lab.Instruments.Reclaimable(c.Name) {
 			continue
 		}
-		each, ok := a.gain(func(s bench.Sample) *uint64 {
+		read := func(s bench.Sample) *uint64 {
 			line, _ := s.Slab.Lookup(c.Name)
 			return &line.ActiveObjs
-		})
-		if ok {
-			bytes += math.Round(each/n) * float64(c.ObjSize)
 		}
+		up, _ := bench.Change(read(a.before), read(a.after))
+		down, _ := bench.Change(read(a.reaped), read(a.after))
+		bytes += math.Round(max(0, min(up, down))/n) * float64(c.ObjSize)
 	}
 	return bytes
 }
