@@ -14,6 +14,7 @@ const (
 	siteMark    = "# site "
 	watcherMark = "# watcher "
 	cacheMark   = "# cache "
+	layoutMark  = "# layout "
 	kernelMark  = "# kernel: "
 	aboutMark   = "# about "
 	unitMark    = "# unit "
@@ -22,7 +23,7 @@ const (
 )
 
 func marks() []string {
-	return []string{controlMark, brokenMark, noisyMark, endsMark, siteMark, watcherMark, cacheMark, kernelMark, aboutMark, unitMark, runMark, serialMark}
+	return []string{controlMark, brokenMark, noisyMark, endsMark, siteMark, watcherMark, cacheMark, layoutMark, kernelMark, aboutMark, unitMark, runMark, serialMark}
 }
 
 // reserved reports whether a word begins comments that are no readings.

@@ -128,9 +128,17 @@ func (c *comments) allForms(lean bool) []mark {
 		{kernelMark, func(text string) error {
 			k, ok, err := readKernel(text)
 			if ok {
-				c.header().Facts.Kernel = k
+				f := c.header().Facts
+				k.Layouts, f.Kernel = f.Kernel.Layouts, k
 			}
 			return err
+		}},
+		{layoutMark, func(text string) error {
+			return kept(text, "layout", func(l Layout) error {
+				f := c.header().Facts
+				f.Kernel.Layouts = append(f.Kernel.Layouts, l)
+				return nil
+			})
 		}},
 		{aboutMark, func(text string) error {
 			if e, ok := readExplanation(text); ok {

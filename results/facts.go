@@ -46,6 +46,7 @@ type Kernel struct {
 	ThreadInfoInTask Tristate
 	PossibleCPUs     uint64
 	Structs          []Counter // sizeof C structs, in bytes
+	Layouts          []Layout  // of those that a zombie consists of; each is a comment of its own
 }
 
 // A Cache describes a slab cache, in a file
@@ -139,6 +140,11 @@ func (k *Kernel) check() error {
 	}
 	if slices.ContainsFunc(k.Structs, func(s Counter) bool { return s.Name == "" }) {
 		return fmt.Errorf("kernel: struct without a name")
+	}
+	for i := range k.Layouts {
+		if err := k.Layouts[i].check(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

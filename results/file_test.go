@@ -25,8 +25,9 @@ func header() Header {
 		Comments: []string{"zombench, seed 1", "noisy: this is free text\nand its second line"},
 		Units:    Units(),
 		Facts: Facts{
-			Run:    Run{"an odd=run", 13},
-			Kernel: Kernel{PointerBytes: 8, ThreadInfoInTask: Yes, PossibleCPUs: 2, Structs: []Counter{{"task_struct", 5824}, {"a b=c%", 1}}},
+			Run: Run{"an odd=run", 13},
+			Kernel: Kernel{PointerBytes: 8, ThreadInfoInTask: Yes, PossibleCPUs: 2, Structs: []Counter{{"task_struct", 5824}, {"a b=c%", 1}},
+				Layouts: []Layout{{"pid", []Member{{"count", 32}, {"", 29}, {"one|other", 1}, {"flag", 2}}}, {"cred", []Member{{"usage", 64}}}}},
 			Caches: []Cache{
 				{Name: "cred", Size: 192, Used: 184, PerSlab: 21, SlabBytes: 4096, Charged: Yes, Aliases: []string{"cred", "pid"}},
 				{Name: "odd name=1,%41:", Size: 8, PerSlab: 512, SlabBytes: 4096, Reclaimable: true, Charged: Unknown},
@@ -211,11 +212,13 @@ func TestReaderErrors(t *testing.T) {
 		{"slabs of no cache", "# after: pids=5 task_struct-slabs=7\n" + good, 1, []string{`1: reading after: "task_struct-slabs=7" is not a count`}},
 		{"kernel", "# kernel: pointer-B=8 struct.cred=x\n" + good, 1, []string{`1: kernel: field struct.cred: "x" is not a count`}},
 		{"kernel of what", "# kernel: pointer-B=8 page=7\n" + good, 1, []string{"1: kernel: unknown or repeated field \"page\""}},
+		{"layout", "# layout pid: members=count:4,level\n" + good, 1, []string{`1: layout pid: field members: "level" is no NAME:BYTES`}},
+		{"layout of less than a bit", "# layout pid: members=count:0.1\n" + good, 1, []string{`1: layout pid: field members: "count:0.1" is no NAME:BYTES`}},
 		{"cache", "# cache cred: size=8\n" + good, 1, []string{"1: cache cred: field used is missing"}},
 		{"site", "# site f: caches=a requested=1 allocated=1 accounted=perhaps objects=1\n" + good, 1,
 			[]string{`1: site f: field accounted: "perhaps" is not yes, no or unknown`}},
 		{"site of no trial", "# site f: caches=a requested=1 allocated=1 accounted=no objects=1\n\n" + good, 1, []string{"1: note belongs to no result line"}},
-		{"free text", "# before: something else\n# kernel: 6.18\n# cache of: bread\n# site seeing: fun\n# env: GOGC=off\n# about nothing\n# ends of: x=1\n# env: GOGC=1\n\n" + good, 1, nil},
+		{"free text", "# before: something else\n# kernel: 6.18\n# cache of: bread\n# site seeing: fun\n# env: GOGC=off\n# about nothing\n# ends of: x=1\n# env: GOGC=1\n# layout of: a page\n\n" + good, 1, nil},
 		{"fine", "# control of nothing\n#broken: no\n# ends\nPASS\n" + good, 1, nil}, // control: no error
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -307,6 +310,9 @@ func TestWriterRefuses(t *testing.T) {
 		{Facts: Facts{About: []Explanation{{"a", ""}}}},
 		{Facts: Facts{Caches: []Cache{{Size: 1}}}},
 		{Facts: Facts{Kernel: Kernel{ThreadInfoInTask: "perhaps"}}},
+		{Facts: Facts{Kernel: Kernel{Layouts: []Layout{{"pid", nil}}}}},
+		{Facts: Facts{Kernel: Kernel{Layouts: []Layout{{"pid", []Member{{"a", 0}}}}}}},
+		{Facts: Facts{Kernel: Kernel{Layouts: []Layout{{"pid", []Member{{"a,b", 1}}}}}}},
 	} {
 		if err := NewWriter(io.Discard).WriteHeader(h); err == nil {
 			t.Errorf("header %+v was taken", h)

@@ -85,6 +85,9 @@ func (w *Writer) facts(f Facts) error {
 	if known := f.Kernel.known(); len(known) > 0 {
 		fmt.Fprintf(&w.buf, "%s%s\n", kernelMark, fieldsText(known))
 	}
+	for i := range f.Kernel.Layouts {
+		w.form(layoutMark, &f.Kernel.Layouts[i])
+	}
 	for i := range f.Caches {
 		if err := f.Caches[i].check(); err != nil {
 			return err

@@ -3,6 +3,8 @@ package kernels
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 
 	"zombench/bench/vm"
@@ -10,7 +12,8 @@ import (
 
 // each calls do for every kernel, at most jobs of them at a time, in order. A
 // kernel that fails does not stop the others; when ctx ends, those that have
-// not begun fail with its cause. The error joins those of all kernels.
+// not begun fail with its cause. The error joins those of all kernels, of several
+// with how many they are.
 func each(ctx context.Context, kernels []vm.Kernel, jobs int, do func(context.Context, vm.Kernel) error) error {
 	errs := make([]error, len(kernels))
 	slots := make(chan struct{}, max(1, jobs))
@@ -30,5 +33,9 @@ func each(ctx context.Context, kernels []vm.Kernel, jobs int, do func(context.Co
 		})
 	}
 	all.Wait()
-	return errors.Join(errs...)
+	err := errors.Join(errs...)
+	if failed := len(slices.DeleteFunc(errs, func(err error) bool { return err == nil })); failed > 0 && len(kernels) > 1 {
+		return fmt.Errorf("%d of %d kernels failed:\n%w", failed, len(kernels), err)
+	}
+	return err
 }

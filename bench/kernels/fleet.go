@@ -16,6 +16,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"zombench/bench/kernels/job"
 	"zombench/bench/tempdir"
 	"zombench/bench/vm"
@@ -41,7 +43,11 @@ type Fleet struct {
 	Append  []string      // further kernel parameters
 	Timeout time.Duration // for one kernel
 
+	// Fetch brings kernels here that have no Path yet; nil if all have one.
+	Fetch func(context.Context, []vm.Kernel) ([]vm.Kernel, error)
+
 	Dir     string    // for the result files, NAME.txt
+	Resume  bool      // leave out kernels of which Dir has a whole file that this Version recorded
 	Console string    // directory for NAME.console, each guest's raw console; "" keeps none
 	Source  string    // a directory in zombench's source
 	Log     io.Writer // told how the guests proceed, in lines
@@ -56,22 +62,42 @@ func (e *NameError) Error() string {
 		e.A.Path, e.B.Path, e.A.Name)
 }
 
+// A StrangerError says that an image holds another kernel than its name says.
+type StrangerError struct{ Name, Release, Booted string }
+
+func (e *StrangerError) Error() string {
+	return fmt.Sprintf("%s: Linux %s was booted, not %s: the image is of another kernel", e.Name, e.Booted, e.Release)
+}
+
+// Prepare makes the directories that the fleet writes into, so that what is wrong
+// with them is known before the first kernel is fetched.
+func (f *Fleet) Prepare() error {
+	for _, dir := range []string{f.Dir, f.Console} {
+		if dir == "" {
+			continue
+		}
+		err := os.MkdirAll(dir, 0o755)
+		if err == nil {
+			err = unix.Access(dir, unix.W_OK)
+		}
+		if err != nil {
+			return fmt.Errorf("a directory for the results: %s: %w", dir, err)
+		}
+	}
+	return nil
+}
+
 // Run measures each kernel in a guest of its own. It returns the result files
-// that it wrote, in order, and the errors of the kernels that failed. What such
-// a kernel measured before is kept in NAME.partial.txt.
+// that it wrote and those that it resumes, in order, and the errors of the kernels
+// that failed. What such a kernel measured before is kept in NAME.partial.txt.
 func (f *Fleet) Run(ctx context.Context, kernels []vm.Kernel) ([]string, error) {
 	for i, k := range kernels {
 		if j := slices.IndexFunc(kernels[:i], func(other vm.Kernel) bool { return other.Name == k.Name }); j >= 0 {
 			return nil, &NameError{kernels[j], k}
 		}
 	}
-	for _, dir := range []string{f.Dir, f.Console} {
-		if dir == "" {
-			continue
-		}
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return nil, fmt.Errorf("making the directory for the results: %w", err)
-		}
+	if err := f.Prepare(); err != nil {
+		return nil, err
 	}
 	tmp, err := tempdir.Make("zombench-kernels-")
 	if err != nil {
@@ -81,6 +107,7 @@ func (f *Fleet) Run(ctx context.Context, kernels []vm.Kernel) ([]string, error) 
 	r := fleetRun{
 		Fleet:    f,
 		log:      newLog(f.Log, len(kernels)),
+		supply:   newSupply(slices.DeleteFunc(slices.Clone(kernels), f.recorded), f.Fetch),
 		programs: newPrograms(f.Source, tmp.Path),
 		kvm:      sync.OnceValue(func() bool { return vm.ProbeKVM(ctx, runtime.GOARCH) }),
 	}
@@ -98,6 +125,7 @@ type fleetRun struct {
 	*Fleet
 	log      *log
 	programs *programs
+	supply   *supply
 	kvm      func() bool // reports whether KVM works
 
 	mu    sync.Mutex
@@ -108,24 +136,53 @@ func (r *fleetRun) mayUseKVM(k vm.Kernel) bool { return r.Accel == "" && k.GOARC
 
 // measure measures one kernel.
 func (r *fleetRun) measure(ctx context.Context, k vm.Kernel) error {
-	name := k.Name
-	if r.CPU != "" {
-		name += "-" + fileWord(r.CPU)
-	}
-	if r.Experiment != "" {
-		name += "-" + r.Experiment
-	}
-	if n := max(r.CPUs, r.MaxCPUs); n > 1 {
-		name += fmt.Sprintf("-%dcpus", n)
-	}
+	name := r.name(k)
 	start := time.Now()
+	if r.recorded(k) {
+		r.add(r.path(name))
+		r.log.ended(name, time.Since(start), ", recorded before")
+		return nil
+	}
 	note := ", failed"
-	res, err := r.boot(ctx, k, name)
-	if res != nil {
-		note, err = r.keep(name, res.Stdout, err)
+	k, err := r.supply.get(ctx, k)
+	if err == nil {
+		var res *vm.Result
+		if res, err = r.boot(ctx, k, name); res != nil {
+			note, err = r.keep(k, name, res.Stdout, err)
+		}
 	}
 	r.log.ended(name, time.Since(start), note)
 	return err
+}
+
+// name is what the results of a kernel are called: by all that they depend on.
+func (f *Fleet) name(k vm.Kernel) string {
+	name := k.Name
+	if f.CPU != "" {
+		name += "-" + fileWord(f.CPU)
+	}
+	if f.Experiment != "" {
+		name += "-" + f.Experiment
+	}
+	if n := max(f.CPUs, f.MaxCPUs); n > 1 {
+		name += fmt.Sprintf("-%dcpus", n)
+	}
+	for _, p := range f.Append {
+		name += "-" + fileWord(p)
+	}
+	return name
+}
+
+func (f *Fleet) path(name string) string { return filepath.Join(f.Dir, name+".txt") }
+
+// recorded reports whether there is a whole file of this kernel that this version
+// of the program wrote, and is to be kept.
+func (f *Fleet) recorded(k vm.Kernel) bool {
+	if !f.Resume {
+		return false
+	}
+	head, err := os.ReadFile(f.path(f.name(k)))
+	return err == nil && bytes.HasPrefix(head, []byte("# zombench "+f.Version+", ")) && bytes.Contains(head, []byte("\n# "+imageOf(k)))
 }
 
 // boot runs a guest; the result is as vm.Boot's.
@@ -147,8 +204,8 @@ func (r *fleetRun) boot(ctx context.Context, k vm.Kernel, name string) (*vm.Resu
 		accel = vm.KVM
 	}
 	files, err := r.programs.files(arch, job.Job{
-		Experiment: r.Experiment, Fields: r.fields(k), Match: r.Match, Samples: r.Samples, Seed: r.Seed, Version: r.Version, VM: string(accel),
-		Comments: provenance(k, qemuVersion(ctx, qemu), cmp.Or(r.CPU, arch.CPU), r.Append),
+		Experiment: r.Experiment, Fields: r.fields(k), Match: r.Match, Samples: r.Samples, Seed: r.Seed, Version: r.Version, VM: string(accel), Append: strings.Join(r.Append, " "),
+		Comments: provenance(k, qemuVersion(ctx, qemu), cmp.Or(r.CPU, arch.CPU)),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -200,48 +257,62 @@ func (f *Fleet) fields(k vm.Kernel) map[string]string {
 
 // keep writes what a guest sent into a result file. bootErr is how the guest
 // failed, if it did: then an earlier whole file stays.
-func (r *fleetRun) keep(name string, out []byte, bootErr error) (note string, err error) {
+func (r *fleetRun) keep(k vm.Kernel, name string, out []byte, bootErr error) (note string, err error) {
 	const failed = ", failed"
-	trials, broken, err := count(out, name)
+	sent, err := inspect(out, name)
 	switch {
 	case err != nil && bootErr != nil:
 		return failed, bootErr // nothing was measured before
 	case err != nil:
 		return failed, fmt.Errorf("what the guest sent is no result file: %w", err)
+	case k.Release != "" && sent.kernel != k.Release:
+		return failed, &StrangerError{name, k.Release, sent.kernel}
 	}
-	path := filepath.Join(r.Dir, name+".txt")
+	path := r.path(name)
 	if bootErr != nil {
 		path = filepath.Join(r.Dir, name+".partial.txt")
 	}
 	if err := results.WriteFile(path, func(w io.Writer) error { _, err := w.Write(out); return err }); err != nil {
 		return failed, errors.Join(bootErr, err)
 	}
-	r.mu.Lock()
-	r.files = append(r.files, path)
-	r.mu.Unlock()
+	r.add(path)
 	switch {
 	case bootErr != nil:
-		return failed, fmt.Errorf("%w; %d trials before that are in %s", bootErr, trials, path)
-	case broken > 0:
-		return fmt.Sprintf(", %d trials broken", broken), nil
+		return failed, fmt.Errorf("%w; %d trials before that are in %s", bootErr, sent.trials, path)
+	case sent.broken > 0:
+		return fmt.Sprintf(", %d trials broken", sent.broken), nil
 	}
 	return "", nil
 }
 
-// count counts the trials in a result file.
-func count(file []byte, name string) (trials, broken int, err error) {
+// add notes a result file.
+func (r *fleetRun) add(path string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.files = append(r.files, path)
+}
+
+// sent is what a guest sent.
+type sent struct {
+	trials, broken int
+	kernel         string // release
+}
+
+// inspect reads a result file.
+func inspect(file []byte, name string) (s sent, err error) {
 	reader := results.NewReader(bytes.NewReader(file), name)
 	for reader.Scan() {
 		rec, err := reader.Record()
 		if err != nil {
-			return 0, 0, err
+			return sent{}, err
 		}
-		trials++
+		s.trials++
 		if rec.Broken != "" {
-			broken++
+			s.broken++
 		}
+		s.kernel = results.Lookup(rec.Config, "kernel")
 	}
-	return trials, broken, reader.Err()
+	return s, reader.Err()
 }
 
 // fileWord makes a text fit for a file's name.

@@ -11,19 +11,20 @@ import (
 )
 
 // provenance says, for the head of a result file, what was booted and how.
-func provenance(k vm.Kernel, qemu, cpu string, params []string) []string {
-	from := "a file of one's own"
+func provenance(k vm.Kernel, qemu, cpu string) []string {
+	image := imageOf(k)
 	if k.Package != "" {
-		from = fmt.Sprintf("Debian package %s %s", k.Package, k.Version)
+		image += ", SHA-256 " + k.SHA256
 	}
-	comments := []string{
-		fmt.Sprintf("kernel image of %s, SHA-256 %s", from, k.SHA256),
-		fmt.Sprintf("%s, CPU model %s", qemu, cpu),
+	return []string{image, fmt.Sprintf("%s, CPU model %s", qemu, cpu)}
+}
+
+// imageOf says where an image is from; of one's own, by its sum.
+func imageOf(k vm.Kernel) string {
+	if k.Package == "" {
+		return "kernel image of a file of one's own, SHA-256 " + k.SHA256
 	}
-	if len(params) > 0 {
-		comments = append(comments, "further kernel parameters: "+strings.Join(params, " "))
-	}
-	return comments
+	return fmt.Sprintf("kernel image of Debian package %s %s", k.Package, k.Version)
 }
 
 // qemuVersion returns the line in which QEMU says its version.

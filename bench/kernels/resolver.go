@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"zombench/bench/vm"
@@ -41,14 +42,48 @@ type Resolver struct {
 	Notice  func(string) // told what a user should know, one line each
 }
 
-// Find returns the kernels that patterns name, fetching what is not here. A
-// pattern with a slash is the path of an image, any other one is as
-// debian.Select takes it. What cannot be had is in the error and does not keep
-// the others away; a malformed pattern is path.ErrBadPattern.
+// Find returns the kernels that patterns name, fetching what is not here; see
+// Choose.
 func (r *Resolver) Find(ctx context.Context, patterns []string) ([]vm.Kernel, error) {
+	c, err := r.Choose(ctx, patterns)
+	errs := []error{err}
+	var found []vm.Kernel
+	var missing []vm.Kernel
+	for _, k := range c.Kernels {
+		if k.Path == "" {
+			missing = append(missing, k)
+		}
+	}
+	here, err := c.Fetch(ctx, missing)
+	for _, k := range c.Kernels {
+		if k.Path != "" {
+			found = append(found, k)
+		} else if i := slices.IndexFunc(here, func(h vm.Kernel) bool { return h.Name == k.Name }); i >= 0 {
+			found = append(found, here[i])
+		}
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return found, errors.Join(append(errs, err)...)
+}
+
+// A Choice is the kernels that patterns name.
+type Choice struct {
+	Kernels []vm.Kernel // those without a Path are not here yet
+	repo    *debian.Repo
+	offers  map[string]debian.Offer // by name, of those
+	notice  func(string)
+}
+
+// Choose finds the kernels that patterns name, and fetches none. A pattern with a
+// slash is the path of an image, any other one is as debian.Select takes it. What
+// cannot be had is in the error and does not keep the others away; a malformed
+// pattern is path.ErrBadPattern.
+func (r *Resolver) Choose(ctx context.Context, patterns []string) (Choice, error) {
 	cached, err := debian.Cached(r.Dir)
 	if err != nil {
-		return nil, err
+		return Choice{}, err
 	}
 	var found set
 	var errs []error
@@ -74,22 +109,22 @@ func (r *Resolver) Find(ctx context.Context, patterns []string) ([]vm.Kernel, er
 		}
 		wanted = append(wanted, p)
 	}
+	c := Choice{offers: make(map[string]debian.Offer), notice: r.Notice}
 	if len(wanted) > 0 {
-		some, err := r.fetch(ctx, cached, wanted)
+		some, err := c.choose(ctx, r, cached, wanted)
 		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+			return Choice{}, context.Cause(ctx)
 		}
-		if err != nil {
-			errs = append(errs, err)
-		}
+		errs = append(errs, err)
 		found.add(some...)
 	}
-	return found, errors.Join(errs...)
+	c.Kernels = found
+	return c, errors.Join(errs...)
 }
 
-// fetch returns the kernels of Debian that patterns name; without Debian's
+// choose returns the kernels of Debian that patterns name; without Debian's
 // lists, those among the kernels fetched before.
-func (r *Resolver) fetch(ctx context.Context, cached []vm.Kernel, patterns []string) ([]vm.Kernel, error) {
+func (c *Choice) choose(ctx context.Context, r *Resolver, cached []vm.Kernel, patterns []string) ([]vm.Kernel, error) {
 	archs, err := archsOf(patterns...)
 	if err != nil {
 		return nil, err
@@ -99,7 +134,8 @@ func (r *Resolver) fetch(ctx context.Context, cached []vm.Kernel, patterns []str
 		r.Notice(fmt.Sprintf("only kernels fetched before can be used: %v", err))
 		repo, offers = nil, offersOf(cached)
 	}
-	var chosen []debian.Offer
+	c.repo = repo
+	var kernels []vm.Kernel
 	var errs []error
 	for _, p := range patterns {
 		some, err := debian.Select(offers, []string{p})
@@ -107,25 +143,31 @@ func (r *Resolver) fetch(ctx context.Context, cached []vm.Kernel, patterns []str
 			errs = append(errs, fmt.Errorf("%w; see zombench kernels list", err))
 		}
 		for _, o := range some {
-			if !slices.ContainsFunc(chosen, func(c debian.Offer) bool { return c.Name == o.Name }) {
-				chosen = append(chosen, o)
+			if i := slices.IndexFunc(cached, func(k vm.Kernel) bool { return isOf(k, o) }); i >= 0 {
+				kernels = append(kernels, cached[i])
+				continue
 			}
+			c.offers[o.Name] = o
+			kernels = append(kernels, vm.Kernel{Name: o.Name, GOARCH: o.GOARCH, Release: o.Release, Package: o.Package, Version: o.Version})
 		}
 	}
-	var kernels []vm.Kernel
-	if repo == nil {
-		for _, o := range chosen {
-			kernels = append(kernels, cached[slices.IndexFunc(cached, func(k vm.Kernel) bool { return k.Name == o.Name })])
+	return kernels, errors.Join(errs...)
+}
+
+// Fetch brings kernels of the choice here. What cannot be had is in the error and
+// does not keep the others away.
+func (c *Choice) Fetch(ctx context.Context, kernels []vm.Kernel) ([]vm.Kernel, error) {
+	var offers []debian.Offer
+	for _, k := range kernels {
+		if o, ok := c.offers[k.Name]; ok {
+			c.notice(fmt.Sprintf("fetching %s: %s %s, %.0f MB", o.Name, o.Package, o.Version, float64(o.Size)/1e6))
+			offers = append(offers, o)
 		}
-		return kernels, errors.Join(errs...)
 	}
-	for _, o := range chosen {
-		if !fetched(cached, o) {
-			r.Notice(fmt.Sprintf("fetching %s: %s %s, %.0f MB", o.Name, o.Package, o.Version, float64(o.Size)/1e6))
-		}
+	if len(offers) == 0 {
+		return nil, nil
 	}
-	kernels, err = repo.Fetch(ctx, chosen)
-	return kernels, errors.Join(append(errs, err)...)
+	return c.repo.Fetch(ctx, offers)
 }
 
 // offers lists what Debian has for architectures, by Debian's names.
@@ -189,8 +231,11 @@ func (r *Resolver) List(ctx context.Context, archs, patterns []string, cachedOnl
 
 // fetched reports whether what is offered is among the kernels fetched before.
 func fetched(cached []vm.Kernel, o debian.Offer) bool {
-	return slices.ContainsFunc(cached, func(k vm.Kernel) bool { return k.Name == o.Name && k.Version == o.Version })
+	return slices.ContainsFunc(cached, func(k vm.Kernel) bool { return isOf(k, o) })
 }
+
+// isOf reports whether a kernel is what is offered.
+func isOf(k vm.Kernel, o debian.Offer) bool { return k.Name == o.Name && k.Version == o.Version }
 
 // A set of kernels has no image twice.
 type set []vm.Kernel
@@ -214,6 +259,49 @@ func offersOf(cached []vm.Kernel) []debian.Offer {
 		offers = append(offers, debian.Offer{Name: k.Name, GOARCH: k.GOARCH, Arch: arch.Debian, Release: k.Release, Package: k.Package, Version: k.Version})
 	}
 	return offers
+}
+
+// Every returns the patterns of all kernels of architectures, by Debian's names; none
+// means those whose QEMU is installed.
+func Every(archs []string) []string {
+	if len(archs) == 0 {
+		for _, a := range vm.Archs() {
+			if _, err := a.LookQEMU(); err == nil {
+				archs = append(archs, a.Debian)
+			}
+		}
+	}
+	var patterns []string
+	for _, a := range archs {
+		patterns = append(patterns, a+"-*")
+	}
+	return patterns
+}
+
+// A Shard is one of several parts of a list, which together are the list: part 1/3
+// is the first of every three.
+type Shard struct{ Part, Of int }
+
+// ParseShard reads a text such as 1/3.
+func ParseShard(text string) (s Shard, err error) {
+	part, of, _ := strings.Cut(text, "/")
+	s.Part, err = strconv.Atoi(part)
+	if err == nil {
+		s.Of, err = strconv.Atoi(of)
+	}
+	if err != nil || s.Part < 1 || s.Part > s.Of {
+		return Shard{}, fmt.Errorf("%q is no part such as 1/3", text)
+	}
+	return s, nil
+}
+
+// Select returns the kernels of the part.
+func (s Shard) Select(kernels []vm.Kernel) []vm.Kernel {
+	var some []vm.Kernel
+	for i := s.Part - 1; i < len(kernels); i += s.Of {
+		some = append(some, kernels[i])
+	}
+	return some
 }
 
 // archsOf returns the architectures, by Debian's names, that patterns may be

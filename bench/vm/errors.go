@@ -57,7 +57,7 @@ type PanicError struct {
 }
 
 func (e *PanicError) Error() string {
-	return "the kernel panicked: " + e.Message + tooSmall(e.OutOfMemory)
+	return "the kernel panicked: " + e.Message + tooSmall(e.OutOfMemory) + quote(e.Console)
 }
 
 // A HangError says that the guest did not end in time.

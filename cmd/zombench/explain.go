@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/bits"
 	"slices"
 	"strings"
 
@@ -13,7 +12,6 @@ import (
 
 	"zombench/bench"
 	"zombench/measure"
-	"zombench/measure/bpf"
 	"zombench/results"
 	"zombench/results/ledger"
 	"zombench/results/report"
@@ -136,27 +134,4 @@ func explain(w io.Writer, set *results.Set, format string) error {
 		}
 	}
 	return nil
-}
-
-// kernelFacts gathers what a ledger has to know of the running kernel. What
-// cannot be had is left out.
-func kernelFacts(fs measure.FS) (k results.Kernel) {
-	k.PointerBytes = bits.UintSize / 8
-	types, err := bpf.Load(fs)
-	if err != nil {
-		return k
-	}
-	defer types.Close()
-	for _, name := range ledger.Structs() {
-		if size := types.StructSize(name); size > 0 {
-			k.Structs = append(k.Structs, results.Counter{Name: name, Value: uint64(size)})
-		}
-	}
-	if types.StructSize("task_struct") > 0 {
-		k.ThreadInfoInTask = results.No
-		if types.Has("task_struct.thread_info") {
-			k.ThreadInfoInTask = results.Yes
-		}
-	}
-	return k
 }

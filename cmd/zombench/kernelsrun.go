@@ -26,6 +26,8 @@ type kernelsFlags struct {
 	kernels.Fleet
 	source     kernelSource
 	named      []string // kernels
+	all        bool
+	shard      string
 	archs      []string
 	experiment string
 	accel      string
@@ -68,16 +70,23 @@ command and zombench's source.
 A kernel of your own is given by its path, with a slash in it. Without any, and
 without --arch, it runs ` + strings.Join(kernels.DefaultKernels(), ", ") + `.
 
+With --all, or a pattern such as 'amd64-*', many are run: what is here already is
+not fetched again, and with --resume not measured again, so that a run that was
+interrupted goes on where it ended.
+
 A kernel that fails does not stop the others; the exit status is 1 then. Times
 mean nothing under emulation and are not recorded. On x86 a task_struct holds the
 registers of the CPU model: --cpu selects it, and becomes part of the file name.`,
 		Example: `  zombench kernels run
   zombench kernels run amd64-newest ./bzImage
   zombench kernels run --arch riscv64,s390x --jobs 2 -o results/local
+  zombench kernels run --all --shard 1/4 -o results/local/all
+  zombench kernels run amd64-newest --append slab_nomerge
   zombench kernels run amd64-newest --cpu qemu64
   zombench kernels run amd64-newest --experiment dress --smp 2 --maxcpus 64`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f.named = append(f.named, args...)
+			f.named = args
+			f.Resume = f.Resume || f.all && !cmd.Flags().Changed("resume")
 			if !cmd.Flags().Changed("seed") {
 				f.Seed = rand.Uint64()
 			}
@@ -92,8 +101,10 @@ registers of the CPU model: --cpu selects it, and becomes part of the file name.
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.named, "kernel", nil, "a `kernel`, as the arguments name them; may be given several times")
 	flags.StringSliceVar(&f.archs, "arch", nil, "the newest kernel of each of these `architectures`; a list, or all")
+	flags.BoolVar(&f.all, "all", false, "every kernel that Debian offers for these architectures (default those whose QEMU is installed), with --resume")
+	flags.StringVar(&f.shard, "shard", "", "of all these kernels only part `I/N`: the parts 1/3, 2/3 and 3/3 are all of them")
+	flags.BoolVar(&f.Resume, "resume", false, "leave out kernels that this version of the program has recorded in the directory for the result files")
 	flags.StringVar(&f.experiment, "experiment", experiments[0].Name, "what is measured: "+namesOf(experiments))
 	fields = newFieldFlags(cmd, experiments)
 	flags.StringVar(&f.Match, "bench", "", "run only benchmarks that match this `regexp`, as in go test -bench")
@@ -122,6 +133,9 @@ func (f *kernelsFlags) patterns() ([]string, error) {
 	archs, err := debianArchs(f.archs)
 	if err != nil {
 		return nil, err
+	}
+	if f.all {
+		return append(patterns, kernels.Every(archs)...), nil
 	}
 	for _, a := range archs {
 		patterns = append(patterns, a+"-newest")
@@ -173,14 +187,29 @@ func (f *kernelsFlags) run(ctx context.Context, stdout, stderr io.Writer, answer
 	if err != nil {
 		return err
 	}
-	found, findErr := f.source.find(ctx, stderr, patterns)
+	shard := kernels.Shard{Part: 1, Of: 1}
+	if f.shard != "" {
+		if shard, err = kernels.ParseShard(f.shard); err != nil {
+			return usageErrorf("--shard: %w", err)
+		}
+	}
+	if err := f.Prepare(); err != nil {
+		return err
+	}
+	resolver, err := f.source.resolver(stderr)
+	if err != nil {
+		return err
+	}
+	choice, findErr := resolver.Choose(ctx, patterns)
+	findErr = patternError(findErr)
 	if ctx.Err() != nil {
 		return interrupted(ctx, "before the first kernel ran")
 	}
+	found := shard.Select(choice.Kernels)
 	if len(found) == 0 {
 		return findErr
 	}
-	f.Log = stderr
+	f.Log, f.Fetch = stderr, choice.Fetch
 	files, runErr := f.Fleet.Run(ctx, found)
 	if _, ok := errors.AsType[*kernels.NameError](runErr); ok {
 		return &exitError{usageStatus, runErr}

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"zombench/bench"
+	"zombench/bench/ctypes"
 	"zombench/bench/fleet"
 	"zombench/bench/janitor"
 	"zombench/measure"
@@ -174,7 +175,7 @@ func (f *harnessFlags) run(ctx context.Context, stdout, stderr io.Writer, run []
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	runner.Kernel, runner.Output, runner.Progress = kernelFacts(measure.Host()), out, newProgress(stderr, f.quiet)
+	runner.Kernel, runner.Output, runner.Progress = ctypes.Kernel(measure.Host()), out, newProgress(stderr, f.quiet)
 	tally, err := runner.Run(ctx)
 
 	answerTo := stdout

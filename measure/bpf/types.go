@@ -49,6 +49,7 @@ const (
 	kindConst    kind = 10
 	kindRestrict kind = 11
 	kindFunc     kind = 12
+	kindFloat    kind = 16
 	kindTypeTag  kind = 18
 	kindEnum64   kind = 19
 )
@@ -64,7 +65,7 @@ func trailing(k kind, members uint32) (n uint32, ok bool) {
 		return 12 * members, true
 	case kindEnum, 13: // a function's prototype
 		return 8 * members, true
-	case kindPtr, 7, kindTypedef, kindVolatile, kindConst, kindRestrict, kindFunc, 16, kindTypeTag: // forward, float
+	case kindPtr, 7, kindTypedef, kindVolatile, kindConst, kindRestrict, kindFunc, kindFloat, kindTypeTag: // forward
 		return 0, true
 	}
 	return 0, false
@@ -255,10 +256,9 @@ func (t *Types) size(id uint32) asm.Size {
 	switch {
 	case !ok || k == kindArray:
 		return asm.DWord
+	case k == kindPtr && t.pointerBytes() == 4:
+		return asm.Word
 	case k == kindPtr:
-		if long := t.id(kindInt, "long unsigned int"); long != 0 && t.u32(t.at[long]+8) == 4 {
-			return asm.Word
-		}
 		return asm.DWord
 	}
 	switch t.u32(at + 8) {

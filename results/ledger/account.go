@@ -105,6 +105,7 @@ type Ledger struct {
 	Stack    *Stack          // kernel stack that a zombie keeps; nil if it keeps none
 	Steps    []Step
 	Sites    []results.CallSite // who allocated what, most bytes first; empty if nobody was followed
+	Kernel   results.Kernel     // what the files say of it
 	Followed int                // zombies whose allocations the sites are of
 
 	trials, controls []*results.Record

@@ -74,6 +74,7 @@ func Of(g *stats.Group, sites []*results.Record) (*Ledger, error) {
 	}
 	facts := l.trials[0].Facts
 	l.page, _ = strconv.ParseUint(g.Label("page-size"), 10, 64) // 0 if unknown
+	l.Kernel = facts.Kernel
 	l.pointer, l.inTask = facts.Kernel.PointerBytes, facts.Kernel.ThreadInfoInTask
 	l.addCaches(facts)
 	l.addSites(g, sites)

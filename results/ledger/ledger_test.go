@@ -606,3 +606,13 @@ func TestFile(t *testing.T) {
 		t.Errorf("what was read differs: %s", cmp.Diff(direct.Caches, read[0].Caches))
 	}
 }
+
+// Whoever measures writes the sizes of all structs that a ledger looks for.
+func TestStructsAreWritten(t *testing.T) {
+	written := append(results.StructsNearby(), results.StructsOfZombies()...)
+	for cache, k := range known {
+		if k.structure != "" && !slices.Contains(written, k.structure) {
+			t.Errorf("%s of %s is not written", k.structure, cache)
+		}
+	}
+}

@@ -1,11 +1,6 @@
 package ledger
 
-import (
-	"maps"
-	"slices"
-
-	"zombench/results"
-)
+import "zombench/results"
 
 // known says what the kernel keeps in its caches that bears on zombies, by
 // every name that a cache had from Linux 5.10 on (kernel/fork.c, kernel/pid.c,
@@ -46,16 +41,4 @@ func uses(c results.Cache, facts *results.Facts) []Use {
 		}
 	}
 	return all
-}
-
-// Structs lists the C structs whose sizes a ledger can make use of: whoever
-// measures writes them into the file.
-func Structs() []string {
-	names := make(map[string]bool)
-	for _, k := range known {
-		if k.structure != "" {
-			names[k.structure] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(names))
 }

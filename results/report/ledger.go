@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"zombench/results"
+	"zombench/results/difference"
 	"zombench/results/ledger"
 	"zombench/results/stats"
 )
@@ -16,6 +17,10 @@ import (
 // ways of raising.
 func Ledger(all []*ledger.Ledger) Doc {
 	d := Doc{Title: "What a zombie consists of", Data: ledgerData(all)}
+	if len(all) == 2 {
+		diff := difference.Of(all[0], all[1])
+		d.Sections, d.Data = differenceSections(diff), ledgerData(all).and(object{"difference": differenceData(diff)})
+	}
 	for _, l := range all {
 		d.Sections = append(d.Sections, accountSections(l)...)
 	}

@@ -66,7 +66,7 @@ func TestLedgerForPrograms(t *testing.T) {
 		}
 		rows += len(records)
 	}
-	if len(tables) != 8 || rows < 50 {
+	if len(tables) != 9 || rows < 50 {
 		t.Errorf("%d rows of %d tables", rows, len(tables))
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"slices"
 
 	"zombench/bench"
+	"zombench/bench/ctypes"
 	"zombench/bench/dress"
 	"zombench/bench/janitor"
 	"zombench/bench/kernels/job"
@@ -63,7 +64,8 @@ func run(ctx context.Context, e bench.Experiment, j job.Job, stdout, stderr io.W
 	runner := bench.Runner{
 		Experiments: []bench.Experiment{e}, Match: j.Match, Samples: j.Samples, Seed: j.Seed,
 		Options: bench.Options{FS: measure.Host(), Zombied: job.Zombied, LockPath: janitor.Path(), Emulated: true},
-		Version: j.Version, Config: []results.Param{{Key: "vm", Value: j.VM}}, Comments: j.Comments,
+		Kernel:  ctypes.Kernel(measure.Host()),
+		Version: j.Version, Config: []results.Param{{Key: "vm", Value: j.VM}, {Key: "append", Value: j.Append}}, Comments: j.Comments,
 		Output: out, Progress: newProgress(stderr),
 		Notice: func(s string) { fmt.Fprintf(stderr, "%s\n", s) },
 	}
