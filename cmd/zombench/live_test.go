@@ -219,7 +219,7 @@ func testLiveNproc(t *testing.T, zombied string) {
 	c := pitch(t, zombied, 500, 1, uid, limit)
 	threads := c.daemon.Last().Threads
 	predicted := c.ask("--pid", fmt.Sprint(c.daemon.Pid()))
-	if *predicted.Value != limit || predicted.Used != uint64(threads) || *predicted.Fits != uint64(limit-threads) {
+	if *predicted.Value != limit || *predicted.Used != uint64(threads) || *predicted.Fits != uint64(limit-threads) {
 		t.Errorf("predicted %+v, want room in a limit of %d for all but %d threads", predicted, limit, threads)
 	}
 	c.check(predicted, "RLIMIT_NPROC", c.raise(), threads)

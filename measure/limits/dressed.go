@@ -29,7 +29,7 @@ const (
 // any.
 //
 // Who made namespaces of a user cannot be seen, and neither can how many there
-// are: Used of those is 0. A cgroup that was removed and is still there counts
+// are: those are Unseen. A cgroup that was removed and is still there counts
 // for nothing in cgroup.max.descendants.
 func ReadDressed(fs measure.FS, pid int) ([]Limit, error) {
 	who, err := identify(fs, pid)
@@ -137,7 +137,7 @@ func namespaces(fs measure.FS, name string) ([]Limit, error) {
 		return nil, err
 	}
 	return []Limit{{
-		Name: name, Where: sysctlPath(fs, name) + ", and how many there are is not shown", Unit: Namespaces, Value: value, Binds: true,
+		Name: name, Where: sysctlPath(fs, name), Unit: Namespaces, Value: value, Binds: true, Unseen: true,
 		raise: func(to uint64) Remedy { return setSysctl(name, to) },
 	}}, nil
 }

@@ -36,6 +36,7 @@ type Limit struct {
 	Unit      string
 	Unlimited bool
 	Binds     bool // false: it is there but does not bind this process
+	Unseen    bool // how much is used is not shown; Used is 0
 
 	raise func(to uint64) Remedy // nil: nothing raises it
 }

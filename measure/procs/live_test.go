@@ -37,7 +37,7 @@ func TestLeakers(t *testing.T) {
 		}, true, "lazy-init", "use an init that does"},
 		{"a daemon that ignores its children", func() int {
 			return zombietest.Start(t, `$0 = "careless-daemon"; $SIG{CHLD} = sub {}; for (1 .. 20) { my $p = fork; $p or exit } sleep 1 while 1`).PID
-		}, true, "careless-daemon", "handles SIGCHLD but misses some children"},
+		}, true, "careless-daemon", "handles SIGCHLD but seems to miss some children"},
 		{"a Go program that never calls Wait", func() int { return zombietest.GoLeaker(t) }, true, "zombietest-go", "handles SIGCHLD"},
 		{"one that reaps", func() int {
 			return zombietest.Start(t, `$0 = "good-reaper"; while (1) { my $p = fork; $p or exit; waitpid $p, 0; select undef, undef, undef, 0.01 }`).PID
@@ -58,7 +58,7 @@ func TestLeakers(t *testing.T) {
 							p = found
 						}
 					}
-					if p.Zombies >= some || !tt.leaves && time.Since(start) > time.Second {
+					if p.Zombies >= some && p.Fresh < p.Zombies || !tt.leaves && time.Since(start) > time.Second {
 						break
 					}
 				}

@@ -23,6 +23,7 @@ import (
 // A Result is what a scan found.
 type Result struct {
 	Zombies int      // of all parents
+	Fresh   int      // of them, those that died in the last second, as far as that is known
 	Parents []Parent // the one with the most zombies first
 	Leaders []Leader // processes that look like zombies, but only their main thread has ended
 	Hidden  bool     // /proc hides the processes of other users (hidepid)
@@ -81,6 +82,7 @@ type Parent struct {
 	Age     time.Duration       `json:"oldest_started_ns_ago"`         // of that one
 	Dead    *time.Duration      `json:"oldest_died_ns_ago,omitempty"`  // likewise; nil: unknown
 	Recent  *int                `json:"died_in_last_minute,omitempty"` // of its zombies; nil: unknown
+	Fresh   int                 `json:"died_in_last_second,omitempty"` // of its zombies, as far as that is known: it may be about to wait for them
 	SIGCHLD measure.Disposition `json:"sigchld,omitempty"`
 	Reaper  *Reaper             `json:"reaper,omitempty"` // nil: the parent is an init itself, or nothing is known
 	Advice  string              `json:"advice"`           // what would reap the zombies, a sentence
@@ -95,7 +97,7 @@ type Parent struct {
 type Found struct {
 	Zombies int
 	Parents map[int]*Parent // those that have zombies, by pid: only the counts and the times
-	Leaders []int           // pids of processes of which only the main thread has ended
+	Leaders []Leader        // processes of which only the main thread has ended: the pids, and how many threads there were
 	parent  map[int]int     // of each process that is no zombie
 }
 
@@ -119,7 +121,7 @@ func Look(source Source, uptime time.Duration) (*Found, error) {
 			}
 			return // it is nobody's parent any more
 		case k.LeaderEnded():
-			f.Leaders = append(f.Leaders, k.PID)
+			f.Leaders = append(f.Leaders, Leader{PID: k.PID, Threads: k.Threads - 1})
 		}
 		f.parent[k.PID] = k.PPid
 	})
@@ -130,11 +132,12 @@ func Look(source Source, uptime time.Duration) (*Found, error) {
 // Those whose threads have ended meanwhile are left out.
 func (f *Found) DescribeLeaders(fs measure.FS) []Leader {
 	var all []Leader
-	for _, pid := range slices.Sorted(slices.Values(f.Leaders)) {
-		if l := (Leader{PID: pid}); l.describe(fs) {
+	for _, l := range f.Leaders {
+		if l.describe(fs) {
 			all = append(all, l)
 		}
 	}
+	slices.SortFunc(all, func(a, b Leader) int { return cmp.Compare(a.PID, b.PID) })
 	return all
 }
 
@@ -158,6 +161,7 @@ func Scan(fs measure.FS, source Source) (*Result, error) {
 	for _, p := range f.Parents {
 		p.describe(&t)
 		r.Parents = append(r.Parents, *p)
+		r.Fresh += p.Fresh
 	}
 	slices.SortFunc(r.Parents, func(a, b Parent) int {
 		return cmp.Or(cmp.Compare(b.Zombies, a.Zombies), cmp.Compare(a.PID, b.PID))
@@ -173,6 +177,9 @@ func (p *Parent) add(z Task, uptime time.Duration) {
 		}
 		if z.Dead < time.Minute {
 			*p.Recent++
+		}
+		if z.Dead < time.Second {
+			p.Fresh++
 		}
 	}
 	older := z.StartTicks < p.started || z.StartTicks == p.started && z.PID < p.Oldest
@@ -223,14 +230,18 @@ func (p *Parent) advice(init bool) string {
 	const all = "one signal may stand for several deaths, so it must call waitpid until no zombie is left; kill -CHLD %d may make it try again"
 	var s string
 	switch {
+	case p.Name == "zombied":
+		return fmt.Sprintf("zombied keeps them on purpose; kill -USR2 %d makes it reap them", p.PID)
+	case p.Fresh == p.Zombies:
+		return "they died within the last second: it may be about to wait for them"
 	case p.State == "T" || p.State == "t":
 		s = fmt.Sprintf("it is stopped and cannot wait for them; kill -CONT %d resumes it", p.PID)
 	case p.SIGCHLD == measure.Ignored:
 		s = "it ignores SIGCHLD, so its children should leave no zombies; these ended before that, are traced, or were started with another exit signal: it must wait for them"
 	case p.SIGCHLD == measure.Handled:
-		s = fmt.Sprintf("it handles SIGCHLD but misses some children: "+all, p.PID)
+		s = fmt.Sprintf("it handles SIGCHLD but seems to miss some children: "+all, p.PID)
 	case p.SIGCHLD == measure.Blocked:
-		s = fmt.Sprintf("it takes SIGCHLD by sigwait or signalfd but misses some children: "+all, p.PID)
+		s = fmt.Sprintf("it takes SIGCHLD by sigwait or signalfd but seems to miss some children: "+all, p.PID)
 	default:
 		s = "it does nothing about SIGCHLD: it must call waitpid, or ignore SIGCHLD before its children end"
 	}

@@ -108,7 +108,7 @@ func TestScan(t *testing.T) {
 	}
 	for pid, want := range map[int]string{
 		0:       "only a process outside",
-		1000:    "handles SIGCHLD but misses",
+		1000:    "handles SIGCHLD but seems to miss",
 		2001:    "docker run --init",
 		2002:    "does nothing about SIGCHLD",
 		3000:    "kill -CONT 3000 resumes it; if it ends, pid 1 (systemd) inherits them",
@@ -150,5 +150,24 @@ func BenchmarkScan(b *testing.B) {
 		if err != nil || r.Zombies != n-parents || len(r.Parents) != parents {
 			b.Fatal(r, err)
 		}
+	}
+}
+
+// Zombies that have only just died are no reproach, nor are those of zombied.
+func TestAdviceForTheInnocent(t *testing.T) {
+	fresh, old := Task{Dead: 100 * time.Millisecond}, Task{Dead: time.Hour}
+	var p Parent
+	p.add(fresh, time.Hour)
+	p.add(fresh, time.Hour)
+	if got := p.advice(false); p.Fresh != 2 || !strings.Contains(got, "within the last second") {
+		t.Errorf("%d fresh: %s", p.Fresh, got)
+	}
+	p.add(old, time.Hour)
+	if got := p.advice(false); p.Fresh != 2 || !strings.Contains(got, "waitpid") {
+		t.Errorf("%d fresh: %s", p.Fresh, got)
+	}
+	p.Name, p.PID = "zombied", 4711
+	if got := p.advice(false); !strings.Contains(got, "kill -USR2 4711") {
+		t.Error(got)
 	}
 }

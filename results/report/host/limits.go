@@ -33,6 +33,9 @@ func used(l limits.Limit) string {
 		return strconv.FormatUint(n, 10)
 	}
 	s := number(l.Used) + " of " + number(l.Value)
+	if l.Unseen {
+		s = "some of " + number(l.Value) + ", not shown"
+	}
 	if !l.Binds {
 		s += ", does not bind"
 	}
@@ -148,8 +151,12 @@ func (a Limits) dressedSection() report.Section {
 		if l.Unlimited {
 			continue
 		}
+		room := report.Number(float64(l.Room()), strconv.FormatUint(l.Room(), 10))
+		if l.Unseen {
+			room = report.Words("")
+		}
 		t.Rows = append(t.Rows, []report.Cell{
-			report.Words(l.Name), report.Number(float64(l.Room()), strconv.FormatUint(l.Room(), 10)),
+			report.Words(l.Name), room,
 			report.Words(l.Unit), report.Words(used(l)), report.Words(Place(l)),
 		})
 	}
@@ -163,8 +170,8 @@ type LimitRecord struct {
 	Where   string  `json:"where"`
 	Owner   string  `json:"owner,omitempty"`
 	Value   *uint64 `json:"value"` // null: unlimited
-	Used    uint64  `json:"used"`
-	Unit    string  `json:"unit"` // of value and used
+	Used    *uint64 `json:"used"`  // null: it is not shown
+	Unit    string  `json:"unit"`  // of value and used
 	Binds   bool    `json:"binds"`
 	Fits    *uint64 `json:"zombies"`     // how many more fit
 	Holds   *uint64 `json:"holds_bytes"` // slab pages that they hold by then
@@ -175,7 +182,7 @@ type LimitRecord struct {
 func (a Limits) records() []LimitRecord {
 	var all []LimitRecord
 	for _, b := range a.Bounds {
-		r := LimitRecord{Limit: b.Name, Where: b.Where, Owner: b.Owner, Used: b.Used, Unit: b.Unit, Binds: b.Binds, Remedy: a.Query.Remedy(b.Limit).Text}
+		r := LimitRecord{Limit: b.Name, Where: b.Where, Owner: b.Owner, Used: &b.Used, Unit: b.Unit, Binds: b.Binds, Remedy: a.Query.Remedy(b.Limit).Text}
 		if !b.Unlimited {
 			r.Value = &b.Value
 		}
@@ -197,7 +204,10 @@ func (a Limits) records() []LimitRecord {
 // dressedRecords are the limits of what else zombies keep alive, for programs.
 func (a Limits) dressedRecords() (all []LimitRecord) {
 	for _, l := range a.Dressed {
-		r := LimitRecord{Limit: l.Name, Where: l.Where, Owner: l.Owner, Used: l.Used, Unit: l.Unit, Binds: l.Binds}
+		r := LimitRecord{Limit: l.Name, Where: l.Where, Owner: l.Owner, Unit: l.Unit, Binds: l.Binds}
+		if !l.Unseen {
+			r.Used = &l.Used
+		}
 		if !l.Unlimited {
 			r.Value = &l.Value
 		}

@@ -14,22 +14,23 @@ import (
 // Check answers as plugins of Nagios do (their guidelines): a line with what it is
 // about, performance data behind a bar, and the exit status that it stands for: 0 if
 // all is fine, 1 from warn zombies on, 2 from crit on, 3 if it is not known, which
-// err says. A threshold below 0 is none.
+// err says. A threshold below 0 is none. Zombies that died within the last second
+// do not count: their parents may be about to wait for them.
 func Check(found *procs.Result, err error, warn, crit int) (line string, status int) {
 	if err != nil {
-		return fmt.Sprintf("ZOMBIES UNKNOWN - %v", err), 3
+		return results.Printable(fmt.Sprintf("ZOMBIES UNKNOWN - %v", err)), 3
 	}
-	state := "OK"
+	state, n := "OK", found.Zombies-found.Fresh
 	switch {
-	case crit >= 0 && found.Zombies >= crit:
+	case crit >= 0 && n >= crit:
 		state, status = "CRITICAL", 2
-	case warn >= 0 && found.Zombies >= warn:
+	case warn >= 0 && n >= warn:
 		state, status = "WARNING", 1
 	}
-	line = fmt.Sprintf("ZOMBIES %s - %s", state, Plural(found.Zombies, "zombie"))
+	line = fmt.Sprintf("ZOMBIES %s - %s", state, Plural(n, "zombie"))
 	if len(found.Parents) > 0 {
 		p := found.Parents[0]
-		line += fmt.Sprintf(", %d of them of %d (%s)", p.Zombies, p.PID, strings.ReplaceAll(Clip(p.Command, 60), "|", "/"))
+		line += fmt.Sprintf(", %d of them of %d (%s)", p.Zombies-p.Fresh, p.PID, strings.ReplaceAll(Clip(p.Command, 60), "|", "/"))
 	}
 	if n := len(found.Leaders); n > 0 {
 		line += fmt.Sprintf("; %s of which only the main thread has ended", Plural(n, "process"))
@@ -40,7 +41,7 @@ func Check(found *procs.Result, err error, warn, crit int) (line string, status 
 		}
 		return strconv.Itoa(n)
 	}
-	return fmt.Sprintf("%s | zombies=%d;%s;%s;0", results.Printable(line), found.Zombies, threshold(warn), threshold(crit)), status
+	return fmt.Sprintf("%s | zombies=%d;%s;%s;0", results.Printable(line), n, threshold(warn), threshold(crit)), status
 }
 
 // Zombies are what zombench ps says.
