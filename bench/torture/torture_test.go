@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 	if guest.IsInit() {
 		guest.Main()
 	}
-	reexec.Dispatch(stranger)
+	reexec.Dispatch(stranger, noise)
 	os.Exit(machine.Run(m))
 }
 
