@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -218,6 +219,37 @@ func FuzzUpdate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, datagram string) {
 		var r Report
 		r.update(datagram) // must not panic
+	})
+}
+
+// FuzzMadDaemon says anything at all as the daemon: whoever waits for it hears its
+// last word, or is told that it has ended.
+func FuzzMadDaemon(f *testing.F) {
+	f.Add([]byte("READY=1\nX_ZOMBENCH_PHASE=held\x00X_ZOMBENCH_PHASE=standing\nX_ZOMBENCH_STANDING=-7"))
+	f.Add(bytes.Repeat([]byte("X_ZOMBENCH_STANDING=1"), 300))
+	f.Fuzz(func(t *testing.T, said []byte) {
+		sock, err := listen()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sock.close()
+		sock.accept(os.Getpid())
+		d := &Daemon{socket: sock, exited: make(chan struct{})}
+		conn, err := net.Dial("unixgram", sock.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		go func() {
+			for datagram := range bytes.SplitSeq(said, []byte{0}) {
+				conn.Write(datagram[:min(len(datagram), 1<<16)])
+			}
+			conn.Write([]byte("X_ZOMBENCH_PHASE=reaped\nX_ZOMBENCH_EXITED=42"))
+		}()
+		last, err := d.await(t.Context(), func(Report) {}, func(r Report) bool { return r.Phase == Reaped && r.Exited == 42 })
+		if err != nil || last.Phase != Reaped {
+			t.Errorf("%+v, %v", last, err)
+		}
 	})
 }
 

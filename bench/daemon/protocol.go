@@ -3,6 +3,7 @@ package daemon
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -144,14 +145,18 @@ func (s *socket) read() {
 	buf := make([]byte, 4096)
 	oob := make([]byte, unix.CmsgSpace(unix.SizeofUcred))
 	for {
-		n, oobn, _, _, err := s.conn.ReadMsgUnix(buf, oob)
+		n, oobn, flags, _, err := s.conn.ReadMsgUnix(buf, oob)
 		if err != nil {
 			return // closed
 		}
 		if !sentBy(oob[:oobn], int32(s.pid.Load())) {
 			continue
 		}
-		if err := report.update(string(buf[:n])); err != nil {
+		err = report.update(string(buf[:n]))
+		if flags&unix.MSG_TRUNC != 0 {
+			err = errors.New("zombied's notification is too long")
+		}
+		if err != nil {
 			report.Error = err.Error()
 		}
 		s.reports <- report

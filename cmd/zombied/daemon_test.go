@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -457,6 +458,26 @@ func TestLimitInTheMiddle(t *testing.T) {
 				d.order(syscall.SIGTERM)
 				d.ends()
 			})
+		}
+	}
+}
+
+// A harness that gives orders at random, and does not listen, is obeyed at the end:
+// the daemon stops, and none of its children lives.
+func TestMadHarness(t *testing.T) {
+	for seed := range uint64(5) {
+		rng := rand.New(rand.NewPCG(seed, 0))
+		d := drive(t, nil, "--hold", "--count", "200", "--parallel", "4", "--spawn", []string{"exec", "clone", "os-exec"}[rng.IntN(3)])
+		d.until(held)
+		for range 50 {
+			d.order([]syscall.Signal{syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGCHLD, syscall.SIGHUP, syscall.SIGWINCH}[rng.IntN(3+2*int(seed%2))])
+			if d.cmd.Process.Signal(syscall.Signal(0)) != nil {
+				break
+			}
+		}
+		_ = d.cmd.Process.Signal(syscall.SIGTERM)
+		if status := d.ends(); status != 0 {
+			t.Errorf("seed %d: exit status %d", seed, status)
 		}
 	}
 }
