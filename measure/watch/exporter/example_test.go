@@ -1,0 +1,25 @@
+package exporter_test
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"strings"
+
+	"zombench/measure/watch"
+	"zombench/measure/watch/exporter"
+)
+
+// The latest report is what is served.
+func ExampleExporter() {
+	e := exporter.New()
+	e.Update(&watch.Report{Source: watch.ProcScan, Zombies: 42})
+	handler, err := e.Handler()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
+	fmt.Println(strings.Contains(answer.Body.String(), "\nzombie_processes 42\n"))
+	// Output: true
+}
