@@ -9,10 +9,10 @@ import (
 	"zombench/measure/watch/exporter"
 )
 
-// The latest report is what is served.
+// The latest report is what is served: here of cgroups that zombies keep in memory.
 func ExampleExporter() {
 	e := exporter.New()
-	e.Update(&watch.Report{Source: watch.ProcScan, Zombies: 42})
+	e.Update(&watch.Report{Source: watch.ProcScan, Removed: 3})
 	handler, err := e.Handler()
 	if err != nil {
 		fmt.Println(err)
@@ -20,6 +20,6 @@ func ExampleExporter() {
 	}
 	answer := httptest.NewRecorder()
 	handler.ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
-	fmt.Println(strings.Contains(answer.Body.String(), "\nzombie_processes 42\n"))
+	fmt.Println(strings.Contains(answer.Body.String(), "\nzombie_removed_cgroups 3\n"))
 	// Output: true
 }
