@@ -192,35 +192,24 @@ func TestCallSitesOfADress(t *testing.T) {
 // that has made it since Linux 2, however it was spawned.
 func TestCallSitesOnThisKernel(t *testing.T) {
 	e := labtest.Set(t, Experiment(), map[string]string{"spawn": "exec,os-exec,clone"})
-	trials := labtest.Trials(t, e, "")
-	if len(trials) != 3 {
-		t.Errorf("%d trials, want 3", len(trials))
-	}
-	for _, trial := range trials {
-		if trial.Broken != "" {
-			t.Errorf("%s: broken: %s", trial.Name(), trial.Broken)
-			continue
-		}
-		objects, _ := trial.Value(UnitObjects)
-		if objects < 4 {
-			t.Errorf("%s: %v objects a zombie, want at least its task, signals, handlers and pid", trial.Name(), objects)
+	labtest.Each(t, e, "", func(t *testing.T, trial results.Trial) {
+		if objects := labtest.Value(t, trial, UnitObjects); objects < 4 {
+			t.Errorf("%v objects a zombie, want at least its task, signals, handlers and pid", objects)
 		}
 		var count, bytes uint64
-		task := false
 		for _, s := range trial.Sites {
 			count += s.Objects
 			bytes += s.Objects * s.Allocated
-			task = task || slices.Contains(s.Caches, bench.TaskStruct) && s.Objects == zombies
 			if s.Function == "" || len(s.Caches) == 0 || s.Requested == 0 || s.Requested > s.Allocated || 2*s.Objects < zombies {
-				t.Errorf("%s: call site %+v", trial.Name(), s)
+				t.Errorf("call site %+v", s)
 			}
 		}
-		if !task {
-			t.Errorf("%s: no call site made a task_struct for each zombie: %+v", trial.Name(), trial.Sites)
+		if tasks(trial.Sites) != zombies {
+			t.Errorf("no call site made a task_struct for each zombie: %+v", trial.Sites)
 		}
-		allocated, _ := trial.Value(UnitAllocated)
+		objects, allocated := labtest.Value(t, trial, UnitObjects), labtest.Value(t, trial, UnitAllocated)
 		if objects*zombies != float64(count) || allocated*zombies != float64(bytes) {
-			t.Errorf("%s: %v objects of %v B a zombie, and the call sites have %d of %d B in all", trial.Name(), objects, allocated, count, bytes)
+			t.Errorf("%v objects of %v B a zombie, and the call sites have %d of %d B in all", objects, allocated, count, bytes)
 		}
-	}
+	})
 }

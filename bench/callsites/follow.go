@@ -162,10 +162,15 @@ func follow(ctx context.Context, s *bench.Site, d *daemon.Daemon, name Resolve) 
 	if err != nil {
 		return err
 	}
-	if _, err := s.Reap(ctx, d); err != nil {
+	idle, err := keepAwake()
+	if err != nil {
 		return err
 	}
-	if _, err := s.SettleBack(ctx, "reaped", before); err != nil {
+	_, err = s.Reap(ctx, d)
+	if err == nil {
+		_, err = s.SettleBack(ctx, "reaped", before)
+	}
+	if err := errors.Join(err, idle()); err != nil {
 		return err
 	}
 	reaped, err := trace.Take()
@@ -176,6 +181,9 @@ func follow(ctx context.Context, s *bench.Site, d *daemon.Daemon, name Resolve) 
 	if followed != zombies {
 		return fmt.Errorf("%d zombies were to be followed and %d forks were seen: %w", zombies, followed, measure.ErrMalformed)
 	}
+	if n := tasks(sites); n != zombies {
+		return fmt.Errorf("%d of %d tasks were seen to be freed: %w", n, zombies, kmemtrace.ErrLost)
+	}
 	var objects, allocated uint64
 	for _, site := range sites {
 		objects += site.Objects
@@ -185,6 +193,16 @@ func follow(ctx context.Context, s *bench.Site, d *daemon.Daemon, name Resolve) 
 	s.Put(UnitObjects, float64(objects)/zombies)
 	s.Put(UnitAllocated, float64(allocated)/zombies)
 	return nil
+}
+
+// tasks returns how many task_structs are among the objects of call sites.
+func tasks(sites []results.CallSite) (n uint64) {
+	for _, s := range sites {
+		if slices.Contains(s.Caches, bench.TaskStruct) {
+			n += s.Objects
+		}
+	}
+	return n
 }
 
 // fitting names the caches that an allocation may be from. The general ones
