@@ -20,6 +20,7 @@ import (
 	"zombench/bench/ctypes"
 	"zombench/bench/fleet"
 	"zombench/bench/janitor"
+	"zombench/bench/progress"
 	"zombench/measure"
 	"zombench/results"
 )
@@ -175,7 +176,7 @@ func (f *harnessFlags) run(ctx context.Context, stdout, stderr io.Writer, run []
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	runner.Kernel, runner.Output, runner.Progress = ctypes.Kernel(measure.Host()), out, newProgress(stderr, f.quiet)
+	runner.Kernel, runner.Output, runner.Progress = ctypes.Kernel(measure.Host()), out, progress.New(stderr, f.quiet)
 	tally, err := runner.Run(ctx)
 
 	answerTo := stdout

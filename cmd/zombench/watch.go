@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"zombench/bench/progress"
 	"zombench/measure"
 	"zombench/measure/lifecycle"
 	"zombench/measure/watch"
@@ -146,11 +147,11 @@ func reportWriter(stdout, stderr io.Writer, format, assumed string, unseen []str
 	f, _ := stdout.(*os.File)
 	if format == "auto" {
 		format = "lines"
-		if f != nil && isTerminal(f) {
+		if f != nil && progress.IsTerminal(f) {
 			format = "table"
 		}
 	}
-	if format == "table" && f != nil && isTerminal(f) {
+	if format == "table" && f != nil && progress.IsTerminal(f) {
 		s, err := screen.Open(os.Stdin, f, quit)
 		if err == nil {
 			return func(r *watch.Report) error { return s.Show(host.Table(r, assumed, s.Width(), s.Height())) }, s.Close

@@ -1,4 +1,7 @@
-package main
+// Package progress shows a person how a run proceeds. In flow the trials as the
+// Runner begins and ends them; out flows a bar on a terminal, or plain lines. It is
+// not for what was measured: that is in the results.
+package progress
 
 import (
 	"fmt"
@@ -15,22 +18,22 @@ import (
 	"zombench/results"
 )
 
-// newProgress tells a person how a run proceeds: a bar on a terminal, one plain
-// line every few seconds elsewhere, nothing when quiet.
-func newProgress(w io.Writer, quiet bool) bench.Progress {
+// New returns what shows how a run proceeds: a bar on a terminal, one plain line
+// every few seconds elsewhere, nothing when quiet.
+func New(w io.Writer, quiet bool) bench.Progress {
 	switch {
 	case quiet:
 		return silence{}
-	case isTerminal(w):
+	case IsTerminal(w):
 		return &bar{to: w}
 	default:
 		return &lines{to: w, now: time.Now}
 	}
 }
 
-// isTerminal reports whether a bar can be drawn: on a terminal that says how wide
+// IsTerminal reports whether a bar can be drawn: on a terminal that says how wide
 // it is. A serial line, or a pty that nobody has given a size, says 0.
-func isTerminal(w io.Writer) bool {
+func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok || !cwriter.IsTerminal(int(f.Fd())) {
 		return false
