@@ -467,16 +467,18 @@ BenchmarkX 1 1 x
 	}
 }
 
-// plain reads the lines that are no comments, by benchfmt: name, configuration and
-// iterations of each result, and how many errors there are.
-func plain(file []byte) (results []string, errs int) {
+// plain reads the lines that are no comments, by benchfmt: name, iterations and, if
+// it is asked for, configuration of each result, and how many errors there are.
+func plain(file []byte, configured bool) (results []string, errs int) {
 	r := benchfmt.NewReader(bytes.NewReader(file), "f")
 	for r.Scan() {
 		switch rec := r.Result().(type) {
 		case *benchfmt.Result:
 			text := fmt.Sprintf("%s %d %d", rec.Name, rec.Iters, len(rec.Values))
 			for _, c := range rec.Config {
-				text += fmt.Sprintf(" %s=%s", c.Key, c.Value)
+				if configured {
+					text += fmt.Sprintf(" %s=%s", c.Key, c.Value)
+				}
 			}
 			results = append(results, text)
 		case *benchfmt.SyntaxError:
@@ -496,7 +498,9 @@ func FuzzReader(f *testing.F) {
 	f.Add([]byte("# ends: signals=1 exited=2 killed=3 dumped=4\n# control BenchmarkControl/p=1 1 -0 x\nkey: v\nkey:\n"))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		recs, syntax, err := read(bytes.NewReader(file))
-		theirs, bad := plain(file)
+		// Trials that name their run have its configuration, wherever they stand.
+		configured := !bytes.Contains(file, []byte("# trial "))
+		theirs, bad := plain(file, configured)
 		for _, rec := range recs {
 			// A name without GOMAXPROCS, which we keep as a parameter, is theirs.
 			if rec.Broken != "" || rec.Control || rec.Param("gomaxprocs") != "" {
@@ -504,7 +508,9 @@ func FuzzReader(f *testing.F) {
 			}
 			text := fmt.Sprintf("%s %d %d", rec.Name(), rec.N, len(rec.Values))
 			for _, p := range rec.Config {
-				text += " " + p.Key + "=" + p.Value
+				if configured {
+					text += " " + p.Key + "=" + p.Value
+				}
 			}
 			i := slices.Index(theirs, text)
 			if i < 0 {
@@ -519,13 +525,13 @@ func FuzzReader(f *testing.F) {
 		w := NewWriter(&out)
 		var want []Trial
 		var facts Facts // of the last; earlier ones may contradict it
-		if len(recs) > 0 {
-			facts = *recs[len(recs)-1].Facts
-			if err := w.WriteHeader(Header{Facts: facts, Units: []Unit{{Name: "x", Meaning: "y"}}}); err != nil {
-				t.Fatalf("read %+v but cannot write it: %v", facts, err)
+		for i, rec := range recs {
+			if i == 0 || rec.Facts != recs[i-1].Facts { // another run's
+				facts = *rec.Facts
+				if err := w.WriteHeader(Header{Facts: facts, Units: []Unit{{Name: "x", Meaning: "y"}}}); err != nil {
+					t.Fatalf("read %+v but cannot write it: %v", facts, err)
+				}
 			}
-		}
-		for _, rec := range recs {
 			if err := w.WriteTrial(rec.Trial); err != nil {
 				t.Fatalf("read %+v but cannot write it: %v", rec.Trial, err)
 			}
