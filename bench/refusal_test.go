@@ -11,6 +11,9 @@ import (
 )
 
 func TestRefusal(t *testing.T) {
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("too small a machine: ", err) // a guest
+	}
 	ended := func(status string) error {
 		err := exec.Command("sh", "-c", "exit "+status).Run()
 		return &daemon.ExitError{Err: err, Log: "zombied: dress uring: function not implemented"}

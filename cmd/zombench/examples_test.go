@@ -234,7 +234,7 @@ func mustLookPath(t *testing.T, name string) string {
 // output is not shown.
 func syntheticResults(kernel string, bytes int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "kernel: %s\ngoos: linux\ngoarch: amd64\n\nUnit kmem-B/1000zombies better=lower\nUnit ns/zombie better=lower\n", kernel)
+	fmt.Fprintf(&b, "kernel: %s\ngoos: linux\ngoarch: amd64\nnode: node-1\n\nUnit kmem-B/1000zombies better=lower\nUnit ns/zombie better=lower\n", kernel)
 	for i := range 6 {
 		for _, count := range []int{500, 1000, 2000} {
 			for _, parallel := range []int{1, 50} {
