@@ -1,7 +1,6 @@
 package lifecycle
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -69,8 +68,8 @@ type Reading struct {
 	Parents  []Parent  // in no particular order
 	Commands []Command // in no particular order
 	Other    Counts    // of parents that there was no room for, or that are not known
-	Untimed  uint64    // deaths that there was no room for: they are in no latency
-	Lost     uint64    // events that the kernel left out, for it was at work on another on the same CPU: 7.2 does where it is preempted. It counts them since 5.12
+	Untimed  uint64    // deaths that there was no room for, and reaps that Recover has found: they are in no latency
+	Lost     uint64    // events that the kernel left out, for it was at work on another on the same CPU: 7.2 does where it is preempted. It counts them since 5.12. Without those that Recover has found
 }
 
 // Room says how much the maps may hold. The kernel takes the memory as they fill,
@@ -92,6 +91,8 @@ type Tracer struct {
 
 	programs []*ebpf.Program
 	links    []link.Link
+
+	recovered recovered
 
 	// Of Read, which comes often.
 	reading Reading
@@ -190,7 +191,7 @@ func (t *Tracer) Read() (*Reading, error) {
 	}
 	err = t.each(t.parents, func(key [keySize]byte, e *entry) {
 		r.Parents = append(r.Parents, Parent{
-			ID:      ID{binary.NativeEndian.Uint64(key[keyTGID:]), nanoseconds(binary.NativeEndian.Uint64(key[keyStart:]))},
+			ID:      idOf(key[:]),
 			PID:     int(e.u64(offPID)),
 			Command: unix.ByteSliceToString(e[offComm : offComm+16]), Child: unix.ByteSliceToString(e[offChild : offChild+16]),
 			Ended: e.u64(offEnded) != 0, Counts: e.counts(), Latency: e.latency(),
@@ -208,6 +209,7 @@ func (t *Tracer) Read() (*Reading, error) {
 			r.Lost += s.RecursionMisses
 		}
 	}
+	t.recovered.addTo(r)
 	return r, nil
 }
 

@@ -54,10 +54,11 @@ func ByProc(fs measure.FS) Source {
 	}
 }
 
-// ByIterator is the Source that leaves no trace, and knows when zombies died.
-func ByIterator(s *taskscan.Scanner) Source {
+// ByIterator is the Source that leaves no trace, and knows when zombies died: the
+// Scan of a taskscan.Scanner.
+func ByIterator(scan func(each func(*taskscan.Task)) error) Source {
 	return func(each func(Task)) error {
-		return s.Scan(func(k *taskscan.Task) {
+		return scan(func(k *taskscan.Task) {
 			t := Task{Process: k.Process(), Dead: k.Dead}
 			if k.RemovedCgroup != 0 {
 				t.Removed = strconv.FormatUint(k.RemovedCgroup, 10)

@@ -178,11 +178,20 @@ func TestNoTrace(t *testing.T) {
 	if d > 0 || i > 0 {
 		t.Errorf("a scan makes %d dentries and %d inodes", d, i)
 	}
-	d, i = least(1, func() { proc(t) })
-	t.Logf("by /proc: %+d dentries, %+d proc inodes", d, i)
-	if d < int64(n) || i < int64(n/2) {
-		t.Errorf("the control, a walk of /proc, makes %d dentries and %d inodes: nothing can be told here", d, i)
+	// The control is of an army that nobody else has looked at yet, which others may
+	// be quick to do: with some tries.
+	const few = 1000
+	for try := range 10 {
+		army := zombietest.Army(t, few)
+		d, i = least(1, func() { proc(t) })
+		army.Stop()
+		t.Logf("by /proc: %+d dentries, %+d proc inodes for %d zombies", d, i, few)
+		if d >= few && i >= few/2 {
+			return
+		}
+		t.Logf("try %d: others have looked at them before", try)
 	}
+	t.Error("the control, a walk of /proc, makes no dentries and inodes: nothing can be told here")
 }
 
 // What a scan takes, for each of some thousand zombies.

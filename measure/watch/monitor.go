@@ -34,9 +34,10 @@ const (
 	// A scan for zombies may take this part of the time; between scans they are
 	// counted from births and deaths.
 	scanShare = 0.01
-	describe  = 50 // parents of which /proc is asked in a tick
-	listed    = 50 // parents in a Report
-	forecast  = 3  // parents whose limits are read
+	grace     = 30 * time.Second // that the kernel may take to free what was reaped
+	describe  = 50               // parents of which /proc is asked in a tick
+	listed    = 50               // parents in a Report
+	forecast  = 3                // parents whose limits are read
 )
 
 // A Monitor follows zombies from Open until it is closed. It is not for use by
@@ -309,14 +310,35 @@ func (m *Monitor) describe(p *parent) {
 	p.place = procs.PlaceOf(p.groups.Listed())
 }
 
+// look scans. Reaps that the kernel did not pass on are found by the way: by those
+// who are dead and in no scan, which may be told where all processes are seen.
+func (m *Monitor) look() (*procs.Found, error) {
+	switch {
+	case m.scanner == nil:
+		return procs.Look(procs.ByProc(m.o.FS), 0)
+	case m.scanner.Level() > 0:
+		return procs.Look(procs.ByIterator(m.scanner.Scan), 0)
+	}
+	dead, err := m.tracer.Dead()
+	if err != nil {
+		return nil, err
+	}
+	found, err := procs.Look(procs.ByIterator(func(each func(*taskscan.Task)) error {
+		return m.scanner.Scan(func(k *taskscan.Task) {
+			delete(dead, k.Start)
+			each(k)
+		})
+	}), 0)
+	if err != nil {
+		return nil, err
+	}
+	return found, m.tracer.Recover(dead, grace)
+}
+
 // scan looks for the zombies that stand.
 func (m *Monitor) scan(now time.Time) error {
-	source := procs.ByProc(m.o.FS)
-	if m.scanner != nil {
-		source = procs.ByIterator(m.scanner)
-	}
 	start := time.Now()
-	found, err := procs.Look(source, 0)
+	found, err := m.look()
 	if err != nil {
 		return fmt.Errorf("looking for zombies: %w", err)
 	}

@@ -64,7 +64,7 @@ func newDescs() descs {
 		leaders:     desc("leaders_with_live_threads", "Processes that look like zombies, of which other threads live: nothing of them is freed."),
 		removed:     desc("removed_cgroups", "Cgroups that were removed and that zombies keep in memory."),
 		lost:        desc("events_lost_total", "Births, deaths and reaps that the kernel did not pass on."),
-		untimed:     desc("deaths_untimed_total", "Deaths that there was no room to time; they are in no latency."),
+		untimed:     desc("deaths_untimed_total", "Deaths that were not timed, for want of room or because the kernel did not pass on the reap; they are in no latency."),
 		up:          desc("watch_sees_all", "1 if births and reaps are followed by BPF, 0 if scans of /proc are compared."),
 	}
 }

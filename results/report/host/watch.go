@@ -86,7 +86,7 @@ func missed(r *watch.Report) []string {
 		lines = append(lines, fmt.Sprintf("%s lost since the start: the counts are too low by as many", Plural(r.Lost, "event")))
 	}
 	if r.Untimed > 0 {
-		lines = append(lines, fmt.Sprintf("%s since the start are counted, but in no latency: more dead stood at once than there is room for", Plural(r.Untimed, "death")))
+		lines = append(lines, fmt.Sprintf("%s since the start are counted, but in no latency: there was no room, or the kernel did not pass on the reap", Plural(r.Untimed, "death")))
 	}
 	return lines
 }

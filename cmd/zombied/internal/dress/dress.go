@@ -157,7 +157,7 @@ func (e *Error) Error() string { return fmt.Sprintf("dress %s: %v", e.Dress, e.E
 
 // Unsupported reports whether this kernel has no such thing.
 func (e *Error) Unsupported() bool {
-	return e.is(unix.ENOSYS, unix.EOPNOTSUPP, unix.EINVAL, unix.ENODEV, unix.ENOENT, errors.ErrUnsupported)
+	return e.is(unix.ENOSYS, unix.EOPNOTSUPP, unix.EINVAL, unix.ENODEV, unix.ENOENT, unix.E2BIG, errors.ErrUnsupported)
 }
 
 // Denied reports whether this user may not have it.

@@ -63,6 +63,7 @@ func TestKindsOfErrors(t *testing.T) {
 		unsupported, denied bool
 	}{
 		{unix.ENOSYS, true, false},
+		{unix.E2BIG, true, false}, // a struct with more members than the kernel knows
 		{unix.EPERM, false, true},
 		{&os.PathError{Op: "mkdir", Path: "x", Err: unix.EACCES}, false, true},
 		{unix.EDQUOT, false, false},
