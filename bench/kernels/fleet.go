@@ -173,6 +173,9 @@ func (f *Fleet) name(k vm.Kernel) string {
 	return name
 }
 
+// File is where the results of a kernel go.
+func (f *Fleet) File(k vm.Kernel) string { return f.path(f.name(k)) }
+
 func (f *Fleet) path(name string) string { return filepath.Join(f.Dir, name+".txt") }
 
 // recorded reports whether there is a whole file of this kernel that this version
@@ -181,7 +184,7 @@ func (f *Fleet) recorded(k vm.Kernel) bool {
 	if !f.Resume {
 		return false
 	}
-	head, err := os.ReadFile(f.path(f.name(k)))
+	head, err := os.ReadFile(f.File(k))
 	return err == nil && bytes.HasPrefix(head, []byte("# zombench "+f.Version+", ")) && bytes.Contains(head, []byte("\n# "+imageOf(k)))
 }
 

@@ -122,6 +122,43 @@ func (r *Resolver) Choose(ctx context.Context, patterns []string) (Choice, error
 	return c, errors.Join(errs...)
 }
 
+// Series finds the kernels from one to another of an architecture and a flavour, in
+// the order of their releases, and fetches none. The ends are as in Choose, and not
+// files.
+func (r *Resolver) Series(ctx context.Context, old, new string) (Choice, error) {
+	archs, err := archsOf(old, new)
+	if err == nil && len(archs) != 1 {
+		err = fmt.Errorf("%s and %s: a series is of one architecture", old, new)
+	}
+	if err != nil {
+		return Choice{}, err
+	}
+	c, err := r.Choose(ctx, []string{old, new, archs[0] + "-*"})
+	if err != nil {
+		return Choice{}, err
+	}
+	slices.SortFunc(c.Kernels, func(a, b vm.Kernel) int { return debian.CompareVersions(a.Release, b.Release) })
+	ends, err := debian.Select(offersOf(c.Kernels), []string{old, new})
+	switch {
+	case err != nil:
+		return Choice{}, err
+	case len(ends) != 2:
+		return Choice{}, fmt.Errorf("%s and %s: a series is from one kernel to one other", old, new)
+	}
+	first, last := ends[0].Release, ends[1].Release
+	flavour := debian.Flavour(first)
+	switch {
+	case debian.Flavour(last) != flavour:
+		return Choice{}, fmt.Errorf("%s and %s: a series is of one flavour", first, last)
+	case debian.CompareVersions(first, last) > 0:
+		return Choice{}, fmt.Errorf("%s is not older than %s", first, last)
+	}
+	c.Kernels = slices.DeleteFunc(c.Kernels, func(k vm.Kernel) bool {
+		return debian.Flavour(k.Release) != flavour || debian.CompareVersions(k.Release, first) < 0 || debian.CompareVersions(k.Release, last) > 0
+	})
+	return c, nil
+}
+
 // choose returns the kernels of Debian that patterns name; without Debian's
 // lists, those among the kernels fetched before.
 func (c *Choice) choose(ctx context.Context, r *Resolver, cached []vm.Kernel, patterns []string) ([]vm.Kernel, error) {

@@ -111,3 +111,33 @@ func TestListCached(t *testing.T) {
 		}
 	}
 }
+
+// A series is in the order of releases, and of one flavour.
+func TestSeries(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	r := Resolver{Dir: cache(t, "6.12.1-686-pae", "6.1.0-9-686-pae", "6.1.0-50-686-pae", "6.1.0-50-rt-686-pae", "7.1.1+deb14-686-pae"), Notice: func(string) {}}
+	for _, tt := range []struct{ old, new, want, fails string }{
+		{"i386-oldest", "i386-6.12", "i386-6.1.0-9 i386-6.1.0-50 i386-6.12.1", ""},
+		{"i386-6.1.0-50", "i386-newest", "i386-6.1.0-50 i386-6.12.1 i386-7.1.1+deb14", ""},
+		{"i386-newest", "i386-oldest", "", "is not older than"},
+		{"i386-newest", "i386-7.1.1+deb14", "", "from one kernel to one other"},
+		{"i386-6.1.0-9", "i386-6.1.0-50-rt", "", "of one flavour"},
+		{"i386-oldest", "amd64-newest", "", "of one architecture"},
+		{"./bzImage", "i386-newest", "", "unknown architecture"},
+	} {
+		c, err := r.Series(t.Context(), tt.old, tt.new)
+		if tt.fails != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.fails) {
+				t.Errorf("%s %s: error %v, want %q", tt.old, tt.new, err, tt.fails)
+			}
+			continue
+		}
+		var names []string
+		for _, k := range c.Kernels {
+			names = append(names, k.Name)
+		}
+		if got := strings.Join(names, " "); err != nil || got != tt.want {
+			t.Errorf("%s %s: %s, %v; want %s", tt.old, tt.new, got, err, tt.want)
+		}
+	}
+}

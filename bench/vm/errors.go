@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+// ErrFailed is what errors.Is finds where a guest did not come to its end: its kernel
+// panicked, hung or was reset.
+var ErrFailed = errors.New("the guest gave no result")
+
 // ErrTooSmall is what errors.Is finds in a failure of a guest that had too
 // little memory to come up.
 var ErrTooSmall = errors.New("the guest has too little memory")
@@ -47,8 +51,10 @@ type Remains struct {
 	Console     []string // the last lines
 }
 
-// Is reports whether the guest had too little memory, if that is asked.
-func (r Remains) Is(target error) bool { return target == ErrTooSmall && r.OutOfMemory != "" }
+// Is answers for ErrFailed and ErrTooSmall.
+func (r Remains) Is(target error) bool {
+	return target == ErrFailed || target == ErrTooSmall && r.OutOfMemory != ""
+}
 
 // A PanicError says that the guest's kernel panicked.
 type PanicError struct {

@@ -185,3 +185,28 @@ func FuzzReadHeader(f *testing.F) {
 		}
 	})
 }
+
+// A directory in which a kernel was built is as good as its image.
+func TestInspectTree(t *testing.T) {
+	tree := t.TempDir()
+	if _, err := Inspect(tree); err == nil || !strings.Contains(err.Error(), "no kernel was built in") {
+		t.Errorf("an empty directory: %v", err)
+	}
+	for name, content := range map[string]string{
+		"arch/arm64/boot/Image":         string(put(make([]byte, 4096), 0x38, "ARM\x64")),
+		"include/config/kernel.release": "7.3.0-rc1+\n",
+		"vmlinux":                       "not looked at",
+	} {
+		path := filepath.Join(tree, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k, err := Inspect(tree)
+	if err != nil || k.Name != "arm64-7.3.0-rc1+" || k.Path != filepath.Join(tree, "arch/arm64/boot/Image") {
+		t.Errorf("%+v, %v", k, err)
+	}
+}

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -21,9 +22,14 @@ type Kernel struct {
 	Version string // of the package
 }
 
-// Inspect finds out what the kernel image at path is. A file that is no kernel
-// of a known architecture gives a *NotKernelError.
+// Inspect finds out what the kernel image at path is, or the one that was built in a
+// kernel's tree there. A file that is no kernel of a known architecture gives a
+// *NotKernelError.
 func Inspect(path string) (Kernel, error) {
+	path, built, err := inTree(path)
+	if err != nil {
+		return Kernel{}, err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return Kernel{}, fmt.Errorf("kernel image: %w", err)
@@ -47,10 +53,35 @@ func Inspect(path string) (Kernel, error) {
 		SHA256:  fmt.Sprintf("%x", sum.Sum(nil)),
 	}
 	if k.Release == "" {
-		k.Release = releaseOfPath(path)
+		k.Release = cmp.Or(built, releaseOfPath(path))
 	}
 	k.Name = Name(k.GOARCH, k.Release)
 	return k, nil
+}
+
+// images are where a kernel's tree holds what QEMU boots of each architecture, as its
+// arch/*/Makefile says: the first is the best.
+var images = []string{
+	"arch/x86/boot/bzImage", "arch/arm64/boot/Image", "arch/arm/boot/zImage", "arch/riscv/boot/Image",
+	"arch/s390/boot/bzImage", "arch/loongarch/boot/vmlinuz.efi", "vmlinux",
+}
+
+// inTree returns the image in a directory in which a kernel was built, and its release;
+// any other path as it is.
+func inTree(path string) (image, release string, err error) {
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		return path, "", nil // Open complains
+	}
+	if b, err := os.ReadFile(filepath.Join(path, "include/config/kernel.release")); err == nil {
+		release = strings.TrimSpace(string(b))
+	}
+	for _, name := range images {
+		image = filepath.Join(path, name)
+		if _, err := os.Stat(image); err == nil {
+			return image, release, nil
+		}
+	}
+	return "", "", fmt.Errorf("kernel image: no kernel was built in %s: it has none of %s", path, strings.Join(images, ", "))
 }
 
 // releaseOfPath takes the release from where kernels are usually installed:

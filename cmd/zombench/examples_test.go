@@ -90,6 +90,7 @@ var notRun = []struct{ prefix, why string }{
 	{"make clean", "it removes what others may be running"},
 	{"systemd-run", "it needs a user manager"},
 	{"zombench kernels", "it boots machines and downloads kernels"},
+	{"git bisect run", "it needs a tree of the kernel"},
 	{"zombench limits --pid 4711", "who that is, nobody knows"},
 	{"zombench limits --rate 26/5m --cgroup", "that cgroup need not be here"},
 	{"zombench run inits", "its candidates need not be here"},

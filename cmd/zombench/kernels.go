@@ -33,7 +33,7 @@ installed, or are files of your own.`,
 		Args: knownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newKernelsRun(), newKernelsList(), newKernelsFetch())
+	cmd.AddCommand(newKernelsRun(), newKernelsBisect(), newKernelsTry(), newKernelsList(), newKernelsFetch())
 	return cmd
 }
 

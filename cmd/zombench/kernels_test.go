@@ -38,16 +38,21 @@ func bootable(t *testing.T) string {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("needs the go command to build the guest's programs")
 	}
-	dir, err := kernels.CacheDir()
-	if err != nil {
-		t.Skip(err)
-	}
-	resolver := kernels.Resolver{Dir: dir}
+	resolver := kernels.Resolver{Dir: cacheOf(t)}
 	newest, err := resolver.List(t.Context(), nil, []string{"amd64-newest"}, true)
 	if err != nil {
 		t.Skip("no amd64 kernel in the cache; zombench kernels fetch amd64-newest brings one")
 	}
 	return newest[0].Name
+}
+
+func cacheOf(t *testing.T) string {
+	t.Helper()
+	dir, err := kernels.CacheDir()
+	if err != nil {
+		t.Skip(err)
+	}
+	return dir
 }
 
 // notKernel makes a file that is no kernel.
@@ -102,6 +107,24 @@ func TestKernelsRun(t *testing.T) {
 	}
 	if !strings.Contains(stdout.String(), "1000 zombies hold") {
 		t.Errorf("the answer is %q", stdout.String())
+	}
+}
+
+// TestKernelsTry asks of one kernel what git bisect run does.
+func TestKernelsTry(t *testing.T) {
+	kernel := filepath.Join(cacheOf(t), "kernels", bootable(t), "vmlinuz")
+	for _, tt := range []struct {
+		args string
+		code int
+	}{
+		{"--max 1 --count 50", 1},
+		{"--max 1 --timeout 1s", 125},
+	} {
+		var stdout, stderr bytes.Buffer
+		err := execute(t.Context(), experiments.All, &stdout, &stderr, append([]string{"kernels", "try", "--samples", "1", "--kernel", kernel}, strings.Fields(tt.args)...))
+		if code := exitCode(&stderr, err); code != tt.code || (code == 1) != strings.HasSuffix(stdout.String(), " B a zombie; 1 B are not too many\n") {
+			t.Errorf("%s: status %d, want %d: %s%s", tt.args, code, tt.code, stdout.String(), stderr.String())
+		}
 	}
 }
 
@@ -257,6 +280,14 @@ func TestKernelsRefuses(t *testing.T) {
 		{"fetch", 2, "fetch needs the name"},
 		{"list --arch vax", 2, `--arch: unknown architecture "vax"`},
 		{"boot", 2, `unknown command "boot"`},
+		{"bisect amd64-oldest", 2, "bisect takes two kernels"},
+		{"bisect amd64-oldest arm64-newest", 1, "a series is of one architecture"},
+		{"try --max 1", 128, "try needs --kernel FILE and --max BYTES"},
+		{"try --nonsense", 128, "unknown flag: --nonsense"},
+		{"try --max much", 128, "--max"},
+		{"try --kernel . --max 1", 128, "no kernel was built in ."},
+		{"try leftover", 128, "takes no argument"},
+		{"try --kernel " + notKernel(t) + " --max 1", 128, "is not a kernel image: "},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
 			var stderr bytes.Buffer

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"zombench/bench"
 	"zombench/bench/dress"
@@ -87,14 +88,11 @@ registers of the CPU model: --cpu selects it, and becomes part of the file name.
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.named = args
 			f.Resume = f.Resume || f.all && !cmd.Flags().Changed("resume")
-			if !cmd.Flags().Changed("seed") {
-				f.Seed = rand.Uint64()
-			}
 			run, err := pick(experiments, []string{f.experiment})
 			if err != nil {
 				return err
 			}
-			if err := errors.Join(fields.apply(run), f.complete(run[0]), answer.check()); err != nil {
+			if err := errors.Join(fields.apply(run), f.complete(cmd, run[0]), answer.check()); err != nil {
 				return err
 			}
 			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), answer.write)
@@ -108,9 +106,19 @@ registers of the CPU model: --cpu selects it, and becomes part of the file name.
 	flags.StringVar(&f.experiment, "experiment", experiments[0].Name, "what is measured: "+namesOf(experiments))
 	fields = newFieldFlags(cmd, experiments)
 	flags.StringVar(&f.Match, "bench", "", "run only benchmarks that match this `regexp`, as in go test -bench")
+	flags.IntVar(&f.Jobs, "jobs", 2*runtime.NumCPU(), "virtual machines at a time: each is idle half of the time, while its kernel settles")
+	flags.StringVarP(&f.Dir, "output", "o", filepath.Join("results", "local"), "`directory` for the result files")
+	f.machine(flags)
+	f.source.register(flags)
+	answer.register(cmd)
+	completeKernels(cmd)
+	return cmd
+}
+
+// machine adds the flags of a guest, the same for every command that boots one.
+func (f *kernelsFlags) machine(flags *pflag.FlagSet) {
 	flags.IntVar(&f.Samples, "samples", 2, "trials of each combination")
 	flags.Uint64Var(&f.Seed, "seed", 0, "seed of the order of the trials (default random; it is recorded)")
-	flags.IntVar(&f.Jobs, "jobs", 2*runtime.NumCPU(), "virtual machines at a time: each is idle half of the time, while its kernel settles")
 	flags.StringVar(&f.accel, "accel", "auto", "how QEMU runs: tcg, kvm, or auto (kvm if a probe finds that it works)")
 	flags.StringVar(&f.CPU, "cpu", "", "QEMU's CPU `model` (default a fixed one for each architecture; max on x86)")
 	flags.IntVar(&f.CPUs, "smp", 1, "`CPUs` of a virtual machine")
@@ -118,13 +126,8 @@ registers of the CPU model: --cpu selects it, and becomes part of the file name.
 	flags.IntVar(&f.Memory, "memory", 0, "memory of a virtual machine in `MiB` (default 512; 1024 on ppc64el and loong64)")
 	flags.StringArrayVar(&f.Append, "append", nil, "a further `parameter` for the kernels; may be given several times")
 	flags.DurationVar(&f.Timeout, "timeout", 10*time.Minute, "how long one kernel may take")
-	flags.StringVarP(&f.Dir, "output", "o", filepath.Join("results", "local"), "`directory` for the result files")
 	flags.StringVar(&f.Console, "console", "", "keep each kernel's console as NAME.console in this `directory`")
 	flags.StringVar(&f.Source, "source", ".", "a `directory` in zombench's source")
-	f.source.register(flags)
-	answer.register(cmd)
-	completeKernels(cmd)
-	return cmd
 }
 
 // patterns returns the kernels that the flags and arguments ask for.
@@ -147,7 +150,10 @@ func (f *kernelsFlags) patterns() ([]string, error) {
 }
 
 // complete checks the flags and makes of them what the fleet is to do.
-func (f *kernelsFlags) complete(e bench.Experiment) error {
+func (f *kernelsFlags) complete(cmd *cobra.Command, e bench.Experiment) error {
+	if !cmd.Flags().Changed("seed") {
+		f.Seed = rand.Uint64()
+	}
 	if f.Jobs < 1 {
 		return usageErrorf("--jobs: %d virtual machines at a time; want 1 or more", f.Jobs)
 	}

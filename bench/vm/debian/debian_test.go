@@ -149,8 +149,8 @@ func TestCompareVersions(t *testing.T) {
 			} else if i > j {
 				want = 1
 			}
-			if got := compareVersions(a, b); got != want {
-				t.Errorf("compareVersions(%q, %q) = %d, want %d", a, b, got, want)
+			if got := CompareVersions(a, b); got != want {
+				t.Errorf("CompareVersions(%q, %q) = %d, want %d", a, b, got, want)
 			}
 		}
 		if err == nil && i > 0 {
@@ -223,7 +223,7 @@ func offers(t *testing.T) []Offer {
 	for _, o := range m {
 		all = append(all, *o)
 	}
-	slices.SortFunc(all, func(a, b Offer) int { return compareVersions(a.Release, b.Release) })
+	slices.SortFunc(all, func(a, b Offer) int { return CompareVersions(a.Release, b.Release) })
 	return all
 }
 
@@ -373,4 +373,20 @@ func FuzzParseDeb822(f *testing.F) {
 			t.Errorf("%d sources of %d lines", len(all), strings.Count(s, "\n")+1)
 		}
 	})
+}
+
+func TestFlavour(t *testing.T) {
+	for release, want := range map[string]string{
+		"5.10.0-30-amd64":          "amd64",
+		"5.10.0-30-cloud-amd64":    "cloud-amd64",
+		"6.1.0-50-686-pae":         "686-pae",
+		"6.12.107+deb13-16k-arm64": "16k-arm64",
+		"7.2.13+deb14-rt-amd64":    "rt-amd64",
+		"7.3~rc2-amd64":            "amd64",
+		"6.9.1":                    "",
+	} {
+		if got := Flavour(release); got != want {
+			t.Errorf("%s: %q, want %q", release, got, want)
+		}
+	}
 }

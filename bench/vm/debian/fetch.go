@@ -62,7 +62,7 @@ func Cached(dir string) ([]vm.Kernel, error) {
 		if c := strings.Compare(a.GOARCH, b.GOARCH); c != 0 {
 			return c
 		}
-		return compareVersions(a.Release, b.Release)
+		return CompareVersions(a.Release, b.Release)
 	})
 	return all, nil
 }

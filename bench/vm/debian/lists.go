@@ -64,7 +64,7 @@ func (r *Repo) List(ctx context.Context, suites, archs []string, refresh bool) (
 		if c := strings.Compare(a.Arch, b.Arch); c != 0 {
 			return c
 		}
-		if c := compareVersions(a.Release, b.Release); c != 0 {
+		if c := CompareVersions(a.Release, b.Release); c != 0 {
 			return c
 		}
 		return strings.Compare(a.Name, b.Name)

@@ -28,6 +28,13 @@ func (o Offer) Plain() bool {
 	return ok && !strings.HasSuffix(version, "-rt") && !strings.HasSuffix(version, "-cloud")
 }
 
+// versionRE is how a release begins: with its version, which up to Linux 6.1 was that
+// of the series and Debian's own number.
+var versionRE = regexp.MustCompile(`^(\d+\.\d+\.0-\d+|[0-9.]+(~rc\d+)?)(\+[a-z]+\d+)?(-|$)`)
+
+// Flavour is what a release says besides its version, such as cloud-amd64.
+func Flavour(release string) string { return versionRE.ReplaceAllString(release, "") }
+
 // plainFlavours are the flavours that QEMU's machines of package vm boot.
 var plainFlavours = map[string]string{
 	"amd64": "amd64", "i386": "686-pae", "arm64": "arm64", "armhf": "armmp-lpae", "ppc64el": "powerpc64le",
@@ -75,7 +82,7 @@ func add(o Offer, p pair, byName map[string]*Offer) {
 	if !slices.Contains(suites, p.suite) {
 		suites = append(suites, p.suite)
 	}
-	if c := compareVersions(o.Version, have.Version); c > 0 && rank(o) >= rank(*have) || rank(o) > rank(*have) {
+	if c := CompareVersions(o.Version, have.Version); c > 0 && rank(o) >= rank(*have) || rank(o) > rank(*have) {
 		*have = o
 	}
 	have.Suites = suites

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// compareVersions orders Debian versions: deb-version(7).
-func compareVersions(a, b string) int {
+// CompareVersions orders Debian versions: deb-version(7).
+func CompareVersions(a, b string) int {
 	ea, ua, ra := splitVersion(a)
 	eb, ub, rb := splitVersion(b)
 	if c := cmp.Compare(ea, eb); c != 0 {

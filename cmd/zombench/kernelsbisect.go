@@ -1,0 +1,188 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"zombench/bench/kernels"
+	"zombench/bench/tempdir"
+	"zombench/bench/vm"
+	"zombench/results/report"
+)
+
+func newKernelsBisect() *cobra.Command {
+	f := kernelsFlags{accel: "auto"}
+	var unit, format string
+	experiments := guestExperiments()[:1]
+	var fields *fieldFlags
+	cmd := &cobra.Command{
+		Use:   "bisect OLD NEW",
+		Short: "Find the kernel in which zombies grew",
+		Long: `Bisect finds the first kernel between two that Debian offers whose zombies are
+nearer in size to those of the new one than to those of the old one. Of n kernels
+of the same flavour it boots the two ends and at most log2 n others, none that is
+recorded in the directory for the result files. What differs between the two
+kernels that it finds, explain says by their files.
+
+` + patternHelp,
+		Example: `  zombench kernels bisect amd64-5.10.0-30 amd64-newest
+  zombench kernels bisect --unit slab-B arm64-oldest arm64-newest`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return usageErrorf("bisect takes two kernels, an old one and a new one, and got %d", len(args))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := parseFormat(format); err != nil {
+				return err
+			}
+			if err := errors.Join(fields.apply(experiments), f.complete(cmd, experiments[0])); err != nil {
+				return err
+			}
+			resolver, err := f.source.resolver(cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			series, err := resolver.Series(cmd.Context(), args[0], args[1])
+			if err != nil {
+				return patternError(err)
+			}
+			f.Log, f.Fetch, f.Resume = cmd.ErrOrStderr(), series.Fetch, true
+			before, after, looks, err := kernels.Bisect(len(series.Kernels), func(i int) (float64, error) {
+				return f.PerZombie(cmd.Context(), series.Kernels[i], unit)
+			})
+			if cmd.Context().Err() != nil {
+				return interrupted(cmd.Context(), "after %d kernels; those are not booted again", len(looks))
+			}
+			if _, ok := errors.AsType[*kernels.NoStepError](err); err != nil && !ok {
+				return err
+			}
+			return errors.Join(writeDoc(cmd.OutOrStdout(), f.bisectDoc(series.Kernels, unit, before, after, looks), format), err)
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&unit, "unit", "kmem-B", "the `unit` in which zombies grew")
+	fields = newFieldFlags(cmd, experiments)
+	flags.StringVarP(&f.Dir, "output", "o", filepath.Join("results", "local"), "`directory` for the result files")
+	f.Jobs = 1
+	f.machine(flags)
+	f.source.register(flags)
+	formatFlag(cmd, &format)
+	completeKernels(cmd)
+	return cmd
+}
+
+// bisectDoc says where zombies grew, and what was seen on the way.
+func (f *kernelsFlags) bisectDoc(series []vm.Kernel, unit string, before, after kernels.Look, looks []kernels.Look) report.Doc {
+	name := func(l kernels.Look) string { return series[l.Kernel].Name }
+	t := report.Table{Columns: []report.Column{{Name: "kernel", Left: true}, {Name: unit, Unit: "B"}}}
+	d := report.Doc{Title: "Where zombies grew"}
+	for _, l := range looks {
+		cell := report.Number(l.Value, fmt.Sprintf("%.0f", l.Value))
+		if l.Err != nil {
+			cell = report.Words("failed")
+			d.Notes = append(d.Notes, l.Err.Error())
+		}
+		t.Rows = append(t.Rows, []report.Cell{report.Words(name(l)), cell})
+	}
+	d.Sections = []report.Section{{Tables: []report.Table{t}, Notes: []string{fmt.Sprintf("%s: bytes a zombie; %d of %d kernels", unit, len(looks), len(series))}}}
+	for _, step := range kernels.Steps(looks) {
+		old, new := step[0], step[1]
+		switch {
+		case old.Kernel == before.Kernel && new.Kernel == after.Kernel:
+			d.Facts = append(d.Facts, fmt.Sprintf("%s %+.0f B a zombie from %s to %s.", unit, new.Value-old.Value, name(old), name(new)))
+			if between := new.Kernel - old.Kernel - 1; between > 0 {
+				d.Notes = append(d.Notes, fmt.Sprintf("%d kernels between these could not be measured", between))
+			}
+			d.Notes = append(d.Notes, fmt.Sprintf("why: zombench explain %s %s", f.File(series[old.Kernel]), f.File(series[new.Kernel])))
+		default:
+			d.Notes = append(d.Notes, fmt.Sprintf("this is not the only step: %+.0f B from %s to %s", new.Value-old.Value, name(old), name(new)))
+		}
+	}
+	return d
+}
+
+// What git bisect run makes of exit statuses: git-bisect(1).
+const (
+	skipStatus = 125 // this commit cannot be tested
+	stopStatus = 128 // nor can the others
+)
+
+func newKernelsTry() *cobra.Command {
+	f := kernelsFlags{accel: "auto"}
+	var image, unit string
+	var most float64
+	experiments := guestExperiments()[:1]
+	var fields *fieldFlags
+	cmd := &cobra.Command{
+		Use:   "try --kernel FILE --max BYTES",
+		Short: "Say of one kernel whether its zombies are too large, for git bisect run",
+		Long: `Try boots the kernel that was built in a tree, or an image of any kind that QEMU
+takes, and measures what a zombie of it takes.
+
+Exit status: 0 no more than --max, 1 more, 125 the kernel did not boot or gave no
+result, 128 try itself failed: what git bisect run understands as good, bad, skip
+and stop.`,
+		Example: `  zombench kernels try --kernel arch/x86/boot/bzImage --max 12600
+  zombench kernels try --kernel ~/linux --unit slab-B --max 15000
+  git bisect run sh -c 'make -j8 || exit 125; zombench kernels try --source ~/zombench --kernel . --max 12600'`,
+		Args: func(cmd *cobra.Command, args []string) error { return stop(noArgs(cmd, args)) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			value, err := func() (float64, error) {
+				if image == "" || most <= 0 {
+					return 0, errors.New("try needs --kernel FILE and --max BYTES; see zombench kernels try --help")
+				}
+				if err := errors.Join(fields.apply(experiments), f.complete(cmd, experiments[0])); err != nil {
+					return 0, err
+				}
+				k, err := vm.Inspect(image)
+				if err != nil {
+					return 0, err
+				}
+				tmp, err := tempdir.Make("zombench-try-")
+				if err != nil {
+					return 0, err
+				}
+				defer tmp.Close()
+				f.Log, f.Dir = cmd.ErrOrStderr(), tmp.Path
+				return f.PerZombie(cmd.Context(), k, unit)
+			}()
+			switch {
+			case cmd.Context().Err() != nil:
+				return interrupted(cmd.Context(), "before %s was measured", image)
+			case errors.Is(err, vm.ErrFailed):
+				return &exitError{skipStatus, err}
+			case err != nil:
+				return stop(err)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %.0f B a zombie; %.0f B are not too many\n", unit, value, most)
+			if value > most {
+				return &exitError{1, nil}
+			}
+			return nil
+		},
+	}
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return stop(cmd.Parent().FlagErrorFunc()(cmd, err)) })
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&image, "kernel", "", "`FILE` of the kernel: an Image, a bzImage, a vmlinuz, or a directory in which one was built")
+	flags.Float64Var(&most, "max", 0, "`BYTES` a zombie that are not too many")
+	flags.StringVar(&unit, "unit", "kmem-B", "the `unit` of these")
+	fields = newFieldFlags(cmd, experiments)
+	f.Jobs = 1
+	f.machine(flags)
+	return cmd
+}
+
+// stop makes an error one that ends git bisect run.
+func stop(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{stopStatus, err}
+}
