@@ -23,6 +23,7 @@ type format struct {
 	fields  map[string]field
 	account uint64 // bit of __GFP_ACCOUNT in gfp_flags; 0 if unknown
 	general bool   // kmalloc: nothing but the flags decides on accounting
+	filter  string // which records are wanted (Documentation/trace/events.rst); "" for all
 }
 
 // A tracepoint is an event of the slab allocator. Since Linux 6.1 allocation
@@ -76,6 +77,33 @@ func readFormats(tracefs fs.FS) ([]format, error) {
 		all = append(all, f)
 	}
 	return all, nil
+}
+
+// of returns the formats of those events.
+func (o Only) of(all []format) (wanted []format) {
+	if len(o.By) == 0 {
+		return all
+	}
+	var by, of []string
+	for _, r := range o.By {
+		by = append(by, fmt.Sprintf("(call_site > %#x && call_site <= %#x)", r.From, r.To))
+	}
+	for _, cache := range o.Of {
+		of = append(of, fmt.Sprintf("name == %q", cache))
+	}
+	for _, f := range all {
+		_, named := f.fields["name"]
+		switch {
+		case f.kind == Alloc:
+			f.filter = strings.Join(by, " || ")
+		case named && len(of) > 0:
+			f.filter = strings.Join(of, " || ")
+		default:
+			continue
+		}
+		wanted = append(wanted, f)
+	}
+	return wanted
 }
 
 var fieldLine = regexp.MustCompile(`^\s*field:.*?(\w+)(?:\[[^\]]*\])?;\s*offset:(\d+);\s*size:(\d+);`)
@@ -156,6 +184,7 @@ func (f *format) decode(record []byte, e *Event) bool {
 	if !ok1 || !ok2 {
 		return false
 	}
+	e.Cache = f.text(record, "name")
 	if f.kind == Free {
 		return true
 	}
@@ -164,7 +193,7 @@ func (f *format) decode(record []byte, e *Event) bool {
 	if !ok1 || !ok2 {
 		return false
 	}
-	e.General, e.Cache = f.general, f.text(record, "name")
+	e.General = f.general
 	gfp, _ := f.number(record, "gfp_flags")
 	accounted, known := f.number(record, "accounted") // Linux 6.0
 	switch {

@@ -46,6 +46,15 @@ func openRing(cpu int, formats []format, bytes int) (_ *ring, err error) {
 			return nil, classify(fmt.Errorf("opening a tracepoint on cpu %d: %w", cpu, os.NewSyscallError("perf_event_open", err)))
 		}
 		r.fds = append(r.fds, fd)
+		if f.filter != "" {
+			text, err := unix.BytePtrFromString(f.filter)
+			if err == nil {
+				err = ioctlPtr(fd, unix.PERF_EVENT_IOC_SET_FILTER, unsafe.Pointer(text))
+			}
+			if err != nil {
+				return nil, classify(fmt.Errorf("filtering a tracepoint by %q: %w", f.filter, err))
+			}
+		}
 		if i > 0 {
 			if err := unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_SET_OUTPUT, r.fds[0]); err != nil {
 				return nil, fmt.Errorf("sharing the buffer of cpu %d: %w", cpu, err)
@@ -60,6 +69,13 @@ func openRing(cpu int, formats []format, bytes int) (_ *ring, err error) {
 		r.data = r.mem[os.Getpagesize():]
 	}
 	return r, nil
+}
+
+func ioctlPtr(fd int, request uint, arg unsafe.Pointer) error {
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), uintptr(request), uintptr(arg)); errno != 0 {
+		return os.NewSyscallError("perf_event_ioctl", errno)
+	}
+	return nil
 }
 
 // enable starts or stops recording.

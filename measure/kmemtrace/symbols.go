@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -54,6 +55,43 @@ func ReadSymbols(host measure.FS) (*Symbols, error) {
 		s.names = append(s.names, sym.name)
 	}
 	return s, nil
+}
+
+// A Range is where the instructions of a function are: from the first one to the
+// first one of the next function.
+type Range struct {
+	Name     string
+	From, To uint64
+}
+
+// Calls reports whether a return address leads back into it.
+func (r Range) Calls(returnAddress uint64) bool {
+	return returnAddress > r.From && returnAddress <= r.To
+}
+
+// FindFunctions returns where functions of these names are, as far as this kernel
+// has them.
+func FindFunctions(host measure.FS, names ...string) (found []Range, err error) {
+	hidden := true
+	err = eachFunction(host, func(s symbol) bool {
+		hidden = hidden && s.address == 0
+		for i := range found {
+			if found[i].To == math.MaxUint64 && s.address > found[i].From {
+				found[i].To = s.address
+			}
+		}
+		if slices.Contains(names, s.name) {
+			found = append(found, Range{s.name, s.address, math.MaxUint64})
+		}
+		return true
+	})
+	if err == nil && hidden {
+		err = errHidden
+	}
+	if err != nil {
+		return nil, fmt.Errorf("functions of the kernel: %w", err)
+	}
+	return found, nil
 }
 
 // SymbolsAvailable reports why ReadSymbols would fail: nil if it would not. It

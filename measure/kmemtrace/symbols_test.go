@@ -2,8 +2,10 @@ package kmemtrace
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"zombench/measure"
@@ -63,5 +65,27 @@ func TestSymbolsErrors(t *testing.T) {
 	}
 	if _, err := ReadSymbols(measure.FS{Proc: t.TempDir()}); !errors.Is(err, measure.ErrNotSupported) {
 		t.Errorf("without the file: %v", err)
+	}
+}
+
+func TestFindFunctions(t *testing.T) {
+	host := kallsyms(t, `ffffffff81000000 T _stext
+ffffffff81000100 t __d_alloc
+ffffffff81000100 t alias
+ffffffff81000200 d some_data
+ffffffff81000300 t security_inode_alloc.part.0
+`)
+	found, err := FindFunctions(host, "__d_alloc", "proc_alloc_inode", "security_inode_alloc")
+	want := []Range{{"__d_alloc", 0xffffffff81000100, 0xffffffff81000300}, {"security_inode_alloc", 0xffffffff81000300, math.MaxUint64}}
+	if err != nil || !slices.Equal(found, want) {
+		t.Fatalf("%v, %v; want %v", found, err, want)
+	}
+	for address, want := range map[uint64]bool{0xffffffff81000100: false, 0xffffffff81000101: true, 0xffffffff81000300: true, 0xffffffff81000301: false} {
+		if found[0].Calls(address) != want {
+			t.Errorf("%#x leads back into it: %v, want %v", address, !want, want)
+		}
+	}
+	if _, err := FindFunctions(kallsyms(t, "0000000000000000 t __d_alloc\n"), "__d_alloc"); !errors.Is(err, measure.ErrNotPermitted) {
+		t.Errorf("hidden: %v", err)
 	}
 }
