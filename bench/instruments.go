@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"zombench/bench/cgroup"
+	"zombench/bench/looks"
 	"zombench/measure"
 	"zombench/results"
 )
@@ -37,6 +38,7 @@ const (
 	meminfo  = iota // /proc/meminfo
 	slabinfo        // /proc/slabinfo
 	shrink          // /sys/kernel/slab/*/shrink: no readings, but calmer ones
+	watchers        // kmem tracepoints: who looks at the zombies
 	pids            // pids.current of a fresh cgroup
 	kmem            // kernel memory of a fresh cgroup
 	numInstruments
@@ -109,6 +111,7 @@ func Probe(fs measure.FS, machine measure.Machine, place *cgroup.Place, placeErr
 		meminfo:  {Name: "/proc/meminfo", Units: []string{results.UnitSlab, results.UnitSUnreclaim}},
 		slabinfo: {Name: "/proc/slabinfo", Units: []string{results.UnitTaskStruct, results.UnitTaskStructBytes, results.UnitPredicted}},
 		shrink:   {Name: "/sys/kernel/slab/*/shrink"},
+		watchers: {Name: "kmem tracepoints", Units: []string{"who looks at the zombies"}, Err: looks.Available(fs)},
 		pids:     {Name: "pids.current of a fresh cgroup", Units: []string{results.UnitPids}},
 		kmem:     {Name: "kernel memory of a fresh cgroup", Units: []string{results.UnitKmem}},
 	}

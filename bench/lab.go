@@ -10,6 +10,7 @@ import (
 	"zombench/bench/daemon"
 	"zombench/bench/daemon/pidns"
 	"zombench/bench/janitor"
+	"zombench/bench/looks"
 	"zombench/bench/reexec"
 	"zombench/bench/tempdir"
 	"zombench/measure"
@@ -28,6 +29,7 @@ type Lab struct {
 	janitor  *janitor.Janitor
 	trials   int             // so far: cgroups are never reused, nor are their names
 	known    map[string]bool // slab caches that were described
+	tracker  *looks.Tracker  // nil until somebody is followed, or if nobody can be
 }
 
 // Options say how a lab is opened.
@@ -85,11 +87,25 @@ func Open(ctx context.Context, o Options) (_ *Lab, err error) {
 func (l *Lab) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), cleanupTime)
 	defer cancel()
+	if l.tracker != nil {
+		l.tracker.Close()
+	}
 	errs := []error{l.Host.Close()}
 	if l.janitor != nil {
 		errs = append(errs, l.janitor.Finish(ctx))
 	}
 	return errors.Join(append(errs, l.lock.Close())...)
+}
+
+// follow begins anew to follow who looks at zombies, where that can be followed.
+func (l *Lab) follow() {
+	switch {
+	case !l.Instruments.has(watchers):
+	case l.tracker == nil:
+		l.tracker, l.Instruments.List[watchers].Err = looks.Start(l.FS)
+	default:
+		l.tracker.Forget()
+	}
 }
 
 // settling returns when the kernel counts as quiet with the instruments that

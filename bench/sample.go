@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"zombench/bench/cgroup"
+	"zombench/bench/looks"
 	"zombench/measure"
 	"zombench/results"
 )
@@ -15,6 +16,7 @@ type Sample struct {
 	Slab *measure.Slabinfo // objects and slabs, the whole system
 	Pids *uint64           // tasks charged to the trial's cgroup, zombies among them
 	Kmem *uint64           // bytes of kernel memory charged to the trial's cgroup
+	Made *uint64           // inodes that others made below /proc since the lab began to count
 
 	// Read only where ReadCgroups was called.
 	Above *uint64 // bytes of kernel memory charged to the cgroup above the trial's, its own among them
@@ -28,6 +30,7 @@ type sampler struct {
 	instruments Instruments
 	cgroup      *cgroup.Cgroup // nil without cgroups
 	cgroups     bool           // read what is around the trial's cgroup, and below it
+	tracker     *looks.Tracker // nil: nobody is followed
 }
 
 // sample reads every instrument once. Its cost does not depend on how many
@@ -55,6 +58,11 @@ func (s sampler) sample() (Sample, error) {
 			return sample, err
 		}
 		sample.Pids = &n
+	}
+	if s.tracker != nil {
+		if made, ok := s.tracker.Made(); ok {
+			sample.Made = &made
+		}
 	}
 	var err error
 	sample.Kmem, err = s.kmem()
@@ -132,6 +140,9 @@ func (s Sample) counters() []results.Counter {
 		if m.VmallocUsed != nil {
 			put("vmalloc-B", *m.VmallocUsed)
 		}
+	}
+	if s.Made != nil {
+		put(results.CounterMade, *s.Made)
 	}
 	if s.Above != nil {
 		put("above-kmem-B", *s.Above)

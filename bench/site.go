@@ -74,8 +74,38 @@ func (l *Lab) newSite(setup Setup, watch Progress) (*Site, error) {
 var errSystemWide = errors.New("tells of the whole system")
 
 // ReadSystem makes the site read what tells of the whole system too, where the
-// lab can.
-func (s *Site) ReadSystem() { s.sampler.instruments = s.Lab.Instruments }
+// lab can, and follow who looks at its zombies.
+func (s *Site) ReadSystem() {
+	s.Lab.follow()
+	s.sampler.instruments, s.sampler.tracker = s.Lab.Instruments, s.Lab.tracker
+}
+
+// Looked keeps who looked at an army since ReadSystem: those who made an inode
+// below /proc for at least every fourth of n zombies.
+func (s *Site) Looked(n int) {
+	if s.sampler.tracker == nil || n == 0 {
+		return
+	}
+	var err error
+	if s.Result.Watchers, err = s.sampler.tracker.Watchers(max(4, uint64(n)/4)); err != nil {
+		s.Note("who looked is not known: %v", err)
+	}
+}
+
+// Disturbers says who forked and who looked at the army since ReadSystem, a phrase
+// each; none if nobody did, or that is not known.
+func (s *Site) Disturbers() (forked, looked []string) {
+	if t := s.sampler.tracker; t != nil {
+		for _, name := range t.Forkers() {
+			forked = append(forked, name+" forked")
+		}
+	}
+	for _, w := range s.Result.Watchers {
+		looked = append(looked, w.Name()+" looked")
+	}
+	slices.Sort(looked)
+	return forked, looked
+}
 
 // ReadCgroups makes the site read the kernel memory of the cgroup above the
 // trial's too, and which cgroups are dying.

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"math"
+	"slices"
 
 	"zombench/bench"
 	"zombench/measure"
@@ -11,10 +12,25 @@ import (
 // itself must have added is known exactly, from the cgroup's charge and the
 // number of zombies, and a trial in which they saw something else is flagged; it
 // counts all the same.
-const (
-	otherTasks = "other processes began or ended meanwhile: stop what forks, or take more --samples"
-	otherSlab  = "SUnreclaim moved by more than the army's charge explains: something else took or gave back kernel memory meanwhile; stop it, or take more --samples"
+var (
+	otherTasks = warning{"other processes began or ended", " meanwhile: stop what forks"}
+	otherSlab  = warning{"SUnreclaim moved by more than the army's charge explains", ": something else took or gave back kernel memory meanwhile; stop it"}
 )
+
+// A warning says what moved, and what may have been at work if nobody is known.
+type warning struct{ what, unknown string }
+
+// by returns a warning for each of those who may have done it.
+func (w warning) by(who ...string) (all []string) {
+	const end = ", or take more --samples"
+	if len(who) == 0 {
+		return []string{w.what + w.unknown + end}
+	}
+	for _, did := range who {
+		all = append(all, w.what+" while "+did+": stop it"+end)
+	}
+	return all
+}
 
 // otherShare is what share of the army's own part others may add to an
 // instrument before a trial is flagged.
@@ -30,7 +46,7 @@ func (t *trial) noise() (warnings []string) {
 	was, _ := before.Slab.Lookup(bench.TaskStruct)
 	is, _ := after.Slab.Lookup(bench.TaskStruct)
 	if others := bench.Delta(was.ActiveObjs, is.ActiveObjs) - n; math.Abs(others) > max(2, otherShare*n) {
-		warnings = append(warnings, otherTasks)
+		warnings = append(warnings, otherTasks.by(t.forked...)...)
 	}
 	if before.Mem == nil || after.Mem == nil {
 		return warnings
@@ -43,7 +59,7 @@ func (t *trial) noise() (warnings []string) {
 		mistaken = charged > (1+unchargedShare)*grown
 	}
 	if seen < least-slack || seen > most+slack || mistaken {
-		warnings = append(warnings, otherSlab)
+		warnings = append(warnings, otherSlab.by(slices.Concat(t.forked, t.looked)...)...)
 	}
 	return warnings
 }

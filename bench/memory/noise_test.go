@@ -40,17 +40,26 @@ func TestNoise(t *testing.T) {
 		{"the army alone", func(*trial) {}, nil},
 		{"free places were not used", func(t *trial) { t.after.Mem.SUnreclaim += 2 * 32 << 10 }, nil},
 		{"vectors of memcg", func(t *trial) { t.after.Mem.SUnreclaim += 2*32<<10 + 200*64 }, nil},
-		{"somebody took slabs", func(t *trial) { t.after.Mem.SUnreclaim += 200 << 10 }, []string{otherSlab}},
-		{"somebody gave slabs back", func(t *trial) { t.after.Mem.SUnreclaim -= 40 << 10 }, []string{otherSlab}},
+		{"somebody took slabs", func(t *trial) { t.after.Mem.SUnreclaim += 200 << 10 }, otherSlab.by()},
+		{"somebody gave slabs back", func(t *trial) { t.after.Mem.SUnreclaim -= 40 << 10 }, otherSlab.by()},
 		{"a process began", func(t *trial) { t.after.Slab.Caches[0].ActiveObjs++ }, nil},
-		{"many processes began", func(t *trial) { t.after.Slab.Caches[0].ActiveObjs += 6 }, []string{otherTasks}},
-		{"many processes ended", func(t *trial) { t.after.Slab.Caches[0].ActiveObjs -= 6 }, []string{otherTasks}},
+		{"many processes began", func(t *trial) { t.after.Slab.Caches[0].ActiveObjs += 6 }, otherTasks.by()},
+		{"many processes ended", func(t *trial) { t.after.Slab.Caches[0].ActiveObjs -= 6 }, otherTasks.by()},
+		{"one who forked is known", func(t *trial) {
+			t.forked, t.looked = []string{"make (pid 7) forked"}, []string{"ps looked"}
+			t.after.Slab.Caches[0].ActiveObjs += 6
+		}, []string{"other processes began or ended while make (pid 7) forked: stop it, or take more --samples"}},
+		{"two who may have taken slabs are known", func(t *trial) {
+			t.forked, t.looked = []string{"make forked"}, []string{"ps looked"}
+			t.after.Mem.SUnreclaim += 200 << 10
+		}, otherSlab.by("make forked", "ps looked")},
+		{"those who are known did nothing", func(t *trial) { t.forked = []string{"make forked"} }, nil},
 		{"dentries do not count", func(t *trial) { t.after.Slab.Caches[1].ActiveObjs += 1000 }, nil},
 		{"as many objects of something else, uncharged", func(t *trial) {
 			t.before.Slab.Caches[1].Name, t.after.Slab.Caches[1].Name = "filp", "filp"
 			t.after.Slab.Caches[1].ActiveObjs += 1000
 			t.after.Mem.SUnreclaim += 48 * 4096
-		}, []string{otherSlab}},
+		}, otherSlab.by()},
 		{"without slabinfo", func(t *trial) { t.after.Slab = nil }, nil},
 		{"without meminfo", func(t *trial) { t.after.Mem = nil }, nil},
 		{"a quiet control", func(t *trial) { t.count, t.after = 0, t.before }, nil},
@@ -59,7 +68,7 @@ func TestNoise(t *testing.T) {
 			t.count, t.after = 0, t.before
 			t.after.Mem = &mem
 			mem.SUnreclaim += 64 << 10
-		}, []string{otherSlab}},
+		}, otherSlab.by()},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			trial := packed(t)

@@ -16,6 +16,7 @@ type trial struct {
 	before, after, reaped bench.Sample
 	threads               int           // of zombied, before the army
 	raise, reap           daemon.Report // what zombied said when it had done each
+	forked, looked        []string      // who did, meanwhile
 }
 
 // run runs one trial.
@@ -46,6 +47,8 @@ func (a army) run(ctx context.Context, s *bench.Site) error {
 		return err
 	}
 	s.Result.Values = t.values()
+	s.Looked(a.count)
+	t.forked, t.looked = s.Disturbers()
 	if t.reap, err = s.Reap(ctx, d); err != nil {
 		return err
 	}

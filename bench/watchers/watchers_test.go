@@ -5,66 +5,12 @@ import (
 	"os"
 	"os/exec"
 	"testing"
-	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"zombench/bench/labtest"
-	"zombench/measure/kmemtrace"
 	"zombench/results"
 )
 
 func TestMain(m *testing.M) { labtest.Main(m) }
-
-// The functions of a made-up kernel, by return address.
-func caller(address uint64) string {
-	return map[uint64]string{1: allocInode, 2: allocDentry, 3: "lsm_inode_alloc", 4: "copy_process"}[address]
-}
-
-// walk is one look of a process at n zombies.
-func walk(task int32, at time.Duration, n int, ptr uint64) (events []kmemtrace.Event) {
-	for i := range n {
-		e := kmemtrace.Event{Kind: kmemtrace.Alloc, Task: task, Process: task, Time: uint64(at) + uint64(i)}
-		for site, bytes := range map[uint64]uint64{2: 192} {
-			e.CallSite, e.Allocated, e.Ptr = site, bytes, ptr+uint64(4*i)
-			events = append(events, e)
-		}
-		e.CallSite, e.Allocated, e.Ptr = 1, 696, ptr+uint64(4*i+1)
-		events = append(events, e)
-		e.CallSite, e.Allocated, e.Ptr = 3, 32, ptr+uint64(4*i+2)
-		events = append(events, e)
-		e.CallSite, e.Allocated, e.Ptr = 4, 5888, ptr+uint64(4*i+3) // not of a look
-		events = append(events, e)
-	}
-	return events
-}
-
-func TestFind(t *testing.T) {
-	var events []kmemtrace.Event
-	for i := range 5 {
-		events = append(events, walk(10, time.Duration(i)*time.Second, 64, uint64(i+1)<<20)...)
-	}
-	for i := range 3 { // a program that is started anew for each look
-		events = append(events, walk(int32(20+i), time.Duration(i)*2*time.Second, 64, uint64(i+10)<<20)...)
-	}
-	events = append(events, walk(30, 0, 5, 30<<20)...)  // looks at itself
-	events = append(events, walk(40, 0, 64, 40<<20)...) // this very program
-	events = append(events, kmemtrace.Event{Kind: kmemtrace.Free, Ptr: 1<<20 + 1}, kmemtrace.Event{Kind: kmemtrace.Free, Ptr: 999})
-	command := func(task int32) string {
-		if task/10 == 2 {
-			return "ps"
-		}
-		return fmt.Sprint("program", task)
-	}
-	got := find(events, 32, caller, command, func(pid int32) bool { return pid == 40 })
-	want := []results.Watcher{
-		{Command: "program10", PID: 10, Processes: 1, Looks: 5, Every: time.Second, Objects: 5*64*3 - 1, Bytes: 5*64*(192+696+32) - 696},
-		{Command: "ps", Processes: 3, Looks: 3, Every: 2 * time.Second, Objects: 3 * 64 * 3, Bytes: 3 * 64 * (192 + 696 + 32)},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-}
 
 // A process that walks /proc is named, and nobody else is: the same trial without
 // it must not find it.

@@ -18,12 +18,12 @@ import (
 )
 
 // What zombench explain runs where it is given no file: sizes that are far
-// enough apart for slopes, then a trace of the allocations, and who looks.
+// enough apart for slopes, then a trace of the allocations.
 var explained = struct {
 	experiments []string
 	fields      map[string]string
 }{
-	[]string{"memory", "callsites", "watchers"},
+	[]string{"memory", "callsites"},
 	map[string]string{"count": "500,1000,2000,4000", "parallel": "8"},
 }
 

@@ -107,6 +107,8 @@ type Ledger struct {
 	Sites    []results.CallSite // who allocated what, most bytes first; empty if nobody was followed
 	Kernel   results.Kernel     // what the files say of it
 	Followed int                // zombies whose allocations the sites are of
+	Watchers []Watcher          // who looked, most bytes first
+	Traced   int                // zombies of the trials that found that out; 0: none did
 
 	trials, controls []*results.Record
 	all              []Cache          // that the file describes

@@ -78,6 +78,7 @@ func Of(g *stats.Group, sites []*results.Record) (*Ledger, error) {
 	l.pointer, l.inTask = facts.Kernel.PointerBytes, facts.Kernel.ThreadInfoInTask
 	l.addCaches(facts)
 	l.addSites(g, sites)
+	l.addWatchers()
 	l.reconcile()
 	return l, nil
 }

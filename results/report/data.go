@@ -177,7 +177,10 @@ func ledgerData(all []*ledger.Ledger) object {
 	return object{"ledgers": array(all, func(l *ledger.Ledger) object {
 		return object{"config": paramData(l.Labels), "counts": l.Counts, "trials": l.Trials, "controls": l.Controls, "unlisted_caches": l.Unlisted,
 			"caches": array(l.Caches, cacheData), "whose_bytes": whoseData(l.Whose()), "steps": array(l.Steps, stepData), "adds_up": len(l.Unexplained()) == 0}.
-			and(object{"broken": l.Broken, "warnings": l.Warnings, "followed_zombies": l.Followed, "call_sites": array(l.Sites, siteData)})
+			and(object{"broken": l.Broken, "warnings": l.Warnings, "followed_zombies": l.Followed, "call_sites": array(l.Sites, siteData)}).
+			and(object{"traced_zombies": l.Traced, "watchers": array(l.Watchers, func(w ledger.Watcher) object {
+				return watcherData(w.Watcher).and(object{"share": w.Share})
+			})})
 	})}
 }
 

@@ -33,6 +33,14 @@ func Ledger(all []*ledger.Ledger) Doc {
 func accountSections(l *ledger.Ledger) []Section {
 	account := Section{Facts: append([]string{ledgerSentence(l)}, ledgerFacts(l)...), Tables: []Table{cacheTable(l), whoseTable(l)},
 		Notes: []string{"objects, bytes and pages are what one zombie holds; struct is its size by BTF, and by how much its objects are larger or smaller"}}
+	switch {
+	case l.Traced == 0:
+		account.Notes = append(account.Notes, "who looked is not known: these trials did not follow it by the kmem tracepoints; zombench doctor says whether they can be had")
+	case len(l.Watchers) == 0:
+		account.Notes = append(account.Notes, "nobody looked at the zombies, by the kmem tracepoints")
+	default:
+		account.Tables = append(account.Tables, watcherTable(l))
+	}
 	reconciliation := Section{Tables: []Table{stepTable(l)}}
 	for _, s := range l.Unexplained() {
 		reconciliation.Notes = append(reconciliation.Notes, complaint(s))
@@ -145,6 +153,22 @@ func whoseTable(l *ledger.Ledger) Table {
 	}
 	row(fmt.Sprintf("caches within the noise: %d", l.Unlisted), Cell{}, l.Rest)
 	row("all", Cell{}, l.Whose())
+	return t
+}
+
+// watcherTable names who looked, and what each of them left.
+func watcherTable(l *ledger.Ledger) Table {
+	t := Table{Columns: []Column{{Name: "looked at the zombies", Left: true}, {Name: "looks"}, {Name: "every", Unit: "s"},
+		{Name: "objects a zombie"}, {Name: "bytes a zombie", Unit: "B"}, {Name: "share", Unit: "%"}}}
+	n := float64(l.Traced)
+	for _, w := range l.Watchers {
+		every := Cell{}
+		if w.Every > 0 {
+			every = Number(w.Every.Seconds(), fmt.Sprintf("%.1f", w.Every.Seconds()))
+		}
+		t.Rows = append(t.Rows, []Cell{Words(w.Name()), whole(w.Looks), every, Number(float64(w.Objects)/n, fmt.Sprintf("%.2f", float64(w.Objects)/n)),
+			bytesCell(float64(w.Bytes) / n), Number(100*w.Share, fmt.Sprintf("%.0f", 100*w.Share))})
+	}
 	return t
 }
 
