@@ -18,10 +18,14 @@ func (t *trial) shares() map[string]shares.Share {
 			left, _ := t.reaped.Slab.Lookup(c.Name)
 			grown = min(grown, bench.Delta(left.ActiveObjs, c.ActiveObjs))
 		}
-		growth = append(growth, shares.Growth{Cache: c.Name, PerZombie: grown / float64(t.count), PerSlab: c.ObjsPerSlab,
+		growth = append(growth, shares.Growth{Cache: c.Name, PerZombie: grown / float64(t.count), PerSlab: c.ObjsPerSlab, Size: c.ObjSize,
 			Reclaimable: t.lab.Instruments.Reclaimable(c.Name), Uncharged: t.lab.Instruments.Uncharged()[c.Name]})
 	}
-	return shares.Split(growth, nil, measure.MemcgPointer)
+	evidence := shares.Evidence{Pointer: measure.MemcgPointer}
+	if charged, ok := bench.Change(t.before.Kmem, t.after.Kmem); ok {
+		evidence.Charge = charged / float64(t.count)
+	}
+	return shares.Split(growth, evidence)
 }
 
 // predicted returns what a zombie's own objects should have charged to its

@@ -128,10 +128,14 @@ func (l *Ledger) addCaches(facts *results.Facts) {
 func (l *Ledger) split(traced map[string]float64) {
 	var growth []shares.Growth
 	for _, c := range l.all {
-		growth = append(growth, shares.Growth{Cache: c.Name, Aliases: c.Aliases, PerZombie: c.Objects.PerZombie, PerSlab: c.PerSlab,
+		growth = append(growth, shares.Growth{Cache: c.Name, Aliases: c.Aliases, PerZombie: c.Objects.PerZombie, PerSlab: c.PerSlab, Size: c.Size,
 			Reclaimable: c.Reclaimable, Uncharged: c.Unaccounted})
 	}
-	whose := shares.Split(growth, traced, l.pointer)
+	evidence := shares.Evidence{Traced: traced, Pointer: l.pointer}
+	if charge := l.counter("kmem-B", 1); charge != nil {
+		evidence.Charge = charge.PerZombie
+	}
+	whose := shares.Split(growth, evidence)
 	l.Caches, l.Unlisted, l.Rest = nil, 0, Whose{}
 	for _, c := range l.all {
 		c.Share = whose[c.Name]

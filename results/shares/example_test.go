@@ -14,7 +14,7 @@ func ExampleSplit() {
 		{Cache: "pid", Aliases: []string{"cred", "pid"}, PerZombie: 2.012},
 		{Cache: "proc_inode_cache", PerZombie: 3, Reclaimable: true},
 		{Cache: "dentry", PerZombie: 3.1, Reclaimable: true},
-	}, nil, 8)
+	}, shares.Evidence{Pointer: 8})
 	for _, cache := range []string{"task_struct", "pid", "dentry"} {
 		fmt.Printf("%-11s %+.3f\n", cache, split[cache]) // own, vectors, watchers', others'
 	}

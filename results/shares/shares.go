@@ -19,6 +19,9 @@
 //   - Where the allocations of zombies were traced, that decides of the caches in
 //     which there were any: not all frees can be traced, so that a trace may know
 //     too little.
+//   - Where others added so much that rounding may err, of the two whole numbers next
+//     to the growth that one is right with which the objects make up the charge of
+//     the zombies' cgroup, which others do not touch.
 package shares
 
 import (
@@ -32,6 +35,7 @@ type Growth struct {
 	Aliases     []string // of a merged cache; nil if unknown
 	PerZombie   float64  // objects
 	PerSlab     uint64   // objects
+	Size        uint64   // bytes of an object
 	Reclaimable bool     // counted in SReclaimable
 	Uncharged   bool     // known not to be charged to cgroups
 }
@@ -45,11 +49,16 @@ type Share struct {
 	Others   float64
 }
 
-// Split returns the shares in each cache, by name. traced is how many objects
-// each zombie keeps by the trace of its allocations, as far as there is one;
-// pointer is the size of one in the kernel, in bytes.
-func Split(growth []Growth, traced map[string]float64, pointer uint64) map[string]Share {
-	var about known
+// Evidence is what is known besides the growth.
+type Evidence struct {
+	Traced  map[string]float64 // objects of each zombie by the trace of its allocations, as far as there is one
+	Charge  float64            // kernel memory charged to the zombies' cgroup, bytes a zombie; 0 if unknown
+	Pointer uint64             // size of one in the kernel, in bytes
+}
+
+// Split returns the shares in each cache, by name.
+func Split(growth []Growth, e Evidence) map[string]Share {
+	about := known{whole: e.wholes(growth), traced: e.Traced}
 	for _, g := range growth {
 		switch {
 		case g.named("filp"):
@@ -58,7 +67,6 @@ func Split(growth []Growth, traced map[string]float64, pointer uint64) map[strin
 			about.inodes = max(g.PerZombie, 0)
 		}
 	}
-	about.traced = traced
 	shares := make(map[string]Share, len(growth))
 	own, looked := make(vectors), make(vectors)
 	for _, g := range growth {
@@ -68,10 +76,10 @@ func Split(growth []Growth, traced map[string]float64, pointer uint64) map[strin
 		s := g.split(about)
 		shares[g.Cache] = s
 		if !g.Uncharged && g.PerSlab > 0 {
-			own[g.PerSlab*pointer] += s.Own / float64(g.PerSlab)
+			own[g.PerSlab*e.Pointer] += s.Own / float64(g.PerSlab)
 		}
 		if g.Reclaimable && g.PerSlab > 0 {
-			looked[g.PerSlab*pointer] += s.Watchers / float64(g.PerSlab)
+			looked[g.PerSlab*e.Pointer] += s.Watchers / float64(g.PerSlab)
 		}
 	}
 	for _, g := range growth {
@@ -101,13 +109,17 @@ const (
 
 // Known is what is known of a zombie.
 type known struct {
-	files, inodes float64 // that are open; of proc, whoever made them
+	files, inodes float64            // that are open; of proc, whoever made them
+	whole         map[string]float64 // objects by the charge, where rounding does not tell
 	traced        map[string]float64
 }
 
 // split divides a cache in which there are no vectors.
 func (g Growth) split(about known) Share {
 	s := Share{Own: whole(g.PerZombie)}
+	if n, ok := about.whole[g.Cache]; ok {
+		s.Own = n
+	}
 	if g.Reclaimable || g.named(inodeBlob) {
 		s.Own = min(s.Own, about.files)
 	}

@@ -44,7 +44,7 @@ func TestSplit(t *testing.T) {
 		{"but not of what it has not seen", watched, map[string]float64{"task_struct": 1}, "cred", Share{2, 0, 0, 0.01}},
 		{"an object that only some have is no whole one", watched, map[string]float64{"vm_area_struct": 0.5}, "vm_area_struct", Share{0, 0, 0, -0.4}},
 	} {
-		got := Split(tt.growth, tt.traced, 8)[tt.cache]
+		got := Split(tt.growth, Evidence{Traced: tt.traced, Pointer: 8})[tt.cache]
 		for _, d := range []float64{got.Own - tt.want.Own, got.Vectors - tt.want.Vectors, got.Watchers - tt.want.Watchers, got.Others - tt.want.Others} {
 			if math.Abs(d) > 1e-9 {
 				t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
@@ -61,11 +61,40 @@ func TestSharesAddUp(t *testing.T) {
 			for _, reclaimable := range []bool{false, true} {
 				for _, traced := range []map[string]float64{nil, {cache: 1}, {cache: 5}, {}} {
 					filp := Growth{Cache: "filp", PerZombie: 2, PerSlab: 32}
-					s := Split([]Growth{{Cache: cache, PerZombie: per, PerSlab: 16, Reclaimable: reclaimable}, filp}, traced, 8)[cache]
+					s := Split([]Growth{{Cache: cache, PerZombie: per, PerSlab: 16, Reclaimable: reclaimable}, filp}, Evidence{Traced: traced, Pointer: 8})[cache]
 					if sum := s.Own + s.Vectors + s.Watchers + s.Others; math.Abs(sum-per) > 1e-9 || s.Own < 0 {
 						t.Errorf("%s %v, reclaimable %v, traced %v: %+v", cache, per, reclaimable, traced, s)
 					}
 				}
+			}
+		}
+	}
+}
+
+// Of what others added more than half an object a zombie, the charge decides whose
+// it is.
+func TestChargeDecides(t *testing.T) {
+	grown := func(cache string, per float64, size uint64) Growth {
+		return Growth{Cache: cache, PerZombie: per, PerSlab: 21, Size: size}
+	}
+	busy := []Growth{grown("task_struct", 0.97, 5888), grown("cred", 2.3, 192), grown("kmalloc-cg-96", 0.84, 96), grown("kmalloc-cg-16", 0.45, 16)}
+	const charge = 5896 + 2*200 + 24
+	for _, tt := range []struct {
+		name   string
+		charge float64
+		traced map[string]float64
+		want   []float64 // own objects, in the order of the caches
+	}{
+		{"without a charge", 0, nil, []float64{1, 2, 1, 0}},
+		{"one object less, one more", charge, nil, []float64{1, 2, 0, 1}},
+		{"by the page", charge + 4, nil, []float64{1, 2, 0, 1}},
+		{"a charge of something else: a kernel stack", charge + 8192, nil, []float64{1, 2, 1, 0}},
+		{"a trace knows better", charge, map[string]float64{"kmalloc-cg-96": 1}, []float64{1, 2, 1, 0}},
+	} {
+		whose := Split(busy, Evidence{Traced: tt.traced, Charge: tt.charge, Pointer: 8})
+		for i, want := range tt.want {
+			if got := whose[busy[i].Cache].Own; got != want {
+				t.Errorf("%s: %v own objects of %s, want %v", tt.name, got, busy[i].Cache, want)
 			}
 		}
 	}
