@@ -52,9 +52,12 @@ type Army struct {
 	Zombies     int    // that stand at the same time
 	Tasks       int    // besides the zombies
 	Descriptors int    // open files of the parent
-	Spawn       string // way of spawning, for an army so large that a small one tries its memory first
+	Spawn       string // zombied's way of spawning; "" if none of zombied's
 	Optional    bool   // where it does not fit it is left out, with a notice
 }
+
+// executes reports whether zombied's children execute a program.
+func (a Army) executes() bool { return a.Spawn != "" && a.Spawn != "clone" }
 
 // A FieldError names the field of an experiment whose value makes no sense.
 type FieldError struct {

@@ -21,6 +21,7 @@ import (
 type Lab struct {
 	Host
 	Zombied  string   // path of the daemon
+	Program  string   // what its children execute, by zombied's name for it; "" is its own
 	Settling Settling // when the kernel counts as quiet
 	Notices  []string // what was found and done while opening, for people
 
@@ -36,6 +37,7 @@ type Lab struct {
 type Options struct {
 	FS       measure.FS
 	Zombied  string // path of the daemon
+	Program  string // what its children execute: a path; "" is its own
 	LockPath string // of the lock under which only one run works at a time
 	Emulated bool   // instructions are: readings are dear, and times mean nothing
 }
@@ -49,7 +51,7 @@ func Programs() []reexec.Program {
 // that clears up if this process is killed, clears up what earlier runs have
 // left, and finds out what can be measured; what cannot is no error.
 func Open(ctx context.Context, o Options) (_ *Lab, err error) {
-	l := &Lab{Host: Host{FS: o.FS}, Zombied: o.Zombied, emulated: o.Emulated, known: make(map[string]bool)}
+	l := &Lab{Host: Host{FS: o.FS}, Zombied: o.Zombied, Program: o.Program, emulated: o.Emulated, known: make(map[string]bool)}
 	if l.Machine, err = o.FS.Machine(); err != nil {
 		return nil, err
 	}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
+	"zombench/bench/daemon"
 	"zombench/measure"
 	"zombench/results"
 )
@@ -109,9 +111,20 @@ func (r *Runner) Run(ctx context.Context) (tally Tally, err error) {
 		r.Notice(fitted)
 		notices = append(notices, fitted)
 	}
+	config := r.Config
+	if slices.ContainsFunc(setups, func(p planned) bool { return p.Army.executes() }) {
+		program, note, err := daemon.Program(ctx, lab.Zombied, lab.Program)
+		if err != nil {
+			return tally, err
+		}
+		if note != "" {
+			r.Notice(note)
+		}
+		config = append(slices.Clone(config), results.Param{Key: results.ProgramKey, Value: program})
+	}
 	trials := schedule(setups, r.Seed)
 	tally.Planned = len(trials)
-	h := r.header(lab, setups, len(trials), notices)
+	h := r.header(lab, setups, len(trials), config, notices)
 	if err := r.Output.WriteHeader(h); err != nil {
 		return tally, err
 	}
@@ -225,7 +238,7 @@ func isTime(unit string) bool {
 }
 
 // header describes the run at the head of its file.
-func (r *Runner) header(lab *Lab, setups []planned, trials int, notices []string) results.Header {
+func (r *Runner) header(lab *Lab, setups []planned, trials int, config []results.Param, notices []string) results.Header {
 	m := lab.Machine
 	cpus := "1 CPU"
 	if m.CPUs != 1 {
@@ -239,7 +252,7 @@ func (r *Runner) header(lab *Lab, setups []planned, trials int, notices []string
 			{Key: "cpu", Value: m.CPU},
 			{Key: "page-size", Value: fmt.Sprint(m.PageSize)},
 			{Key: "cgroup", Value: lab.CgroupKind()},
-		}, r.Config...),
+		}, config...),
 		Comments: append([]string{
 			"zombench " + r.Version + ", " + time.Now().UTC().Format(time.RFC3339),
 			fmt.Sprintf("seed %d, %d trials, %s online", r.Seed, trials, cpus),

@@ -177,7 +177,7 @@ func (s *Site) Zombied(ctx context.Context, o daemon.Options) (*daemon.Daemon, e
 // measure.ErrNotPermitted.
 func (s *Site) ZombiedBy(ctx context.Context, start daemon.Starter, o daemon.Options) (*daemon.Daemon, error) {
 	s.Doing("starting zombied")
-	o.Binary = s.Lab.Zombied
+	o.Binary, o.Program = s.Lab.Zombied, s.Lab.Program
 	d, err := daemon.Start(ctx, start, o)
 	if err != nil {
 		return nil, refusal(err)

@@ -38,6 +38,10 @@ const controlOf = "of"
 // file's configuration. In a name an empty key makes it a bare /value.
 type Param struct{ Key, Value string }
 
+// ProgramKey is the key of a configuration that says what zombied's children
+// executed: what that leaves in the kernel is part of what their zombies hold.
+const ProgramKey = "program"
+
 // A Value is one measurement, in the unit in which it stands in the file, such
 // as ns/zombie (not in the unit that benchstat tidies it to).
 type Value struct {

@@ -72,7 +72,7 @@ func setup(spawn string, args ...string) bench.Setup {
 		About: "who allocates what a zombie keeps that was raised by " + spawn,
 		Group: Bench, Last: true,
 		Needs: []bench.Need{bench.NeedRoot, bench.NeedCgroup, NeedTracing},
-		Army:  bench.Army{Zombies: zombies, Tasks: 1},
+		Army:  bench.Army{Zombies: zombies, Tasks: 1, Spawn: spawn},
 		Run:   func(ctx context.Context, s *bench.Site) error { return run(ctx, s, o) },
 	}
 }

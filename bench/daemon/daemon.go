@@ -28,6 +28,7 @@ type Options struct {
 	Count    int      // zombies in the army
 	Parallel int      // spawner threads
 	Spawn    string   // way of spawning, by zombied's name for it
+	Program  string   // that children execute; "" is zombied's own
 	Args     []string // further arguments of zombied start
 	PidNS    int      // nested pid namespaces to start it in, with an init in each
 }
@@ -103,6 +104,9 @@ func Start(ctx context.Context, start Starter, o Options) (*Daemon, error) {
 		"--parallel", strconv.Itoa(o.Parallel),
 		"--spawn", o.Spawn,
 		"--lifeline", strconv.Itoa(lifelineFD),
+	}
+	if o.Program != "" {
+		args = append(args, "--program", o.Program)
 	}
 	d.cmd = exec.Command(o.Binary, append(args, o.Args...)...)
 	d.cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+sock.addr)

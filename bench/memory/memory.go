@@ -23,7 +23,7 @@ var spawns = []string{"exec", "os-exec", "clone"}
 
 // about says what they are.
 var about = map[string]string{
-	"exec":    "fork and exec of true(1)",
+	"exec":    "fork and exec",
 	"os-exec": "Go's os/exec, which keeps a pidfd for each",
 	"clone":   "clone(2): children that share the daemon's memory and only exit",
 }

@@ -85,7 +85,7 @@ func (m method) setup(p plan, benchmark, key string, count int, more ...results.
 		Control: m.control,
 		Group:   benchmark,
 		Needs:   []bench.Need{bench.NeedCgroup},
-		Army:    bench.Army{Zombies: count, Tasks: p.parallel},
+		Army:    bench.Army{Zombies: count, Tasks: p.parallel, Spawn: "exec"},
 		Run: func(ctx context.Context, s *bench.Site) error {
 			ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the trial was given up after %v", patience))
 			defer cancel()

@@ -73,8 +73,9 @@ func (p *plan) setups() ([]bench.Setup, error) {
 	}
 	add(zombied{"clone"}, p.count, "zombied by clone: a child that shares its memory and only exits").Times = cloneTimes
 	add(&program{source: "fork"}, p.count, "a C loop that forks", gcc)
-	add(zombied{"exec"}, p.count, "zombied by fork and exec of true")
-	add(zombied{"os-exec"}, p.count, "zombied by Go's os/exec, which keeps a pidfd").Army.Descriptors = p.count
+	add(zombied{"exec"}, p.count, "zombied by fork and exec").Army.Spawn = "exec"
+	osExec := add(zombied{"os-exec"}, p.count, "zombied by Go's os/exec, which keeps a pidfd")
+	osExec.Army.Spawn, osExec.Army.Descriptors = "os-exec", p.count
 	add(stressNG{}, p.count, "the zombie stressor of stress-ng: raising and reaping together",
 		bench.NeedProgram("stress-ng", "on Debian: apt install stress-ng"))
 	for _, size := range p.sizes {

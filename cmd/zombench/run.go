@@ -32,6 +32,7 @@ type harnessFlags struct {
 	seed    uint64
 	out     string
 	zombied string
+	program string
 	lock    string
 	budget  time.Duration
 	raise   bool
@@ -48,6 +49,7 @@ func (f *harnessFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.raise, "raise-limits", false, "raise kernel.pid_max and kernel.threads-max as far as the armies need, and put them back")
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of the order of the trials (default random; it is recorded)")
 	flags.StringVar(&f.zombied, "zombied", "", "`path` of the daemon (default: beside zombench, then on PATH)")
+	flags.StringVar(&f.program, "program", "", "`path` of what zombied's children execute; only results of the same compare (default own: see zombied program)")
 	flags.StringVar(&f.lock, "lock", janitor.Path(), "lock file under which one run at a time works")
 	flags.MarkHidden("lock") // runs under different locks disturb each other
 	flags.StringVar(&f.node, "node", "", "`name` of this machine in the results (default $NODE_NAME, $SLURMD_NODENAME or the host's)")
@@ -159,7 +161,7 @@ func choose(all []bench.Experiment, args []string, match string, daemon bool) ([
 func (f *harnessFlags) run(ctx context.Context, stdout, stderr io.Writer, run []bench.Experiment, answer func(io.Writer, *results.Set) error) (err error) {
 	runner := &bench.Runner{
 		Experiments: run, Match: f.match, Samples: f.samples, Seed: f.seed, Budget: f.budget, RaiseLimits: f.raise,
-		Options: bench.Options{FS: measure.Host(), LockPath: f.lock},
+		Options: bench.Options{FS: measure.Host(), LockPath: f.lock, Program: f.program},
 		Version: version(), Config: f.config,
 		Notice: func(s string) { fmt.Fprintf(stderr, "zombench: %s\n", s) },
 	}

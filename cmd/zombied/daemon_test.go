@@ -320,7 +320,7 @@ func await(t *testing.T, what string, holds func() bool) {
 func TestKilledChildren(t *testing.T) {
 	block := blockingTrue(t)
 	const count = 6
-	d := drive(t, nil, "--hold", "--count", strconv.Itoa(count), "--parallel", strconv.Itoa(count), "--spawn", "exec")
+	d := drive(t, nil, "--hold", "--count", strconv.Itoa(count), "--parallel", strconv.Itoa(count), "--spawn", "exec", "--program", "true")
 	d.until(held)
 	block()
 	d.order(syscall.SIGUSR1)
@@ -348,7 +348,7 @@ func TestKilledChildren(t *testing.T) {
 func TestStopWhileRaising(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		block := blockingTrue(t)
-		d := drive(t, nil, "--hold", "--count", "100", "--parallel", "3")
+		d := drive(t, nil, "--hold", "--count", "100", "--parallel", "3", "--program", "true")
 		d.until(held)
 		block()
 		d.order(syscall.SIGUSR1)

@@ -242,7 +242,7 @@ func TestInterruptedStart(t *testing.T) {
 	blockingTrue(t)() // not even the warm-up ends
 	path := filepath.Join(t.TempDir(), "pid")
 	t.Cleanup(func() { stopHolder(path) })
-	cmd := exec.Command("zombied", "--count", "5", "--parallel", "2", "--pidfile", path)
+	cmd := exec.Command("zombied", "--count", "5", "--parallel", "2", "--program", "true", "--pidfile", path)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
@@ -278,7 +278,7 @@ func TestDaemonDiesBeforeItIsReady(t *testing.T) {
 	blockingTrue(t)()
 	path := filepath.Join(t.TempDir(), "pid")
 	t.Cleanup(func() { stopHolder(path) })
-	cmd := exec.Command("zombied", "--count", "5", "--parallel", "2", "--pidfile", path)
+	cmd := exec.Command("zombied", "--count", "5", "--parallel", "2", "--program", "true", "--pidfile", path)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {

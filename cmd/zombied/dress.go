@@ -5,12 +5,13 @@ import (
 
 	"zombench/cmd/zombied/internal/army"
 	"zombench/cmd/zombied/internal/dress"
+	"zombench/cmd/zombied/internal/program"
 )
 
 // newSpawner makes the way of starting children that was asked for.
 func (d *daemon) newSpawner() (army.Spawner, error) {
 	if d.options.dress == "" {
-		return army.NewSpawner(d.options.spawn)
+		return army.NewSpawner(d.options.spawn, d.program)
 	}
 	spawner, err := dress.NewSpawner(d.options.dress)
 	if e, ok := errors.AsType[*dress.Error](err); ok {
@@ -26,6 +27,15 @@ func (d *daemon) newSpawner() (army.Spawner, error) {
 	}
 	d.dressed = spawner
 	return spawner, nil
+}
+
+// program finds what the children execute.
+func (d *daemon) program() (string, error) {
+	p, err := program.Find(d.options.program)
+	if p.Note != "" {
+		d.log.Warn(p.Note)
+	}
+	return p.Path, err
 }
 
 // undress removes what was made for the children.

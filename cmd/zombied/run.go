@@ -132,6 +132,7 @@ func rootCommand() *cobra.Command {
 		statusCommand(),
 		reapCommand(),
 		listCommand(),
+		programCommand(),
 	)
 	root.InitDefaultHelpCmd()
 	for _, c := range root.Commands() {

@@ -30,6 +30,7 @@ type startOptions struct {
 	count      int
 	parallel   int
 	spawn      string
+	program    string
 	dress      string
 	pidfile    string
 	log        string
@@ -56,7 +57,8 @@ func startCommand(use, short, long string) *cobra.Command {
 	f.SortFlags = false
 	f.IntVar(&o.count, "count", 1000, "create `N` zombies")
 	f.IntVar(&o.parallel, "parallel", 50, fmt.Sprintf("start children on `N` threads at the same time, 1 to %d", maxParallel))
-	choose(cmd, &o.spawn, "spawn", "how children are started: fork and exec of true, the same by Go's os/exec, or a clone that only exits", army.SpawnerNames()...)
+	choose(cmd, &o.spawn, "spawn", "how children are started: fork and exec of a program, the same by Go's os/exec, or a clone that only exits", army.SpawnerNames()...)
+	programFlag(f, &o.program)
 	f.StringVar(&o.dress, "dress", "", "what each child does before it ends and so keeps alive as a zombie, instead of --spawn: a `LIST` of "+strings.Join(dress.Names(), ", "))
 	f.StringVar(&o.pidfile, "pidfile", "", pidfileHelp+"; none with --foreground")
 	f.StringVar(&o.log, "log", "", "append the log to `FILE` (default none; stderr with --foreground)")
@@ -67,6 +69,7 @@ func startCommand(use, short, long string) *cobra.Command {
 	choose(cmd, &o.onSIGCHLD, "on-sigchld", "what the daemon does when somebody sends it SIGCHLD", ignoreSIGCHLD, reapOnSIGCHLD)
 	_ = cmd.MarkFlagFilename("pidfile")
 	_ = cmd.MarkFlagFilename("log")
+	_ = cmd.MarkFlagFilename("program")
 	return cmd
 }
 

@@ -134,6 +134,9 @@ func (c Comparison) besideNotes() []string {
 		if heading(c.Unit) == "sec" && (slices.Contains(c.Differs, "cpu") || slices.Contains(c.Differs, "vm")) {
 			note += ": times on different machines say nothing about kernels"
 		}
+		if slices.Contains(c.Differs, results.ProgramKey) {
+			note += "; what children execute is part of what their zombies hold: compare runs of one --program"
+		}
 		notes = append(notes, note)
 	}
 	return notes

@@ -79,7 +79,10 @@ func (j *judge) note(format string, args ...any) {
 }
 
 func (j *judge) judge(c Comparison) {
-	machines := slices.DeleteFunc(slices.Clone(c.Differs), func(key string) bool { return key != "cpu" && key != "vm" })
+	machines := slices.DeleteFunc(slices.Clone(c.Differs), func(key string) bool { return key != "cpu" && key != "vm" && key != results.ProgramKey })
+	if slices.Contains(c.Differs, results.ProgramKey) {
+		j.note("the files differ in what the children execute, which is part of what their zombies hold")
+	}
 	switch {
 	case c.Better == 0:
 		j.note("%s is not judged: its metadata does not say which side is better", c.Unit)

@@ -1,7 +1,6 @@
 package army
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +10,7 @@ import (
 	"syscall"
 
 	"zombench/cmd/zombied/internal/clone"
+	"zombench/cmd/zombied/internal/program"
 
 	"golang.org/x/sys/unix"
 )
@@ -51,7 +51,7 @@ func oneByOne(pids []int32, start func() (pid int, err error)) (n int, err error
 // spawners are the ways of spawning by name, the default first.
 var spawners = []struct {
 	name string
-	make func() (Spawner, error)
+	make func(program string) (Spawner, error)
 }{
 	{"exec", newExecSpawner},
 	{"os-exec", newOSExecSpawner},
@@ -67,17 +67,28 @@ func SpawnerNames() []string {
 	return names
 }
 
-// NewSpawner returns the way of spawning of a name.
-func NewSpawner(name string) (Spawner, error) {
+// NewSpawner returns the way of spawning of a name. program finds the path of what
+// children execute, and is asked only if they do.
+func NewSpawner(name string, program func() (string, error)) (Spawner, error) {
 	for _, s := range spawners {
 		if s.name == name {
-			return s.make()
+			if !Executes(name) {
+				return s.make("")
+			}
+			path, err := program()
+			if err != nil {
+				return nil, err
+			}
+			return s.make(path)
 		}
 	}
 	return nil, fmt.Errorf("%q is not one of %s", name, strings.Join(SpawnerNames(), ", "))
 }
 
-// An execSpawner starts the program true by fork and exec, with no more than
+// Executes reports whether children that are started in this way execute a program.
+func Executes(spawn string) bool { return spawn != "clone" }
+
+// An execSpawner starts a program by fork and exec, with no more than
 // that takes: no environment, no descriptors but /dev/null three times, no
 // pidfd.
 type execSpawner struct {
@@ -86,18 +97,14 @@ type execSpawner struct {
 	attr syscall.ProcAttr
 }
 
-func newExecSpawner() (Spawner, error) {
-	path, err := findTrue()
-	if err != nil {
-		return nil, err
-	}
+func newExecSpawner(path string) (Spawner, error) {
 	// Open for as long as the program runs.
 	null, err := syscall.Open(os.DevNull, syscall.O_RDWR|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("opening %s for the children: %w", os.DevNull, err)
 	}
 	fd := uintptr(null)
-	return &execSpawner{path: path, argv: []string{"true"}, attr: syscall.ProcAttr{Files: []uintptr{fd, fd, fd}}}, nil
+	return &execSpawner{path: path, argv: []string{program.Argv0}, attr: syscall.ProcAttr{Files: []uintptr{fd, fd, fd}}}, nil
 }
 
 func (s *execSpawner) Spawn(pids []int32) (int, error) {
@@ -108,7 +115,7 @@ func (s *execSpawner) DieAtOnce() bool { return false }
 func (s *execSpawner) Prepare(int)     {}
 func (s *execSpawner) Release()        {}
 
-// An osExecSpawner starts the program true as Go code commonly does, by
+// An osExecSpawner starts a program as Go code commonly does, by
 // exec.Cmd.Start, and like a program that forgot to call Wait it keeps the
 // Cmds. Since Go 1.23 each of them holds a pidfd.
 type osExecSpawner struct {
@@ -117,18 +124,14 @@ type osExecSpawner struct {
 	cmds []*exec.Cmd
 }
 
-func newOSExecSpawner() (Spawner, error) {
-	path, err := findTrue()
-	if err != nil {
-		return nil, err
-	}
+func newOSExecSpawner(path string) (Spawner, error) {
 	return &osExecSpawner{path: path}, nil
 }
 
 func (s *osExecSpawner) Spawn(pids []int32) (int, error) { return oneByOne(pids, s.start) }
 
 func (s *osExecSpawner) start() (int, error) {
-	cmd := exec.Command(s.path)
+	cmd := &exec.Cmd{Path: s.path, Args: []string{program.Argv0}}
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
@@ -175,18 +178,9 @@ func (s *osExecSpawner) Release() {
 // A cloneSpawner starts children that are nothing but the exit system call.
 type cloneSpawner struct{}
 
-func newCloneSpawner() (Spawner, error) { return cloneSpawner{}, nil }
+func newCloneSpawner(string) (Spawner, error) { return cloneSpawner{}, nil }
 
 func (cloneSpawner) Spawn(pids []int32) (int, error) { return clone.Exited(pids) }
 func (cloneSpawner) DieAtOnce() bool                 { return true }
 func (cloneSpawner) Prepare(int)                     {}
 func (cloneSpawner) Release()                        {}
-
-// findTrue finds the program that does nothing.
-func findTrue() (string, error) {
-	path, err := exec.LookPath("true")
-	if err != nil && !errors.Is(err, exec.ErrDot) {
-		return "", fmt.Errorf("finding the program true, which the children run: %w", err)
-	}
-	return path, err
-}
