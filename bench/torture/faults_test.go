@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
 	"zombench/bench/reexec"
@@ -128,22 +129,11 @@ func fullDisk(r *run) error {
 
 // ioError has the results go to a terminal that is gone: write(2) says EIO.
 func ioError(r *run) error {
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	master, slave, err := pty.Open()
 	if err != nil {
 		return err
 	}
 	defer master.Close()
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		return err
-	}
-	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		return err
-	}
-	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		return err
-	}
 	r.cmd.ExtraFiles = []*os.File{slave}
 	r.undo = append(r.undo, func() { slave.Close() })
 	r.results, r.out = "", "/proc/self/fd/3"

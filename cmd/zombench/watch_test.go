@@ -7,8 +7,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 
 	"zombench/measure/measuretest"
 	"zombench/measure/procs"
@@ -111,5 +116,85 @@ func TestWatchUsage(t *testing.T) {
 		if err := watchHost(t.Context(), &out, &out, o); exitCode(&out, err) != usageStatus {
 			t.Errorf("%+v: %v", o, err)
 		}
+	}
+}
+
+// On a terminal watch shows a table that fits, follows the size, and gives the
+// terminal back as it was; q ends it.
+func TestWatchScreen(t *testing.T) {
+	master, slave, err := pty.Open()
+	if err != nil {
+		t.Skip(err)
+	}
+	defer master.Close()
+	defer slave.Close()
+	resize := func(columns, rows uint16) {
+		t.Helper()
+		if err := pty.Setsize(master, &pty.Winsize{Cols: columns, Rows: rows}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	resize(30, 8)
+	before, err := unix.IoctlGetTermios(int(slave.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("zombench", "watch", "--interval", "100ms", "--no-bpf")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { cmd.Process.Kill(); cmd.Wait() }() // at the latest
+
+	const enter, leave, home, rest = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l", "\x1b[H", "\x1b[J"
+	var all strings.Builder
+	read := func(until string) string {
+		t.Helper()
+		from := all.Len()
+		buf := make([]byte, 4096)
+		for !strings.Contains(all.String()[from:], until) {
+			n, err := master.Read(buf)
+			if err != nil {
+				t.Fatalf("%v after %q", err, &all)
+			}
+			all.Write(buf[:n])
+		}
+		return all.String()[from:]
+	}
+	check := func(columns, rows int) {
+		t.Helper()
+		for range 2 { // the first may have been drawn before the size changed
+			read(home)
+			read(rest)
+		}
+		text := all.String()
+		last := text[strings.LastIndex(text[:strings.LastIndex(text, rest)], home)+len(home) : strings.LastIndex(text, rest)]
+		lines := strings.Split(strings.ReplaceAll(last, "\x1b[K", ""), "\r\n")
+		if len(lines) > rows || !strings.HasPrefix(lines[0], "zombench w") {
+			t.Errorf("%d lines of %d: %q", len(lines), rows, last)
+		}
+		for _, line := range lines {
+			if n := utf8.RuneCountInString(line); n > columns {
+				t.Errorf("%d columns of %d: %q", n, columns, line)
+			}
+		}
+	}
+	check(30, 8)
+	resize(12, 3)
+	check(12, 3)
+	if _, err := master.Write([]byte("xq")); err != nil { // x does nothing
+		t.Fatal(err)
+	}
+	read(leave)
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if !strings.HasPrefix(all.String(), enter) || strings.Count(all.String(), "\x1b[2J") > 0 {
+		t.Errorf("it begins with %.20q, or clears the screen", &all)
+	}
+	after, err := unix.IoctlGetTermios(int(slave.Fd()), unix.TCGETS)
+	if err != nil || *after != *before {
+		t.Errorf("the terminal is not as it was: %+v, was %+v (%v)", after, before, err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/creack/pty"
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 
@@ -154,27 +155,6 @@ func statOf(t *testing.T, pid int) procfs.ProcStat {
 	return stat
 }
 
-// openTerminal opens a pseudoterminal.
-func openTerminal(t *testing.T) (master, slave *os.File) {
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip(err)
-	}
-	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip(err)
-	}
-	return master, slave
-}
-
 // Closing the terminal ends what runs in it, but not a daemon.
 func TestTerminalCloses(t *testing.T) {
 	if signal.Ignored(syscall.SIGHUP) {
@@ -191,7 +171,10 @@ func TestTerminalCloses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "pid")
 			t.Cleanup(func() { stopHolder(path) })
-			master, slave := openTerminal(t)
+			master, slave, err := pty.Open()
+			if err != nil {
+				t.Skip(err)
+			}
 			cmd := exec.Command("sh", "-c", tt.command, path)
 			cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
