@@ -140,7 +140,27 @@ func (a *army) triedGone(ctx context.Context, s *bench.Site) error {
 	case a.wears("netns"):
 		return netnsGone(ctx, s)
 	case a.wears("oom"): // OOM_REAPER_DELAY: the OOM reaper has it for two seconds
-		return calm(ctx, s, 3*time.Second)
+		if err := calm(ctx, s, 3*time.Second); err != nil {
+			return err
+		}
+		return noneDying(ctx, s)
+	}
+	return nil
+}
+
+// noneDying waits until the cgroup that the tried child was in is gone, where that
+// can be seen: it goes after the child.
+func noneDying(ctx context.Context, s *bench.Site) error {
+	if s.Lab.CgroupKind() != "v2" {
+		return nil
+	}
+	for until := time.Now().Add(patience); time.Now().Before(until); {
+		if n, err := s.Dying(); err != nil || n == 0 {
+			return err
+		}
+		if err := bench.Sleep(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
 	}
 	return nil
 }
