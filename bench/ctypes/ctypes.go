@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"zombench/measure"
-	"zombench/measure/bpf"
+	"zombench/measure/btf"
 	"zombench/results"
 )
 
@@ -16,7 +16,7 @@ import (
 // time.
 func Kernel(fs measure.FS) (k results.Kernel) {
 	k.PointerBytes = bits.UintSize / 8
-	types, err := bpf.Load(fs)
+	types, err := btf.Load(fs)
 	if err != nil {
 		return k
 	}

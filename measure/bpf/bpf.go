@@ -16,18 +16,49 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zombench/measure"
+	"zombench/measure/btf"
 )
+
+// Types are a kernel's, of which programs are put together.
+type Types struct{ *btf.Types }
+
+// Load reads the types of a kernel, see btf.Load.
+func Load(host measure.FS) (*Types, error) {
+	types, err := btf.Load(host)
+	return &Types{types}, err
+}
+
+// Member returns where a member is in its struct, in bytes, and its size, see
+// btf.Types.Member.
+func (t *Types) Member(path string) (offset uint32, size asm.Size) {
+	offset, bytes := t.Types.Member(path)
+	switch bytes {
+	case 1:
+		return offset, asm.Byte
+	case 2:
+		return offset, asm.Half
+	case 4:
+		return offset, asm.Word
+	}
+	return offset, asm.DWord
+}
+
+// LoadMember is the instruction dst = src->member.
+func (t *Types) LoadMember(dst, src asm.Register, path string) asm.Instruction {
+	offset, size := t.Member(path)
+	return asm.LoadMem(dst, src, int16(offset), size)
+}
 
 // NewIterator loads a program that the kernel calls for each of what it iterates
 // over, such as "task" (Linux 5.8).
 func (t *Types) NewIterator(name, over string, code asm.Instructions) (*ebpf.Program, error) {
-	return t.newProgram(name, unix.BPF_TRACE_ITER, kindFunc, "bpf_iter_"+over, code)
+	return t.newProgram(name, unix.BPF_TRACE_ITER, t.Func, "bpf_iter_"+over, code)
 }
 
 // NewTracepoint loads a program for a tracepoint, which gets its arguments as they
 // are in the kernel.
 func (t *Types) NewTracepoint(name, tracepoint string, code asm.Instructions) (*ebpf.Program, error) {
-	return t.newProgram(name, unix.BPF_TRACE_RAW_TP, kindTypedef, "btf_trace_"+tracepoint, code)
+	return t.newProgram(name, unix.BPF_TRACE_RAW_TP, t.Typedef, "btf_trace_"+tracepoint, code)
 }
 
 // Untrusted is src as a pointer that the kernel's check of a program takes for no
@@ -37,7 +68,7 @@ func (t *Types) NewTracepoint(name, tracepoint string, code asm.Instructions) (*
 // a trusted one, half a millisecond each time (btf_nested_type_is_trusted, 6.3). It
 // uses R1 to R5.
 func (t *Types) Untrusted(src asm.Register, name string) asm.Instructions {
-	cast, id := t.id(kindFunc, "bpf_rdonly_cast"), t.id(kindStruct, name)
+	cast, id := t.Func("bpf_rdonly_cast"), t.Struct(name)
 	if cast == 0 || id == 0 {
 		return asm.Instructions{asm.Mov.Reg(asm.R0, src)}
 	}
@@ -48,11 +79,11 @@ func (t *Types) Untrusted(src asm.Register, name string) asm.Instructions {
 }
 
 // newProgram loads a program of the tracing type.
-func (t *Types) newProgram(name string, attach uint32, k kind, to string, code asm.Instructions) (*ebpf.Program, error) {
-	if t.err != nil {
-		return nil, t.err
+func (t *Types) newProgram(name string, attach uint32, number func(string) uint32, to string, code asm.Instructions) (*ebpf.Program, error) {
+	if err := t.Err(); err != nil {
+		return nil, err
 	}
-	target := t.id(k, to)
+	target := number(to)
 	if target == 0 {
 		return nil, fmt.Errorf("%w: the kernel has no %s", measure.ErrNotSupported, to)
 	}

@@ -1,4 +1,8 @@
-package bpf
+// Package btf reads a kernel's own description of its C types, its BTF: where a
+// member of a struct is, what a struct is made of. In flows /sys/kernel/btf/vmlinux;
+// out flow offsets and sizes. It is not for values: those are read by the programs of
+// package bpf.
+package btf
 
 import (
 	"bytes"
@@ -10,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/cilium/ebpf/asm"
 	"golang.org/x/sys/unix"
 
 	"zombench/measure"
@@ -249,30 +252,23 @@ func (t *Types) memberOf(id uint32, name string, depth int) (bits, member uint32
 	return 0, 0, false
 }
 
-// size returns the size of a type as an instruction loads it: of an array, 8
-// bytes at a time.
-func (t *Types) size(id uint32) asm.Size {
+// size returns the size of a type as an instruction loads it, 1, 2, 4 or 8 bytes:
+// of an array, 8 at a time.
+func (t *Types) size(id uint32) uint32 {
 	at, k, ok := t.resolve(id)
 	switch {
 	case !ok || k == kindArray:
-		return asm.DWord
-	case k == kindPtr && t.pointerBytes() == 4:
-		return asm.Word
+		return 8
 	case k == kindPtr:
-		return asm.DWord
+		return t.pointerBytes()
 	}
-	switch t.u32(at + 8) {
-	case 1:
-		return asm.Byte
-	case 2:
-		return asm.Half
-	case 4:
-		return asm.Word
+	if n := t.u32(at + 8); n == 1 || n == 2 || n == 4 {
+		return n
 	}
-	return asm.DWord
+	return 8
 }
 
-// Err returns what Member, LoadMember and StructSize could not find.
+// Err returns what Member and StructSize could not find.
 func (t *Types) Err() error { return t.err }
 
 func (t *Types) missing(what string) {
@@ -287,9 +283,10 @@ func (t *Types) Has(path string) bool {
 	return ok
 }
 
-// Member returns where a member is in its struct, in bytes, and its size. The
-// path is "struct.member", with the members of embedded structs behind.
-func (t *Types) Member(path string) (offset uint32, size asm.Size) {
+// Member returns where a member is in its struct, in bytes, and its size as an
+// instruction loads it. The path is "struct.member", with the members of embedded
+// structs behind.
+func (t *Types) Member(path string) (offset, size uint32) {
 	offset, size, ok := t.find(path)
 	if !ok {
 		t.missing("member " + path)
@@ -297,13 +294,7 @@ func (t *Types) Member(path string) (offset uint32, size asm.Size) {
 	return offset, size
 }
 
-// LoadMember is the instruction dst = src->member.
-func (t *Types) LoadMember(dst, src asm.Register, path string) asm.Instruction {
-	offset, size := t.Member(path)
-	return asm.LoadMem(dst, src, int16(offset), size)
-}
-
-func (t *Types) find(path string) (offset uint32, size asm.Size, ok bool) {
+func (t *Types) find(path string) (offset, size uint32, ok bool) {
 	name, rest, _ := strings.Cut(path, ".")
 	id := t.id(kindStruct, name)
 	for member := range strings.SplitSeq(rest, ".") {
@@ -319,6 +310,16 @@ func (t *Types) find(path string) (offset uint32, size asm.Size, ok bool) {
 	}
 	return offset, t.size(id), true
 }
+
+// Func returns the number of a function's type, 0 if the kernel has none of that
+// name.
+func (t *Types) Func(name string) uint32 { return t.id(kindFunc, name) }
+
+// Struct returns the number of a struct, as Func does.
+func (t *Types) Struct(name string) uint32 { return t.id(kindStruct, name) }
+
+// Typedef returns the number of a typedef, as Func does.
+func (t *Types) Typedef(name string) uint32 { return t.id(kindTypedef, name) }
 
 // StructSize returns the size of a struct in bytes.
 func (t *Types) StructSize(name string) uint32 {

@@ -1,35 +1,35 @@
-package bpf
+package btf
 
 import (
 	"encoding/binary"
 	"slices"
 	"testing"
 
-	"github.com/cilium/ebpf/btf"
+	cilium "github.com/cilium/ebpf/btf"
 )
 
 // Every member, bit field, union and hole of a struct has its place, and together
 // they are the struct.
 func TestLayout(t *testing.T) {
-	word := &btf.Int{Name: "int", Size: 4}
-	byte1 := &btf.Int{Name: "char", Size: 1}
-	builder, err := btf.NewBuilder([]btf.Type{
-		&btf.Int{Name: "long unsigned int", Size: 8},
-		&btf.Struct{Name: "all", Size: 64, Members: []btf.Member{
+	word := &cilium.Int{Name: "int", Size: 4}
+	byte1 := &cilium.Int{Name: "char", Size: 1}
+	builder, err := cilium.NewBuilder([]cilium.Type{
+		&cilium.Int{Name: "long unsigned int", Size: 8},
+		&cilium.Struct{Name: "all", Size: 64, Members: []cilium.Member{
 			{Name: "first", Type: byte1},
-			{Name: "ints", Type: &btf.Array{Type: &btf.Typedef{Name: "t", Type: word}, Index: word, Nelems: 3}, Offset: 32},
+			{Name: "ints", Type: &cilium.Array{Type: &cilium.Typedef{Name: "t", Type: word}, Index: word, Nelems: 3}, Offset: 32},
 			{Name: "flag", Type: word, Offset: 128, BitfieldSize: 1},
 			{Name: "flags", Type: word, Offset: 129, BitfieldSize: 3},
-			{Type: &btf.Struct{Size: 8, Members: []btf.Member{{Name: "in", Type: word}, {Name: "side", Type: byte1, Offset: 32}}}, Offset: 192},
-			{Type: &btf.Union{Size: 8, Members: []btf.Member{{Name: "one", Type: word}, {Name: "other", Type: &btf.Pointer{Target: word}}}}, Offset: 256},
-			{Name: "nothing", Type: &btf.Array{Type: word, Index: word}, Offset: 320},
-			{Name: "last", Type: &btf.Pointer{Target: word}, Offset: 320},
+			{Type: &cilium.Struct{Size: 8, Members: []cilium.Member{{Name: "in", Type: word}, {Name: "side", Type: byte1, Offset: 32}}}, Offset: 192},
+			{Type: &cilium.Union{Size: 8, Members: []cilium.Member{{Name: "one", Type: word}, {Name: "other", Type: &cilium.Pointer{Target: word}}}}, Offset: 256},
+			{Name: "nothing", Type: &cilium.Array{Type: word, Index: word}, Offset: 320},
+			{Name: "last", Type: &cilium.Pointer{Target: word}, Offset: 320},
 		}},
 	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	blob, err := builder.Marshal(nil, &btf.MarshalOptions{Order: binary.LittleEndian})
+	blob, err := builder.Marshal(nil, &cilium.MarshalOptions{Order: binary.LittleEndian})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,12 +50,12 @@ func TestLayout(t *testing.T) {
 // Another parser of BTF says the same of this kernel's structs.
 func TestLayoutAsCilium(t *testing.T) {
 	types := kernel(t)
-	spec, err := btf.LoadKernelSpec()
+	spec, err := cilium.LoadKernelSpec()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"task_struct", "signal_struct", "sighand_struct", "cred", "pid"} {
-		var s *btf.Struct
+		var s *cilium.Struct
 		if err := spec.TypeByName(name, &s); err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +72,7 @@ func TestLayoutAsCilium(t *testing.T) {
 			t.Errorf("%s: %d bits in %d members, want %d", name, end, named, 8*s.Size)
 		}
 		for _, m := range s.Members {
-			size, err := btf.Sizeof(m.Type)
+			size, err := cilium.Sizeof(m.Type)
 			if m.Name == "" || err == nil && size == 0 {
 				continue
 			}
