@@ -30,8 +30,8 @@ type Runner struct {
 	Kernel   results.Kernel  // what the ledger has to know of this kernel
 
 	Output   Recorder
-	Progress Progress
-	Notice   func(string) // told what a user should know, one line each
+	Progress Progress     // nil: nobody is told
+	Notice   func(string) // told what a user should know, one line each; nil: nobody
 }
 
 // A Recorder takes the results of a run as they come: the header once, before
@@ -72,6 +72,12 @@ func (r *Runner) Validate() error {
 // When ctx ends, the trial at work is given up and what was recorded stays.
 func (r *Runner) Run(ctx context.Context) (tally Tally, err error) {
 	start := time.Now()
+	if r.Progress == nil {
+		r.Progress = silent{}
+	}
+	if r.Notice == nil {
+		r.Notice = func(string) {}
+	}
 	asked, err := plan(r.Experiments, r.Match, r.Samples)
 	if err != nil {
 		return tally, err

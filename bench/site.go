@@ -166,6 +166,30 @@ func (s *Site) Start(cmd *exec.Cmd) error {
 	return s.cgroup.Start(cmd)
 }
 
+// Beside is a second cgroup of a trial, for those who are not of the army.
+type Beside struct {
+	cgroup  *cgroup.Cgroup
+	sampler sampler
+}
+
+// Beside makes one. It is removed with the trial.
+func (s *Site) Beside() (*Beside, error) {
+	cg, err := s.Lab.place.Fresh(fmt.Sprintf("%d-beside", s.Lab.trials))
+	if err != nil {
+		return nil, err
+	}
+	s.Cleanup(cg.Remove)
+	b := &Beside{cg, s.sampler}
+	b.sampler.cgroup = cg
+	return b, nil
+}
+
+// Start starts a program there, from its first instruction.
+func (b *Beside) Start(cmd *exec.Cmd) error { return b.cgroup.Start(cmd) }
+
+// Kmem reads its kernel memory in bytes, nil where that cannot be measured.
+func (b *Beside) Kmem() (*uint64, error) { return b.sampler.kmem() }
+
 // Zombied starts a zombied in the cgroup, held: it has no child yet. It is
 // stopped with the trial.
 func (s *Site) Zombied(ctx context.Context, o daemon.Options) (*daemon.Daemon, error) {

@@ -13,6 +13,7 @@ import (
 	"zombench/bench/memory"
 	"zombench/bench/reaping"
 	"zombench/bench/spawning"
+	"zombench/bench/watched"
 	"zombench/bench/watchers"
 )
 
@@ -28,6 +29,7 @@ func All() []bench.Experiment {
 		foreign.Experiment(),
 		callsites.Experiment(),
 		dress.Experiment(),
+		watched.Experiment(),
 		watchers.Experiment(),
 	}
 }

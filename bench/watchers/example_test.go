@@ -13,6 +13,6 @@ func ExampleExperiment() {
 	fmt.Println(e.Asks)
 	fmt.Println(setups[0].Name(), setups[0].Army.Zombies, err)
 	// Output:
-	// who looks at zombies on this host, and what does it leave?
+	// who looks at zombies on this host?
 	// Watchers/count=64 64 <nil>
 }

@@ -10,6 +10,7 @@ package watchers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -27,10 +28,14 @@ const (
 
 // Experiment returns the experiment.
 func Experiment() bench.Experiment {
-	p := &plan{watch: 12 * time.Second, renew: 250 * time.Millisecond}
+	return experiment(12 * time.Second)
+}
+
+func experiment(watch time.Duration) bench.Experiment {
+	p := &plan{watch: watch, renew: 250 * time.Millisecond}
 	return bench.Experiment{
 		Name:    "watchers",
-		Asks:    "who looks at zombies on this host, and what does it leave?",
+		Asks:    "who looks at zombies on this host?",
 		Zombied: true,
 		Samples: 1,
 		Units: []results.Unit{
@@ -87,3 +92,21 @@ func (p *plan) run(ctx context.Context, s *bench.Site) error {
 	s.Put(UnitCount, float64(len(s.Result.Watchers)))
 	return nil
 }
+
+// Find returns who looks on this host in so much time.
+func Find(ctx context.Context, o bench.Options, watch time.Duration) ([]results.Watcher, error) {
+	var found last
+	r := bench.Runner{Experiments: []bench.Experiment{experiment(watch)}, Options: o, Output: &found}
+	_, err := r.Run(ctx)
+	if err == nil && found.Broken != "" {
+		err = errors.New(found.Broken)
+	}
+	return found.Watchers, err
+}
+
+// last is the last trial of a run.
+type last struct{ results.Trial }
+
+func (*last) WriteHeader(results.Header) error       { return nil }
+func (*last) Describe(results.Cache)                 {}
+func (l *last) WriteTrial(trial results.Trial) error { l.Trial = trial; return nil }

@@ -1,42 +1,63 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"zombench/bench"
+	"zombench/bench/janitor"
+	"zombench/bench/watchers"
 	"zombench/measure"
 	"zombench/measure/limits"
+	"zombench/results"
 	"zombench/results/report"
 	"zombench/results/report/host"
 )
 
 func newDoctor() *cobra.Command {
 	var zombied, format string
+	var watch time.Duration
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Show what can be measured here, and how to enable the rest",
 		Long: `Doctor tries every instrument, and says of each that is missing why it is and
 what enables it. It also says how large an army this machine would carry, and
-which limit would be reached first.
+which limit would be reached first, and who looks at processes here: a monitor, an
+agent, a pid 1 that walks /proc. What these leave is told apart from what zombies
+hold.
 
 Exit status: 0 if zombench run works here, even with some instruments missing;
 1 if it does not.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return doctor(cmd.OutOrStdout(), measure.Host(), zombied, format)
+			return doctor(cmd.Context(), cmd.OutOrStdout(), measure.Host(), zombied, format, watch)
 		},
 	}
 	cmd.Flags().StringVar(&zombied, "zombied", "", "`PATH` of the daemon (default: beside zombench, then on PATH)")
+	cmd.Flags().DurationVar(&watch, "watch", 5*time.Second, "how long to find out who looks at processes; 0: do not")
 	formatFlag(cmd, &format)
 	return cmd
 }
 
-func doctor(w io.Writer, fs measure.FS, zombied, format string) error {
+func doctor(ctx context.Context, w io.Writer, fs measure.FS, zombied, format string, watch time.Duration) error {
+	zombiedPath, zombiedErr := findZombied(zombied)
+	who := []string{"not asked"}
+	switch {
+	case watch > 0 && zombiedErr == nil:
+		found, err := watchers.Find(ctx, bench.Options{FS: fs, Zombied: zombiedPath, LockPath: janitor.Path()}, watch)
+		if ctx.Err() != nil {
+			return interrupted(ctx, "while looking for watchers")
+		}
+		who = whoLooks(found, watch, err)
+	case zombiedErr != nil:
+		who = whoLooks(nil, watch, zombiedErr)
+	}
 	survey, err := bench.Survey(fs)
 	if err != nil {
 		return err
@@ -47,7 +68,6 @@ func doctor(w io.Writer, fs measure.FS, zombied, format string) error {
 		Title: "What can be measured here",
 		Facts: []string{fmt.Sprintf("Linux %s, %s, %s, pages of %d bytes", m.Kernel, m.GOARCH, host.Plural(m.CPUs, "CPU"), m.PageSize)},
 	}
-	zombiedPath, zombiedErr := findZombied(zombied)
 	instruments, able := instrumentsTable(survey, zombiedPath, zombiedErr)
 	each, err := host.FindCost("", m)
 	if err != nil {
@@ -59,6 +79,7 @@ func doctor(w io.Writer, fs measure.FS, zombied, format string) error {
 	}
 	d.Sections = []report.Section{
 		{Tables: []report.Table{instruments}},
+		{Heading: "Who looks at processes here", Facts: who},
 		{Heading: "Limits that an army reaches here, the nearest first", Tables: []report.Table{room}},
 	}
 	if err := writeDoc(w, d, format); err != nil {
@@ -107,4 +128,22 @@ func roomTable(fs measure.FS, each host.Cost) (report.Table, error) {
 		}
 	}
 	return t, nil
+}
+
+// whoLooks says who walked over processes in so much time.
+func whoLooks(found []results.Watcher, watch time.Duration, err error) (lines []string) {
+	switch {
+	case err != nil:
+		return []string{fmt.Sprintf("not known: %v", err)}
+	case len(found) == 0:
+		return []string{fmt.Sprintf("nobody, in %v", watch)}
+	}
+	for _, w := range found {
+		pace := fmt.Sprintf("%s in %v", host.Plural(int(w.Looks), "time"), watch)
+		if w.Every > 0 {
+			pace = fmt.Sprintf("every %.1f s", w.Every.Seconds())
+		}
+		lines = append(lines, fmt.Sprintf("%s walks /proc %s: what it leaves is told apart", w.Name(), pace))
+	}
+	return lines
 }
