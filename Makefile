@@ -13,7 +13,7 @@ BUILDFLAGS  := -trimpath -buildvcs=auto
 BENCHSTAT   := $(GO) tool benchstat -col kernel -ignore cpu,cgroup,page-size,vm,node,program
 
 .DEFAULT_GOAL := help
-.PHONY: help build test torture bench bench-quick bench-spawning bench-reaping bench-kernels inits compare compare-kernels report explain man install packages lint clean
+.PHONY: help build test torture bench bench-quick bench-spawning bench-reaping bench-kernels inits compare compare-kernels report explain man install packages guests lint clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -97,6 +97,13 @@ packages: ## make a deb, an rpm and an apk in bin/
 	for format in deb rpm apk; do \
 		VERSION=$$($(GO) version -m bin/zombench | awk '$$1 == "mod" { print $$3 ~ /^v/ ? $$3 : "0.0.0" }') ARCH=$$($(GO) env GOARCH) \
 		env -u GOARCH $(GO) tool -modfile=cmd/package/go.mod nfpm package -f cmd/package/nfpm.yaml -p $$format -t bin/ || exit; \
+	done
+
+# What nodes need instead of Go and this source.
+GUESTS ?= 386 amd64 arm arm64 loong64 mips64le ppc64le riscv64 s390x
+guests: ## build what kernels run --guest bin/guests boots, for every architecture
+	for arch in $(GUESTS); do \
+		CGO_ENABLED=0 GOARCH=$$arch GOARM=7 $(GO) build $(BUILDFLAGS) -ldflags='-s -w' -o bin/guests/$$arch/ ./cmd/zombench/guest ./cmd/zombied || exit; \
 	done
 
 # govulncheck asks vuln.go.dev. Where that cannot be reached nothing was checked,

@@ -50,6 +50,7 @@ type Fleet struct {
 	Resume  bool      // leave out kernels of which Dir has a whole file that this Version recorded
 	Console string    // directory for NAME.console, each guest's raw console; "" keeps none
 	Source  string    // a directory in zombench's source
+	Guest   string    // a directory in which the guests' programs lie, GOARCH/guest and GOARCH/zombied; "" builds them
 	Log     io.Writer // told how the guests proceed, in lines
 }
 
@@ -104,11 +105,15 @@ func (f *Fleet) Run(ctx context.Context, kernels []vm.Kernel) ([]string, error) 
 		return nil, err
 	}
 	defer tmp.Close()
+	built := newPrograms(f.Source, tmp.Path)
+	if f.Guest != "" {
+		built = newPrograms("", f.Guest)
+	}
 	r := fleetRun{
 		Fleet:    f,
 		log:      newLog(f.Log, len(kernels)),
 		supply:   newSupply(slices.DeleteFunc(slices.Clone(kernels), f.recorded), f.Fetch),
-		programs: newPrograms(f.Source, tmp.Path),
+		programs: built,
 		kvm:      sync.OnceValue(func() bool { return vm.ProbeKVM(ctx, runtime.GOARCH) }),
 	}
 	if slices.ContainsFunc(kernels, r.mayUseKVM) {

@@ -151,7 +151,10 @@ func TestShard(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{"", "1", "0/3", "4/3", "a/3", "1/b", "-1/2", "1/0"} {
+	if s, err := ParseShard("0/3"); err != nil || s != (Shard{3, 3}) {
+		t.Errorf("0/3 is %v, %v; want 3/3", s, err)
+	}
+	for _, text := range []string{"", "1", "0/0", "4/3", "a/3", "1/b", "-1/2", "1/0"} {
 		if s, err := ParseShard(text); err == nil {
 			t.Errorf("%q is taken for %v", text, s)
 		}

@@ -18,8 +18,8 @@ import (
 // programs are the static builds of what guests run, one for each architecture
 // that is asked for.
 type programs struct {
-	source string // a directory in zombench's source
-	dir    string // where the builds lie
+	source string // a directory in zombench's source; "" if all were built before
+	dir    string // where the builds lie, by architecture
 
 	mu    sync.Mutex // one at a time: the compiler uses all CPUs
 	built map[string]error
@@ -49,7 +49,13 @@ func (p *programs) build(ctx context.Context, arch vm.Arch) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	err, done := p.built[arch.GOARCH]
-	if !done {
+	switch {
+	case done:
+	case p.source == "":
+		if _, err = os.Stat(filepath.Join(p.dirOf(arch), "guest")); err != nil {
+			err = fmt.Errorf("the guests' programs for %s (make guests builds them): %w", arch.GOARCH, err)
+		}
+	default:
 		err = build(ctx, arch, p.source, p.dirOf(arch))
 		p.built[arch.GOARCH] = err
 	}

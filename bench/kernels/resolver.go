@@ -319,15 +319,19 @@ func Every(archs []string) []string {
 // is the first of every three.
 type Shard struct{ Part, Of int }
 
-// ParseShard reads a text such as 1/3.
+// ParseShard reads a text such as 1/3. For engines that count from 0, part 0 is the
+// last.
 func ParseShard(text string) (s Shard, err error) {
 	part, of, _ := strings.Cut(text, "/")
 	s.Part, err = strconv.Atoi(part)
 	if err == nil {
 		s.Of, err = strconv.Atoi(of)
 	}
-	if err != nil || s.Part < 1 || s.Part > s.Of {
+	if err != nil || s.Part < 0 || s.Of < 1 || s.Part > s.Of {
 		return Shard{}, fmt.Errorf("%q is no part such as 1/3", text)
+	}
+	if s.Part == 0 {
+		s.Part = s.Of
 	}
 	return s, nil
 }

@@ -127,6 +127,7 @@ func (f *kernelsFlags) machine(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.Append, "append", nil, "a further `parameter` for the kernels; may be given several times")
 	flags.DurationVar(&f.Timeout, "timeout", 10*time.Minute, "how long one kernel may take")
 	flags.StringVar(&f.Console, "console", "", "keep each kernel's console as NAME.console in this `directory`")
+	flags.StringVar(&f.Guest, "guest", "", "a `directory` of the guests' programs, GOARCH/guest and GOARCH/zombied, as make guests builds them (default: they are built)")
 	flags.StringVar(&f.Source, "source", ".", "a `directory` in zombench's source")
 }
 

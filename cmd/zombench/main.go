@@ -110,7 +110,7 @@ by SIGTERM).`,
 		}
 		root.AddCommand(commands...)
 	}
-	add(groupMeasure, newRun(all), newList(all), newKernels())
+	add(groupMeasure, newRun(all), newList(all), newKernels(), newFleet())
 	add(groupRead, newReport(), newCheck(), newExplain(all))
 	add(groupHost, newLimits(), newPs(), newWatch(), newDoctor())
 	root.AddCommand(newMan())
