@@ -61,7 +61,8 @@ func probe(ctx context.Context, arch Arch, accel Accel, code string) bool {
 	if _, err := disk.Write(sector); err != nil {
 		return false
 	}
-	cmd := exec.CommandContext(ctx, qemu, "-accel", string(accel), "-M", "pc", "-m", "16",
+	// A processor that KVM cannot have is found out here: QEMU would abort later.
+	cmd := exec.CommandContext(ctx, qemu, "-accel", string(accel), "-cpu", arch.CPU, "-M", "pc", "-m", "16",
 		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-monitor", "none",
 		"-device", "isa-debug-exit,iobase=0xf4,iosize=1",
 		"-drive", "file=/proc/self/fd/3,format=raw,if=floppy,readonly=on")

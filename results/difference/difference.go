@@ -112,7 +112,7 @@ func caches(old, new *ledger.Ledger) []Change {
 	}
 	var all []holder
 	add := func(c ledger.Cache, old, new float64) {
-		h := holder{holds(c), old, new}
+		h := holder{c.Holds(), old, new}
 		all = slices.DeleteFunc(all, func(other holder) bool {
 			if !slices.ContainsFunc(other.names, func(n string) bool { return slices.Contains(h.names, n) }) {
 				return false
@@ -146,26 +146,3 @@ func caches(old, new *ledger.Ledger) []Change {
 func counted(l *ledger.Ledger) []ledger.Cache {
 	return slices.DeleteFunc(slices.Clone(l.Caches), func(c ledger.Cache) bool { return c.Role != ledger.Retained || c.Unaccounted })
 }
-
-// holds returns what a cache holds for a zombie, by names that are the same on
-// all kernels: the general caches are one.
-func holds(c ledger.Cache) (names []string) {
-	for _, u := range c.Use {
-		name := u.Cache
-		if u.Struct != "" {
-			name = u.Struct
-		}
-		if !slices.Contains(names, name) && !strings.HasPrefix(name, general) {
-			names = append(names, name)
-		}
-	}
-	switch {
-	case len(names) > 0:
-		return names
-	case strings.HasPrefix(c.Name, general):
-		return []string{general}
-	}
-	return []string{c.Name}
-}
-
-const general = "kmalloc"

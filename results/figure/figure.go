@@ -34,11 +34,14 @@ const (
 	NameBars      = "bars"      // bytes a zombie by system, by cache where that is known
 	NameResiduals = "residuals" // distance of every trial from its line
 	NameTimes     = "time"      // creation time against count
+	NameTimeline  = "timeline"  // bytes a zombie by release
 	NameGrowth    = "growth"    // what grows with another number, a figure for each unit
 )
 
 // Names are the names of all figures, in the order in which they are drawn.
-func Names() []string { return []string{NameMemory, NameBars, NameResiduals, NameTimes, NameGrowth} }
+func Names() []string {
+	return []string{NameMemory, NameBars, NameResiduals, NameTimes, NameTimeline, NameGrowth}
+}
 
 // ErrNothing means that there is nothing to draw.
 var ErrNothing = errors.New("nothing of what was measured can be drawn")

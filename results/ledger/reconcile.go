@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"zombench/results"
 	"zombench/results/stats"
@@ -12,6 +13,37 @@ import (
 // Unexplained returns the steps that leave more unexplained than promised.
 func (l *Ledger) Unexplained() []Step {
 	return slices.DeleteFunc(slices.Clone(l.Steps), func(s Step) bool { return !s.Exceeds() })
+}
+
+// infer marks the objects of general caches that are not charged, where only the charge
+// says which these are: before Linux 5.14, which gave those that are charged caches of
+// their own (kmalloc-cg-*), such as the blobs of security modules for a task and for its
+// credentials. An object is taken for one that is not if the charge is less, beyond its
+// interval, than that of all of them, and what is unexplained becomes less than half.
+func (l *Ledger) infer(charge *stats.Estimate, predicted float64) (names []string) {
+	kernel := results.Lookup(l.Labels, "kernel")
+	if charge == nil || kernel == "" || results.CompareReleases(kernel, "5.14") >= 0 {
+		return nil
+	}
+	for predicted > charge.Hi {
+		best, rest := -1, math.Abs(charge.PerZombie-predicted)/2
+		for i, c := range l.Caches {
+			if c.Role != Retained || c.Charged != results.Unknown || c.Unaccounted || !strings.HasPrefix(c.Name, general+"-") {
+				continue
+			}
+			if r := math.Abs(charge.PerZombie - predicted + c.ownBytes() + c.Own*float64(l.pointer)); r < rest {
+				best, rest = i, r
+			}
+		}
+		if best < 0 {
+			break
+		}
+		c := &l.Caches[best]
+		c.Unaccounted = true
+		predicted -= c.ownBytes() + c.Own*float64(l.pointer)
+		names = append(names, c.Name)
+	}
+	return names
 }
 
 // reconcile leads from the objects of a zombie over the charge to the pages.
@@ -30,13 +62,14 @@ func (l *Ledger) reconcile() {
 			return of(c)
 		})
 	}
+	charge := l.counter("kmem-B", 1)
+	inferred := l.infer(charge, accounted(func(c Cache) float64 { return c.ownBytes() + c.Own*float64(l.pointer) }))
 	count := accounted(func(c Cache) float64 { return c.Own })
 	charged := accounted(Cache.ownBytes)
 	l.part(StepObjects, charged, fmt.Sprintf("%.2f objects x padded size (/proc/slabinfo)", count))
 	pointers := count * float64(l.pointer)
-	l.part("obj_cgroup pointers", pointers, fmt.Sprintf("memcg: %d B for each object", l.pointer))
+	l.part(StepPointers, pointers, fmt.Sprintf("memcg: %d B for each object", l.pointer))
 	predicted := charged + pointers
-	charge := l.counter("kmem-B", 1)
 	if charge != nil {
 		l.Stack = l.stack(charge.PerZombie - predicted)
 	}
@@ -49,7 +82,11 @@ func (l *Ledger) reconcile() {
 
 	unaccounted := sum(Cache.ownBytes) - charged
 	if unaccounted != 0 {
-		l.part("objects that are not charged", unaccounted, "")
+		source := ""
+		if len(inferred) > 0 {
+			source = strings.Join(inferred, ", ") + ": by the charge, which is too little for all objects"
+		}
+		l.part("objects that are not charged", unaccounted, source)
 	}
 	packing := sum(func(c Cache) float64 { return c.packed(c.Own) }) - sum(Cache.ownBytes)
 	l.part("packing loss of slabs", packing, "ends of slabs that hold no further object")

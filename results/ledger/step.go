@@ -49,6 +49,7 @@ func (s Step) Exceeds() bool {
 // The steps that others refer to.
 const (
 	StepObjects    = "objects"
+	StepPointers   = "obj_cgroup pointers" // of memcg
 	StepStack      = "kernel stack"
 	StepCharge     = "charged to the cgroup"
 	StepPages      = "slabs of these caches"

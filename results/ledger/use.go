@@ -1,6 +1,11 @@
 package ledger
 
-import "zombench/results"
+import (
+	"slices"
+	"strings"
+
+	"zombench/results"
+)
 
 // known says what the kernel keeps in its caches that bears on zombies, by
 // every name that a cache had from Linux 5.10 on (kernel/fork.c, kernel/pid.c,
@@ -42,3 +47,26 @@ func uses(c results.Cache, facts *results.Facts) []Use {
 	}
 	return all
 }
+
+// Holds returns what a cache holds for a zombie, by names that are the same on all
+// kernels: the general caches are one.
+func (c Cache) Holds() (names []string) {
+	for _, u := range c.Use {
+		name := u.Cache
+		if u.Struct != "" {
+			name = u.Struct
+		}
+		if !slices.Contains(names, name) && !strings.HasPrefix(name, general) {
+			names = append(names, name)
+		}
+	}
+	switch {
+	case len(names) > 0:
+		return names
+	case strings.HasPrefix(c.Name, general):
+		return []string{general}
+	}
+	return []string{c.Name}
+}
+
+const general = "kmalloc"

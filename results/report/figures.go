@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"zombench/results"
 	"zombench/results/figure"
@@ -15,9 +16,9 @@ import (
 func (r *Report) figures() []figure.Figure {
 	series := r.series()
 	var some []figure.Figure
-	for _, f := range []*figure.Figure{
-		figure.Memory(series), figure.Bars(r.bars()), figure.Residuals(series), figure.Times(r.times(), r.machinesDiffer()),
-	} {
+	all := append([]*figure.Figure{figure.Memory(series)}, r.bars()...)
+	all = append(all, figure.Residuals(series), figure.Times(r.times(), r.machinesDiffer()))
+	for _, f := range append(all, r.timelines()...) {
 		if f != nil {
 			some = append(some, *f)
 		}
@@ -64,10 +65,16 @@ func instrumentName(unit string) string {
 	return heading(unit)
 }
 
-// bars gives what was charged for a zombie of each group, or the slab if that is
+// panel is how many systems one figure of bars may show; of more, each architecture has
+// a figure of its own.
+const panel = 16
+
+// bars draws what was charged for a zombie of each group, or the slab if that is
 // not known, and the caches that it lies in, if the files have readings of them.
-func (r *Report) bars() (all []figure.Bar) {
+func (r *Report) bars() (all []*figure.Figure) {
 	sites := ledger.Followed(r.setups)
+	var archs []string
+	bars := make(map[string][]figure.Bar)
 	for _, s := range r.Summaries {
 		slab, charge := s.Slab(), s.Charge()
 		seen := func(e *stats.Estimate) bool { return e != nil && e.AboveNoise() && stats.Finite(e.PerZombie) }
@@ -86,11 +93,102 @@ func (r *Report) bars() (all []figure.Bar) {
 		if l, err := ledger.Of(s.Group, sites); err == nil && !b.Slab {
 			for _, c := range l.Caches {
 				if c.Role == ledger.Retained {
-					b.Parts = append(b.Parts, figure.Part{Name: results.Printable(c.Name), Bytes: c.Bytes()})
+					b.Parts = append(b.Parts, figure.Part{Name: partName(c), Bytes: c.Bytes()})
 				}
 			}
 		}
-		all = append(all, b)
+		arch := ""
+		if len(r.Summaries) > panel {
+			arch = s.Label("goarch")
+		}
+		if _, ok := bars[arch]; !ok {
+			archs = append(archs, arch)
+		}
+		bars[arch] = append(bars[arch], b)
+	}
+	for _, arch := range archs {
+		f := figure.Bars(bars[arch])
+		if arch != "" {
+			f.Title += ", " + arch
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+// partName is what the objects of a cache are called in a picture, the same for all
+// kernels: some keep the process number and the credentials in one cache.
+func partName(c ledger.Cache) string {
+	holds := c.Holds()
+	if !slices.ContainsFunc(holds, func(name string) bool { return name != "cred" && name != "pid" }) {
+		return "cred, pid"
+	}
+	return results.Printable(strings.Join(holds, ", "))
+}
+
+// A line of releases are kernels that differ in nothing but their version.
+type releases []Summary
+
+// lines finds the lines of at least three releases, each from the oldest to the newest.
+func (r *Report) lines() (all []releases) {
+	byLabels := make(map[string]releases)
+	var keys []string
+	for _, s := range r.Summaries {
+		key := results.Flavour(s.Label("kernel"))
+		for _, p := range s.Labels {
+			if p.Key != "kernel" {
+				key += "\n" + p.Key + ":" + p.Value
+			}
+		}
+		if byLabels[key] == nil {
+			keys = append(keys, key)
+		}
+		byLabels[key] = append(byLabels[key], s)
+	}
+	for _, key := range keys {
+		line := byLabels[key]
+		slices.SortStableFunc(line, func(a, b Summary) int {
+			return results.CompareReleases(a.Label("kernel"), b.Label("kernel"))
+		})
+		if len(line) > 2 {
+			all = append(all, line)
+		}
+	}
+	return all
+}
+
+// changes returns the releases that charge other than those before them.
+func (line releases) changes() []int {
+	var series [][]float64
+	for _, s := range line {
+		_, per, _ := results.PerZombies(results.UnitKmem)
+		var values []float64
+		for _, t := range stats.Trials(s.Armies...) {
+			if v, ok := t.Value(results.UnitKmem); ok {
+				values = append(values, v/per)
+			}
+		}
+		series = append(series, values)
+	}
+	return stats.Changes(series)
+}
+
+// timelines draws how zombies grew from release to release.
+func (r *Report) timelines() (all []*figure.Figure) {
+	for _, line := range r.lines() {
+		changed := line.changes()
+		var points []figure.Release
+		for i, s := range line {
+			p := figure.Release{Name: results.Printable(s.Label("kernel")), Changed: slices.Contains(changed, i)}
+			if e := s.Charge(); e != nil {
+				p.Charged = e.PerZombie
+			}
+			if e := s.Slab(); e != nil && !s.SlabHidden() {
+				p.Pages = e.PerZombie
+			}
+			points = append(points, p)
+		}
+		all = append(all, figure.Timeline("What one zombie holds by release, "+line[0].Label("goarch"), points))
 	}
 	return all
 }

@@ -105,7 +105,7 @@ func TestBarsByCache(t *testing.T) {
 		}
 	}
 	texts := drawSVG(t, report(t, set, Query{}), figure.NameBars)
-	for _, want := range []string{" task_struct", " sighand_cache", " other caches", " in no cache"} {
+	for _, want := range []string{" task_struct", " sighand_struct", " other caches", " in no cache"} {
 		if !contains(texts, want) {
 			t.Errorf("no %q among %q", want, texts)
 		}

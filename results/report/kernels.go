@@ -1,0 +1,146 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"zombench/results"
+	"zombench/results/difference"
+	"zombench/results/ledger"
+	"zombench/results/stats"
+)
+
+// Kernels says what zombies cost on many kernels, and why: what each holds by what it
+// is for, which releases changed that, and what the newest of them has that the oldest
+// has not. The pictures are those of a report of the same set.
+func Kernels(set *results.Set) (Doc, error) {
+	r, err := New(set, Query{Per: 1000})
+	if err != nil {
+		return Doc{}, err
+	}
+	ledgers := make(map[*stats.Group]*ledger.Ledger)
+	for _, s := range r.Summaries {
+		if l, err := ledger.Of(s.Group, nil); err == nil {
+			ledgers[s.Group] = l
+		}
+	}
+	d := Doc{Title: "What zombies cost on each kernel", Facts: []string{headline(r.Summaries)}}
+	var archs []string
+	byArch := make(map[string][]Summary)
+	for _, s := range r.Summaries {
+		arch := s.Label("goarch")
+		if byArch[arch] == nil {
+			archs = append(archs, arch)
+		}
+		byArch[arch] = append(byArch[arch], s)
+	}
+	pictures := Section{Figures: r.figures()}
+	d.Sections = append(d.Sections, pictures)
+	for _, arch := range archs {
+		d.Sections = append(d.Sections, Section{Heading: arch, Tables: []Table{holdings(byArch[arch], ledgers)}})
+	}
+	d.Sections[len(d.Sections)-1].Notes = []string{
+		"bytes a zombie: objects by the struct that they hold, which add up to what is charged but for what is unexplained; pages: kernel slab"}
+	for _, line := range r.lines() {
+		d.Sections = append(d.Sections, line.growth(ledgers)...)
+	}
+	return d, nil
+}
+
+// holdings is what a zombie of each kernel holds, by what that is for.
+func holdings(all []Summary, ledgers map[*stats.Group]*ledger.Ledger) Table {
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b Summary) int { return results.CompareReleases(a.Label("kernel"), b.Label("kernel")) })
+	t := newTable([]string{"kernel", "page size"}, all, func(s Summary) []string { return []string{s.Label("kernel"), s.Label("page-size")} })
+	column := func(name string, of func(Summary) (float64, bool)) {
+		t.add(Column{Name: name, Unit: "B"}, func(i int) Cell {
+			if v, ok := of(all[i]); ok {
+				return Number(v, rounded(v))
+			}
+			return Words("-")
+		})
+	}
+	ofLedger := func(name string, of func(*ledger.Ledger) float64) {
+		column(name, func(s Summary) (float64, bool) {
+			l := ledgers[s.Group]
+			if l == nil {
+				return 0, false
+			}
+			return of(l), true
+		})
+	}
+	structs := []string{"task_struct", "signal_struct", "sighand_struct"}
+	objects := func(l *ledger.Ledger, in func(holds []string) bool) (total float64) {
+		for _, c := range l.Caches {
+			if c.Role == ledger.Retained && !c.Unaccounted && in(c.Holds()) {
+				total += c.Own * float64(c.Size)
+			}
+		}
+		return total
+	}
+	for _, name := range structs {
+		ofLedger(name, func(l *ledger.Ledger) float64 {
+			return objects(l, func(holds []string) bool { return holds[0] == name })
+		})
+	}
+	ofLedger("others", func(l *ledger.Ledger) float64 {
+		return objects(l, func(holds []string) bool { return !slices.Contains(structs, holds[0]) })
+	})
+	ofLedger("memcg", func(l *ledger.Ledger) float64 { return step(l, ledger.StepPointers).Bytes })
+	ofLedger("stack", func(l *ledger.Ledger) float64 { return step(l, ledger.StepStack).Bytes })
+	ofLedger("unexplained", func(l *ledger.Ledger) float64 { return step(l, ledger.StepCharge).Rest })
+	column("charged", func(s Summary) (float64, bool) { return bytesOf(s.Charge()) })
+	column("pages", func(s Summary) (float64, bool) { return bytesOf(s.Slab()) })
+	return t
+}
+
+func bytesOf(e *stats.Estimate) (float64, bool) {
+	if e == nil || !e.AboveNoise() {
+		return 0, false
+	}
+	return e.PerZombie, true
+}
+
+// step returns a step of a ledger; one that it does not have is nothing.
+func step(l *ledger.Ledger, name string) ledger.Step {
+	i := slices.IndexFunc(l.Steps, func(s ledger.Step) bool { return s.Name == name })
+	if i < 0 {
+		return ledger.Step{}
+	}
+	return l.Steps[i]
+}
+
+// growth says which releases of a line changed what a zombie is charged, and how the
+// oldest and the newest differ.
+func (line releases) growth(ledgers map[*stats.Group]*ledger.Ledger) []Section {
+	between := func(old, new int) *difference.Difference {
+		was, is := ledgers[line[old].Group], ledgers[line[new].Group]
+		if was == nil || is == nil {
+			return nil
+		}
+		return difference.Of(was, is)
+	}
+	last := len(line) - 1
+	whole := between(0, last)
+	if whole == nil {
+		return nil
+	}
+	name := fmt.Sprintf("%s, release by release", cmp.Or(line[0].Label("goarch"), "kernels"))
+	changes := Section{Heading: name}
+	for _, i := range line.changes() {
+		if d := between(i-1, i); d != nil {
+			changes.Facts = append(changes.Facts, differenceSentence(d))
+		}
+	}
+	if changes.Facts == nil {
+		changes.Facts = []string{fmt.Sprintf("Nothing changed from %s to %s.", line[0].Label("kernel"), line[last].Label("kernel"))}
+	}
+	sections := differenceSections(whole)
+	if math.Abs(whole.Charge.Whole.By()) < 1 {
+		return []Section{changes}
+	}
+	sections[0].Heading = fmt.Sprintf("%s, from the oldest to the newest", line[0].Label("goarch"))
+	return append([]Section{changes}, sections...)
+}
