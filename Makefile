@@ -13,7 +13,7 @@ BUILDFLAGS  := -trimpath -buildvcs=auto
 BENCHSTAT   := $(GO) tool benchstat -col kernel -ignore cpu,cgroup,page-size,vm,node,program
 
 .DEFAULT_GOAL := help
-.PHONY: help build test torture bench bench-quick bench-spawning bench-reaping bench-kernels inits compare compare-kernels report explain man install packages guests lint clean
+.PHONY: help build test torture bench bench-quick bench-spawning bench-reaping bench-kernels inits compare compare-kernels report explain man install packages guests image test-modules lint clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -105,6 +105,15 @@ guests: ## build what kernels run --guest bin/guests boots, for every architectu
 	for arch in $(GUESTS); do \
 		CGO_ENABLED=0 GOARCH=$$arch GOARM=7 $(GO) build $(BUILDFLAGS) -ldflags='-s -w' -o bin/guests/$$arch/ ./cmd/zombench/guest ./cmd/zombied || exit; \
 	done
+
+IMAGE ?= localhost/zombench:latest
+image: build ## make a container image of the programs in bin/image.tar, without an engine
+	cd cmd/package && $(GO) run ./image -o ../../bin/image.tar -tag $(IMAGE) -arch $$($(GO) env GOARCH) ../../bin/zombench ../../bin/zombied
+
+# Modules of their own keep what they depend on out of the programs.
+MODULES := cmd/package bench/fleet/kubernetes
+test-modules: ## run the tests of the nested modules: packages, image, Kubernetes
+	for module in $(MODULES); do $(GO) -C $$module vet ./... && $(GO) -C $$module test ./... || exit; done
 
 # govulncheck asks vuln.go.dev. Where that cannot be reached nothing was checked,
 # which is said and is no fault of the code; what it finds is (status 3).

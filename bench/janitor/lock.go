@@ -85,6 +85,9 @@ func acquire(ctx context.Context, path string, fs measure.FS) (*Lock, error) {
 	l := &Lock{fs: fs, path: path}
 	patience, cancel := context.WithTimeout(ctx, clearingTime)
 	defer cancel()
+	if dir := filepath.Dir(path); dir == "/run" {
+		_ = os.Mkdir(dir, 0o755) // an image from scratch has none; what is wrong else, open says
+	}
 	for {
 		f, err := open(path)
 		if err != nil {
