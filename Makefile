@@ -13,7 +13,7 @@ BUILDFLAGS  := -trimpath -buildvcs=auto
 BENCHSTAT   := $(GO) tool benchstat -col kernel -ignore cpu,cgroup,page-size,vm,node,program
 
 .DEFAULT_GOAL := help
-.PHONY: help build test torture bench bench-quick bench-spawning bench-reaping bench-kernels inits compare compare-kernels report explain man install packages guests image test-modules lint clean
+.PHONY: help build test torture bench bench-quick bench-spawning bench-reaping bench-kernels inits compare compare-kernels recorded report explain man install packages guests image test-modules lint clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -77,7 +77,7 @@ func drawTimeline(all []Release) (*plot.Plot, legend, error) {
 		p.Add(line, points)
 		legend.add(one.name, line, points)
 	}
-	legend.add("another charge", changes)
+	legend.add("the charge changes", changes)
 	p.NominalX(names...)
 	p.X.Tick.Label.Rotation = math.Pi / 4
 	p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = draw.XRight, draw.YCenter

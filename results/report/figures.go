@@ -92,7 +92,7 @@ func (r *Report) bars() (all []*figure.Figure) {
 		}
 		if l, err := ledger.Of(s.Group, sites); err == nil && !b.Slab {
 			for _, c := range l.Caches {
-				if c.Role == ledger.Retained {
+				if c.Role == ledger.Retained && !c.Unaccounted {
 					b.Parts = append(b.Parts, figure.Part{Name: partName(c), Bytes: c.Bytes()})
 				}
 			}
@@ -179,7 +179,8 @@ func (r *Report) timelines() (all []*figure.Figure) {
 		changed := line.changes()
 		var points []figure.Release
 		for i, s := range line {
-			p := figure.Release{Name: results.Printable(s.Label("kernel")), Changed: slices.Contains(changed, i)}
+			kernel := s.Label("kernel")
+			p := figure.Release{Name: results.Printable(strings.TrimSuffix(kernel, "-"+results.Flavour(kernel))), Changed: slices.Contains(changed, i)}
 			if e := s.Charge(); e != nil {
 				p.Charged = e.PerZombie
 			}
@@ -188,7 +189,7 @@ func (r *Report) timelines() (all []*figure.Figure) {
 			}
 			points = append(points, p)
 		}
-		all = append(all, figure.Timeline("What one zombie holds by release, "+line[0].Label("goarch"), points))
+		all = append(all, figure.Timeline("What one zombie holds by release, "+cmp.Or(results.Flavour(line[0].Label("kernel")), line[0].Label("goarch")), points))
 	}
 	return all
 }
