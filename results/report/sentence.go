@@ -255,7 +255,18 @@ func trialsAndControls(trials, controls int, adjective string) string {
 	return list(parts)
 }
 
+// reasonsShown is how many reasons a sentence gives: on a busy machine each trial has
+// several.
+const reasonsShown = 3
+
+// reasons gives the most frequent reasons.
 func reasons(all []stats.Reason) string {
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b stats.Reason) int { return cmp.Compare(b.Count, a.Count) })
+	rest := 0
+	if len(all) > reasonsShown+1 {
+		all, rest = all[:reasonsShown], len(all)-reasonsShown
+	}
 	var parts []string
 	for _, r := range all {
 		text := r.Text
@@ -263,6 +274,9 @@ func reasons(all []stats.Reason) string {
 			text = fmt.Sprintf("%s (%d times)", text, r.Count)
 		}
 		parts = append(parts, text)
+	}
+	if rest > 0 {
+		parts = append(parts, fmt.Sprintf("%d more, which the results name trial by trial", rest))
 	}
 	return strings.Join(parts, "; ")
 }
