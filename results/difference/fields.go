@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 
 	"zombench/results"
 	"zombench/results/ledger"
@@ -105,11 +106,22 @@ func compare(name string, old, new object) Struct {
 
 func unchanged(c Change) bool { return c.By() == 0 }
 
+// Whole returns the objects that zombies of one side alone have: with them, all of
+// their members came or went.
+func (d *Difference) Whole() []Change {
+	return slices.DeleteFunc(caches(d.Old, d.New), func(c Change) bool {
+		return (c.Old == 0) == (c.New == 0) || strings.HasPrefix(c.Name, ledger.General)
+	})
+}
+
 // ByField returns how much of the difference of the charge the fields explain, in
 // bytes, and of how much.
 func (d *Difference) ByField() (explained, of float64) {
 	for _, s := range d.Structs {
 		explained += s.By()
+	}
+	for _, c := range d.Whole() {
+		explained += c.By()
 	}
 	return explained, d.Charge.Whole.By()
 }

@@ -28,7 +28,7 @@ func (l *Ledger) infer(charge *stats.Estimate, predicted float64) (names []strin
 	for predicted > charge.Hi {
 		best, rest := -1, math.Abs(charge.PerZombie-predicted)/2
 		for i, c := range l.Caches {
-			if c.Role != Retained || c.Charged != results.Unknown || c.Unaccounted || !strings.HasPrefix(c.Name, general+"-") {
+			if c.Role != Retained || c.Charged != results.Unknown || c.Unaccounted || !strings.HasPrefix(c.Name, General+"-") {
 				continue
 			}
 			if r := math.Abs(charge.PerZombie - predicted + c.ownBytes() + c.Own*float64(l.pointer)); r < rest {

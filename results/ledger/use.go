@@ -56,17 +56,18 @@ func (c Cache) Holds() (names []string) {
 		if u.Struct != "" {
 			name = u.Struct
 		}
-		if !slices.Contains(names, name) && !strings.HasPrefix(name, general) {
+		if !slices.Contains(names, name) && !strings.HasPrefix(name, General) {
 			names = append(names, name)
 		}
 	}
 	switch {
 	case len(names) > 0:
 		return names
-	case strings.HasPrefix(c.Name, general):
-		return []string{general}
+	case strings.HasPrefix(c.Name, General):
+		return []string{General}
 	}
 	return []string{c.Name}
 }
 
-const general = "kmalloc"
+// General is what the general caches are called.
+const General = "kmalloc"

@@ -25,7 +25,11 @@ func differenceSections(d *difference.Difference) []Section {
 	}
 	explained, of := d.ByField()
 	fields := Section{Tables: []Table{fieldTable(old, new, d.Structs)}}
-	fact := fmt.Sprintf("By field, the structs that both kernels describe explain %s", signed(explained))
+	fact := "By field, the structs that both kernels describe "
+	if whole := largest(d.Whole()); whole != "" {
+		fact += fmt.Sprintf("(and objects that one of them has: %s) ", whole)
+	}
+	fact += "explain " + signed(explained)
 	if math.Abs(of) >= 1 {
 		fact += fmt.Sprintf(" of the %s that are charged: %.1f %%", signed(of), 100*explained/of)
 	}
