@@ -13,7 +13,7 @@ BUILDFLAGS  := -trimpath -buildvcs=auto
 BENCHSTAT   := $(GO) tool benchstat -col kernel -ignore cpu,cgroup,page-size,vm,node,program
 
 .DEFAULT_GOAL := help
-.PHONY: help build test torture bench bench-quick bench-spawning bench-reaping bench-kernels inits compare compare-kernels recorded report explain man install packages guests image test-modules lint clean
+.PHONY: help build test torture bench bench-quick bench-spawning bench-reaping bench-kernels inits compare compare-kernels recorded report explain man install packages guests image test-modules lint clean test-engines
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -114,6 +114,10 @@ image: build ## make a container image of the programs in bin/image.tar, without
 MODULES := cmd/package bench/fleet/kubernetes
 test-modules: ## run the tests of the nested modules: packages, image, Kubernetes
 	for module in $(MODULES); do $(GO) -C $$module vet ./... && $(GO) -C $$module test ./... || exit; done
+
+KERNELS ?= $(wildcard $(HOME)/.cache/zombench/kernels/amd64-*-cloud/vmlinuz)
+test-engines: build guests ## as root, try the recipes of zombench fleet on Slurm, clush and Ansible
+	bench/fleet/test-engines $(KERNELS)
 
 # govulncheck asks vuln.go.dev. Where that cannot be reached nothing was checked,
 # which is said and is no fault of the code; what it finds is (status 3).
