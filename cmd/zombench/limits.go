@@ -9,6 +9,8 @@ import (
 
 	"zombench/measure"
 	"zombench/measure/limits"
+	"zombench/measure/taskscan"
+	"zombench/measure/watch"
 	"zombench/results/report/host"
 )
 
@@ -20,6 +22,7 @@ type limitsOptions struct {
 	pid    int
 	from   string
 	format string
+	tasks  limits.Tasks // nil: a walk of /proc
 }
 
 func newLimits() *cobra.Command {
@@ -53,6 +56,12 @@ Exit status: 0, or 1 if the zombies that --count asks for do not fit.`,
 			if cmd.Flags().Changed("cgroup") && o.cgroup == "" {
 				return usageErrorf("--cgroup: the name is empty")
 			}
+			tasks, done, err := countTasks()
+			if err != nil {
+				fmt.Fprintf(cmd.ErrOrStderr(), "zombench: counting tasks costs memory of the kernel: %v\n", err)
+			}
+			defer done()
+			o.tasks = tasks
 			return answerLimits(cmd.OutOrStdout(), cmd.ErrOrStderr(), measure.Host(), o, time.Now())
 		},
 	}
@@ -65,6 +74,16 @@ Exit status: 0, or 1 if the zombies that --count asks for do not fit.`,
 	f.StringVar(&o.from, "from", "", "result `FILE` that says what a zombie takes")
 	formatFlag(cmd, &o.format)
 	return cmd
+}
+
+// countTasks returns how to count tasks without a trace; nil, which means a walk of
+// /proc, and what is missing where that cannot be had.
+func countTasks() (tasks limits.Tasks, done func(), err error) {
+	c, err := taskscan.NewCounter()
+	if err != nil {
+		return nil, func() {}, err
+	}
+	return watch.TasksOf(c), c.Close, nil
 }
 
 // answerLimits answers for the machine in kernel as it is now.
@@ -91,7 +110,7 @@ func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, 
 	if err != nil {
 		return err
 	}
-	q := each.Query(limits.Query{PID: o.pid, Cgroup: o.cgroup, Count: o.count})
+	q := each.Query(limits.Query{PID: o.pid, Cgroup: o.cgroup, Count: o.count, Tasks: o.tasks})
 	found, err := limits.ReadHeadroom(kernel, q)
 	if found == nil && err != nil {
 		return err

@@ -80,11 +80,16 @@ func (t *Types) LoadPID(level uint32, task asm.Register, offset int16, label str
 			asm.StoreMem(asm.RFP, offset, asm.R1, asm.Word),
 		}
 	}
+	return append(asm.Instructions{t.LoadMember(asm.R3, task, "task_struct.thread_pid")}, t.LoadNumber(level, offset, label)...)
+}
+
+// LoadNumber stores the number that the struct pid in R3 has in the pid namespace of
+// a level, as LoadPID does; 0 if R3 is.
+func (t *Types) LoadNumber(level uint32, offset int16, label string) asm.Instructions {
 	numbers, _ := t.Member("pid.numbers")
 	nr, _ := t.Member("upid.nr")
 	return asm.Instructions{
 		asm.StoreImm(asm.RFP, offset, 0, asm.Word),
-		t.LoadMember(asm.R3, task, "task_struct.thread_pid"),
 		asm.JEq.Imm(asm.R3, 0, label+"_outside"), // it was reaped
 		t.LoadMember(asm.R1, asm.R3, "pid.level"),
 		asm.JLT.Imm(asm.R1, int32(level), label+"_outside"),

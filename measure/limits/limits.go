@@ -74,6 +74,8 @@ type Query struct {
 	ChargePerZombie uint64 // of it, what is charged to its cgroup; 0 means all
 	Descriptors     uint64 // file descriptors to come, in the process itself
 	ExtraTasks      uint64 // threads to come besides
+
+	Tasks Tasks // how tasks are counted; nil means by a walk of /proc
 }
 
 // bytesEach returns how many bytes of a limit each process takes. A cgroup is

@@ -21,9 +21,9 @@ import (
 //
 // What is in use is only a moment's picture: others make processes too.
 //
-// It walks all of /proc, which costs the kernel a dentry and an inode for each
-// task: never call it while something is being measured. ReadMachine and
-// ReadCgroups do not.
+// Unless q says how to count tasks it walks all of /proc, which costs the kernel a
+// dentry and an inode for each: never call it while something is being measured.
+// ReadMachine and ReadCgroups do not.
 func Read(fs measure.FS, q Query) ([]Limit, error) {
 	var limits []Limit
 	var errs []error
@@ -42,7 +42,7 @@ func Read(fs measure.FS, q Query) ([]Limit, error) {
 	add(err)
 	pidMax, err := fs.SysctlUint("kernel.pid_max")
 	add(err)
-	used, err := countTasks(fs, pidMax)
+	used, err := q.Tasks.count(fs, pidMax)
 	add(err)
 	add(nil, nproc(who, used))
 	threads, err := threadsMax(fs, load)
@@ -96,6 +96,17 @@ func ReadCgroups(fs measure.FS, groups measure.Membership) ([]Limit, error) {
 		}
 	}
 	return append(pids, memory...), errors.Join(errs...)
+}
+
+// ReadUser returns RLIMIT_NPROC of a process and the user that it counts for, if it
+// binds and bounds anything. How much is in use is not known of it.
+func ReadUser(fs measure.FS, pid int) (l Limit, uid uint64, ok bool) {
+	who, err := identify(fs, pid)
+	if err != nil {
+		return l, 0, false
+	}
+	l = nproc(who, tasks{})
+	return l, who.uid, l.Binds && !l.Unlimited
 }
 
 // nproc is RLIMIT_NPROC (getrlimit(2)): it bounds the tasks of the real user.

@@ -16,6 +16,35 @@ type tasks struct {
 	sawInit bool              // false: /proc hides the processes of others (hidepid)
 }
 
+// A Task is a thread, alive or dead, as it is counted.
+type Task struct {
+	TID, Group, Session int
+	UID                 uint64 // real
+}
+
+// Tasks calls each for every thread of the machine.
+type Tasks func(each func(Task)) error
+
+// count counts tasks. Numbers from pidMax on are left out.
+func (all Tasks) count(fs measure.FS, pidMax uint64) (tasks, error) {
+	if all == nil {
+		return countTasks(fs, pidMax)
+	}
+	t := tasks{of: make(map[uint64]uint64), numbers: newPidSet(pidMax)}
+	err := all(func(k Task) {
+		t.sawInit = t.sawInit || k.TID == 1
+		t.seen++
+		t.of[k.UID]++
+		for _, number := range []int{k.TID, k.Group, k.Session} {
+			t.numbers.add(number)
+		}
+	})
+	if err != nil {
+		err = fmt.Errorf("counting tasks: %w", err)
+	}
+	return t, err
+}
+
 // countTasks walks /proc. Numbers from pidMax on are left out.
 func countTasks(fs measure.FS, pidMax uint64) (tasks, error) {
 	t := tasks{of: make(map[uint64]uint64), numbers: newPidSet(pidMax)}

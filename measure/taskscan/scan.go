@@ -85,12 +85,14 @@ func (s *Scanner) load(types *bpf.Types) (err error) {
 func (s *Scanner) Level() uint32 { return s.level }
 
 // Close unloads the iterator.
-func (s *Scanner) Close() {
-	if s.iter != nil {
-		s.iter.Close()
+func (s *Scanner) Close() { unload(s.program, s.iter) }
+
+func unload(program *ebpf.Program, iter *link.Iter) {
+	if iter != nil {
+		iter.Close()
 	}
-	if s.program != nil {
-		s.program.Close()
+	if program != nil {
+		program.Close()
 	}
 }
 
@@ -112,23 +114,34 @@ func (s *Scanner) Scan(each func(*Task)) error {
 	var now uint64
 	first := true
 	var t Task
-	for fill := 0; ; {
-		n, err := r.Read(s.buf[fill:])
-		fill += n
-		whole := fill / recordSize * recordSize
-		for at := 0; at < whole; at += recordSize {
-			rec := decode(s.buf[at:])
-			if first {
-				now, first = rec.left, false
-				continue
-			}
-			rec.task(&t, now)
-			each(&t)
+	err = records(r, s.buf, recordSize, func(b []byte) {
+		rec := decode(b)
+		if first {
+			now, first = rec.left, false
+			return
 		}
-		fill = copy(s.buf, s.buf[whole:fill])
+		rec.task(&t, now)
+		each(&t)
+	})
+	if err == nil && first {
+		err = fmt.Errorf("scanning tasks: %w: the first record is missing", measure.ErrMalformed)
+	}
+	return err
+}
+
+// records calls each for every record of a size that an iterator writes.
+func records(r io.Reader, buf []byte, size int, each func([]byte)) error {
+	for fill := 0; ; {
+		n, err := r.Read(buf[fill:])
+		fill += n
+		whole := fill / size * size
+		for at := 0; at < whole; at += size {
+			each(buf[at:])
+		}
+		fill = copy(buf, buf[whole:fill])
 		switch {
 		case errors.Is(err, io.EOF):
-			if first || fill != 0 {
+			if fill != 0 {
 				return fmt.Errorf("scanning tasks: %w: it ends in mid-record", measure.ErrMalformed)
 			}
 			return nil

@@ -194,6 +194,48 @@ func TestNoTrace(t *testing.T) {
 	t.Error("the control, a walk of /proc, makes no dentries and inodes: nothing can be told here")
 }
 
+// What is counted of a user's tasks, threads and zombies among them, and of numbers
+// is what /proc says.
+func TestCount(t *testing.T) {
+	scanner(t)
+	c, err := NewCounter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	const aUser = 1_901_000_003 // nobody else's
+	army := zombietest.Start(t, `use POSIX; setgid($ARGV[0]); setpgid(0, 0); setuid($ARGV[0]);
+		for (1 .. 7) { my $p = fork; $p or _exit(0) } select undef, undef, undef, 0.3; print "ready\n"; sleep 1 while 1`, fmt.Sprint(aUser))
+	army.Line(t)
+	fs := measure.Host()
+	want, err := fs.Status(army.PID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := make(map[int]Taken)
+	theirs := 0
+	if err := c.Count(func(k Taken) {
+		all[k.TID] = k
+		if k.UID == aUser {
+			theirs++
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if got := all[army.PID]; theirs != 8 || got.UID != aUser || got.Group != want.Group || got.Session != want.Session {
+		t.Errorf("%d tasks, %+v, want %+v", theirs, got, want)
+	}
+	own, err := fs.Tasks(os.Getpid())
+	if err != nil || len(own) < 2 {
+		t.Fatal(own, err)
+	}
+	for _, tid := range own {
+		if all[tid].TID != tid || all[tid].UID != 0 {
+			t.Errorf("thread %d: %+v", tid, all[tid])
+		}
+	}
+}
+
 // What a scan takes, for each of some thousand zombies.
 func BenchmarkScan(b *testing.B) {
 	n := 2000

@@ -46,6 +46,7 @@ type Monitor struct {
 	o       Options
 	tracer  *lifecycle.Tracer // nil: compares scans
 	scanner *taskscan.Scanner // nil: scans /proc
+	counter *taskscan.Counter // nil: no tasks are counted
 	unseen  []string
 
 	seconds []float64 // that each tick of the window took
@@ -60,6 +61,8 @@ type Monitor struct {
 	scanTook                  time.Duration
 	zombies                   int // at the last scan
 	grown                     int64
+	users                     map[uint64]uint64 // tasks of each at the last scan; nil: not counted
+	askedUsers                bool              // the next scan is to count them
 	removed                   int
 	leaders                   []procs.Leader
 	allAtReport               lifecycle.Counts
@@ -80,6 +83,7 @@ type parent struct {
 	growth           []int64 // in each tick of the window; nil: none
 	described        bool
 	command          string
+	uid              uint64
 	groups           measure.Membership
 	place            procs.Place
 	label            *Labelled
@@ -105,7 +109,7 @@ func Open(o Options) (*Monitor, error) {
 	}
 	if err != nil {
 		m.Close()
-		m.tracer, m.scanner = nil, nil
+		m.tracer, m.scanner, m.counter = nil, nil, nil
 		m.unseen = []string{
 			"no BPF: " + err.Error(),
 			"births, deaths and reaps, how long the dead wait, and parents and zombies that come and go between two scans are not seen",
@@ -138,6 +142,9 @@ func (m *Monitor) openBPF() error {
 	if m.scanner, err = taskscan.NewWith(types); err != nil {
 		return err
 	}
+	if m.counter, err = taskscan.NewCounterWith(types, m.scanner.Level()); err != nil {
+		return err
+	}
 	m.tracer, err = lifecycle.Start(types, m.scanner.Level(), m.o.Room)
 	return err
 }
@@ -149,6 +156,9 @@ func (m *Monitor) Close() {
 	}
 	if m.scanner != nil {
 		m.scanner.Close()
+	}
+	if m.counter != nil {
+		m.counter.Close()
 	}
 }
 
@@ -301,8 +311,9 @@ func (m *Monitor) fold(name string) *folded {
 func (m *Monitor) describe(p *parent) {
 	p.described = true
 	p.command, _ = m.o.FS.Command(p.pid)
-	if p.name == "" {
-		if s, err := m.o.FS.Status(p.pid); err == nil {
+	if s, err := m.o.FS.Status(p.pid); err == nil {
+		p.uid = s.UID
+		if p.name == "" {
 			p.name = s.Name
 		}
 	}
@@ -344,6 +355,12 @@ func (m *Monitor) scan(now time.Time) error {
 	}
 	m.scanTook, m.scanned = time.Since(start), now
 	m.zombies, m.grown, m.removed = found.Zombies, 0, 0
+	if m.users = nil; m.askedUsers {
+		m.askedUsers, m.users = false, make(map[uint64]uint64)
+		if err := TasksOf(m.counter)(func(k limits.Task) { m.users[k.UID]++ }); err != nil {
+			return err
+		}
+	}
 	m.leaders = found.DescribeLeaders(m.o.FS)
 	for pid, f := range found.Parents {
 		m.removed += f.Removed
@@ -426,13 +443,13 @@ func (m *Monitor) Report(now time.Time) (*Report, error) {
 	slices.SortFunc(r.Parents, func(a, b Parent) int {
 		return cmp.Or(b2i(b.Growth.Leak)-b2i(a.Growth.Leak), cmp.Compare(b.Zombies, a.Zombies), cmp.Compare(b.Arose, a.Arose), cmp.Compare(a.PID, b.PID))
 	})
-	var groups []measure.Membership
+	var who []*parent
 	for _, p := range r.Parents[:min(len(r.Parents), forecast)] {
 		if known := m.byPID[p.PID]; known != nil && !p.Ended {
-			groups = append(groups, known.groups)
+			who = append(who, known)
 		}
 	}
-	r.Forecasts = m.forecasts(groups)
+	r.Forecasts = m.forecasts(who)
 	r.Parents = r.Parents[:min(len(r.Parents), listed)]
 	for name, f := range m.folded {
 		if d := f.reported; d != (lifecycle.Counts{}) {
@@ -460,13 +477,13 @@ func Snapshot(o Options, found *procs.Result, now time.Time) *Report {
 		})
 		r.Removed += p.Removed
 	}
-	var groups []measure.Membership
+	var who []*parent
 	for _, p := range found.Parents[:min(len(found.Parents), forecast)] {
 		if g, err := o.FS.Cgroups(p.PID); err == nil && p.PID != 0 {
-			groups = append(groups, g)
+			who = append(who, &parent{pid: p.PID, groups: g})
 		}
 	}
-	r.Forecasts = m.forecasts(groups)
+	r.Forecasts = m.forecasts(who)
 	return r
 }
 
@@ -485,24 +502,33 @@ func (m *Monitor) growth(ticks []int64) Growth {
 	return growthOf(blocks)
 }
 
-// forecasts reads the limits of some cgroups and of the whole machine.
-func (m *Monitor) forecasts(groups []measure.Membership) []Forecast {
-	found, _ := limits.ReadMachine(m.o.FS) // what cannot be read is left out
-	for _, g := range groups {
-		bounds, _ := limits.ReadCgroups(m.o.FS, g)
-		found = append(found, bounds...)
-	}
+// forecasts reads the limits of the whole machine, and those of some parents' users
+// and cgroups.
+func (m *Monitor) forecasts(who []*parent) []Forecast {
+	q := limits.Query{BytesPerZombie: m.o.Pages, ChargePerZombie: m.o.Charge}
 	forecasts := []Forecast{}
 	known := make(map[string]bool)
-	q := limits.Query{BytesPerZombie: m.o.Pages, ChargePerZombie: m.o.Charge}
-	for _, h := range q.Headroom(found) {
-		if !h.Bounded() || known[h.Name+h.Where] {
-			continue
+	add := func(ticks []int64, found ...limits.Limit) {
+		for _, h := range q.Headroom(found) {
+			if !h.Bounded() || known[h.Name+h.Where] {
+				continue
+			}
+			known[h.Name+h.Where] = true
+			f := Forecast{Limit: h.Name, Where: h.Where, Owner: h.Owner, Headroom: h.Fits}
+			f.In, f.Lo, f.Hi, f.Grows = m.growth(ticks).After(h.Fits)
+			forecasts = append(forecasts, f)
 		}
-		known[h.Name+h.Where] = true
-		f := Forecast{Limit: h.Name, Where: h.Where, Owner: h.Owner, Headroom: h.Fits}
-		f.In, f.Lo, f.Hi, f.Grows = m.growth(m.below(h.Limit)).After(h.Fits)
-		forecasts = append(forecasts, f)
+	}
+	found, _ := limits.ReadMachine(m.o.FS) // what cannot be read is left out
+	add(m.all, found...)
+	for _, p := range who {
+		bounds, _ := limits.ReadCgroups(m.o.FS, p.groups)
+		for _, l := range bounds {
+			add(m.below(l), l)
+		}
+		if l, ticks, ok := m.userLimit(p); ok {
+			add(ticks, l)
+		}
 	}
 	slices.SortStableFunc(forecasts, func(a, b Forecast) int {
 		if a.Grows != b.Grows {
@@ -511,6 +537,38 @@ func (m *Monitor) forecasts(groups []measure.Membership) []Forecast {
 		return cmp.Or(cmp.Compare(a.In, b.In), cmp.Compare(a.Headroom, b.Headroom))
 	})
 	return forecasts
+}
+
+// userLimit returns RLIMIT_NPROC of a parent, if it binds, with the tasks that its
+// user had at the last scan and the zombies that have come since; and how they grew.
+func (m *Monitor) userLimit(p *parent) (l limits.Limit, ticks []int64, ok bool) {
+	if m.counter == nil {
+		return l, nil, false
+	}
+	l, uid, ok := limits.ReadUser(m.o.FS, p.pid)
+	if !ok {
+		return l, nil, false
+	}
+	if m.askedUsers = true; m.users == nil {
+		return l, nil, false // the next scan counts
+	}
+	ticks, _ = m.sum(func(p *parent) bool { return p.uid == uid })
+	l.Used = m.users[uid]
+	for _, p := range m.parents {
+		if p.uid == uid {
+			l.Used += uint64(p.grown)
+		}
+	}
+	return l, ticks, true
+}
+
+// TasksOf is how package limits counts tasks, by an iterator.
+func TasksOf(c *taskscan.Counter) limits.Tasks {
+	return func(each func(limits.Task)) error {
+		return c.Count(func(k taskscan.Taken) {
+			each(limits.Task{TID: k.TID, Group: k.Group, Session: k.Session, UID: uint64(k.UID)})
+		})
+	}
 }
 
 func b2i(b bool) int {
@@ -524,27 +582,26 @@ func b2i(b bool) int {
 // parents in it and below it; any other's, of all.
 func (m *Monitor) below(l limits.Limit) []int64 {
 	dir := filepath.Dir(l.Where)
-	var sum []int64
-	isCgroup := false
+	sum, any := m.sum(func(p *parent) bool { return within(p.groups, "pids", dir) || within(p.groups, "memory", dir) })
+	if !any {
+		return m.all
+	}
+	return sum
+}
+
+// sum sums up the growth of some parents, and reports whether there are any.
+func (m *Monitor) sum(of func(*parent) bool) (sum []int64, any bool) {
+	sum = make([]int64, len(m.all))
 	for _, p := range m.parents {
-		if !within(p.groups, "pids", dir) && !within(p.groups, "memory", dir) {
+		if !of(p) {
 			continue
 		}
-		isCgroup = true
-		if p.growth == nil {
-			continue
-		}
-		if sum == nil {
-			sum = make([]int64, len(m.all))
-		}
+		any = true
 		for i, n := range p.growth {
 			sum[len(sum)-len(p.growth)+i] += n
 		}
 	}
-	if !isCgroup {
-		return m.all
-	}
-	return sum
+	return sum, any
 }
 
 // within reports whether a cgroup, by the hierarchy of a controller, is that of a

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"zombench/measure"
 	"zombench/measure/lifecycle"
@@ -102,45 +103,69 @@ func TestLeakLateWell(t *testing.T) {
 	}
 }
 
-// The time at which a pids.max is reached comes within the interval that was
-// foretold.
+// The time at which a limit is reached comes within the interval that was foretold.
 func TestForecast(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
-	dir := pidsCgroup(t)
-	const room = 600
-	m := open(t, false)
-	leak := zombietest.Start(t, `<STDIN>; while (1) { my $pid = fork; defined $pid or last; $pid or exit; select undef, undef, undef, 0.03 } print "wall\n"; sleep 1 while 1`)
-	if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(fmt.Sprint(leak.PID)), 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "pids.max"), []byte(fmt.Sprint(room)), 0); err != nil {
-		t.Fatal(err)
-	}
-	leak.Say(t, "go")
-	began := time.Now()
-	var f Forecast
-	var said time.Time
-	follow(t, m, time.Second, 15*time.Second, func(r *Report) bool {
-		if time.Since(began) < 8*time.Second {
-			return false
-		}
-		for _, x := range r.Forecasts {
-			if strings.HasPrefix(x.Where, dir) && x.Limit == "pids.max" {
-				f, said = x, r.Time
+	const room, aUser = 600, 1_901_000_002 // nobody else's tasks
+	for _, tt := range []struct {
+		limit string
+		set   func(t *testing.T, pid int) (where string)
+	}{
+		{"pids.max", func(t *testing.T, pid int) string {
+			dir := pidsCgroup(t)
+			for file, n := range map[string]int{"cgroup.procs": pid, "pids.max": room} {
+				if err := os.WriteFile(filepath.Join(dir, file), []byte(fmt.Sprint(n)), 0); err != nil {
+					t.Fatal(err)
+				}
 			}
-		}
-		return true
-	})
-	if !f.Grows {
-		t.Fatalf("nothing is foretold: %+v", f)
-	}
-	leak.Line(t)
-	took := time.Since(said)
-	t.Logf("foretold %v (%v to %v), came after %v", f.In, f.Lo, f.Hi, took)
-	if took < f.Lo || took > f.Hi {
-		t.Errorf("the limit was reached after %v, foretold were %v to %v", took, f.Lo, f.Hi)
+			return dir + "/pids.max"
+		}},
+		{"RLIMIT_NPROC", func(t *testing.T, pid int) string {
+			if err := unix.Prlimit(pid, unix.RLIMIT_NPROC, &unix.Rlimit{Cur: room, Max: room}, nil); err != nil {
+				t.Fatal(err)
+			}
+			return fmt.Sprintf("/proc/%d/limits", pid)
+		}},
+	} {
+		t.Run(tt.limit, func(t *testing.T) {
+			m := open(t, false)
+			leak := zombietest.Start(t, `use POSIX; print "ready\n"; <STDIN>; my $u = shift; if ($u) { setgid($u); setuid($u) }
+				my $n = 0; my $ticks = (POSIX::times())[0]; # as steadily as a busy machine lets it
+				while (1) { my $pid = fork; defined $pid or last; $pid or _exit(0); $n++; my $wait = $n / 25 - ((POSIX::times())[0] - $ticks) / 100; select undef, undef, undef, $wait if $wait > 0 } print "$n\n"; sleep 1 while 1`,
+				fmt.Sprint(map[bool]int{true: aUser}[tt.limit == "RLIMIT_NPROC"]))
+			leak.Line(t)
+			where := tt.set(t, leak.PID)
+			t.Cleanup(leak.Stop) // before its cgroup goes
+			leak.Say(t, "go")
+			began := time.Now()
+			var f Forecast
+			var said time.Time
+			follow(t, m, time.Second, 15*time.Second, func(r *Report) bool {
+				if time.Since(began) < 8*time.Second {
+					return false
+				}
+				for _, x := range r.Forecasts {
+					if x.Where == where && x.Limit == tt.limit {
+						f, said = x, r.Time
+					}
+				}
+				return true
+			})
+			if !f.Grows {
+				t.Fatalf("nothing is foretold: %+v", f)
+			}
+			made := leak.Line(t)
+			took := time.Since(said)
+			t.Logf("%s zombies; foretold %v (%v to %v), came after %v", made, f.In, f.Lo, f.Hi, took)
+			if took < f.Lo || took > f.Hi {
+				t.Errorf("the limit was reached after %v, foretold were %v to %v", took, f.Lo, f.Hi)
+			}
+			if made != fmt.Sprint(room-1) { // and the parent
+				t.Errorf("%s zombies, want %d", made, room-1)
+			}
+		})
 	}
 }
 
@@ -153,7 +178,7 @@ func pidsCgroup(t *testing.T) string {
 			continue
 		}
 		t.Cleanup(func() {
-			for range 100 { // those in it were killed, and end
+			for range 1000 { // those in it were killed, and end
 				if os.Remove(dir) == nil {
 					return
 				}

@@ -1,0 +1,119 @@
+package taskscan
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+
+	"zombench/measure"
+	"zombench/measure/bpf"
+)
+
+// A Taken is what a thread, alive or dead, takes of the limits: it is a task of its
+// user, and numbers are taken by it, in the pid namespace of the reader.
+type Taken struct {
+	TID, Group, Session int
+	UID                 uint32 // real, in the initial user namespace
+}
+
+// A Counter lists what all threads take. It is not for use by several goroutines
+// at once.
+type Counter struct {
+	program *ebpf.Program
+	iter    *link.Iter
+	buf     []byte
+}
+
+// NewCounter loads the iterator, as New does.
+func NewCounter() (*Counter, error) {
+	types, err := bpf.Load(measure.Host())
+	if err != nil {
+		return nil, fmt.Errorf("preparing a task iterator: %w", err)
+	}
+	defer types.Close()
+	level, err := types.NamespaceLevel()
+	if err != nil {
+		return nil, err
+	}
+	return NewCounterWith(types, level)
+}
+
+// NewCounterWith is NewCounter with types that were loaded before, and the level of
+// the reader's pid namespace.
+func NewCounterWith(types *bpf.Types, level uint32) (c *Counter, err error) {
+	c = &Counter{buf: make([]byte, 32<<10)}
+	if c.program, err = types.NewIterator("zb_count", "task", countProgram(types, level)); err == nil {
+		c.iter, err = bpf.AttachIterator(c.program)
+	}
+	if err != nil {
+		c.Close()
+		return nil, fmt.Errorf("preparing a task iterator: %w", err)
+	}
+	return c, nil
+}
+
+// Close unloads the iterator.
+func (c *Counter) Close() { unload(c.program, c.iter) }
+
+// Count calls each for every thread.
+func (c *Counter) Count(each func(Taken)) error {
+	r, err := c.iter.Open()
+	if err != nil {
+		return bpf.Classify(fmt.Errorf("counting tasks: %w", err))
+	}
+	defer r.Close()
+	return records(r, c.buf, takenSize, func(b []byte) {
+		u32 := func(at int) uint32 { return binary.NativeEndian.Uint32(b[at:]) }
+		each(Taken{int(u32(takenTID)), int(u32(takenGroup)), int(u32(takenSession)), u32(takenUID)})
+	})
+}
+
+const (
+	takenTID     = 0
+	takenGroup   = 4
+	takenSession = 8
+	takenUID     = 12
+	takenSize    = 16
+)
+
+// countProgram writes a record of each thread.
+func countProgram(types *bpf.Types, level uint32) asm.Instructions {
+	const base, task = -takenSize, asm.R7
+	p := asm.Instructions{
+		asm.LoadMem(task, asm.R1, 8, asm.DWord),
+		asm.JEq.Imm(task, 0, "end"), // after the last
+		asm.LoadMem(asm.R8, asm.R1, 0, asm.DWord),
+		types.LoadMember(asm.R6, asm.R8, "bpf_iter_meta.seq"),
+	}
+	p = append(p, types.Untrusted(task, "task_struct")...)
+	p = append(p,
+		asm.Mov.Reg(task, asm.R0), asm.Mov.Imm(asm.R1, 0),
+		asm.StoreMem(asm.RFP, base, asm.R1, asm.DWord), asm.StoreMem(asm.RFP, base+8, asm.R1, asm.DWord),
+		types.LoadMember(asm.R1, task, "task_struct.real_cred"),
+		asm.JEq.Imm(asm.R1, 0, "end"),
+		types.LoadMember(asm.R1, asm.R1, "cred.uid.val"),
+		asm.StoreMem(asm.RFP, base+takenUID, asm.R1, asm.Word),
+		types.LoadMember(asm.R3, task, "task_struct.thread_pid"))
+	p = append(p, types.LoadNumber(level, base+takenTID, "tid")...)
+	p = append(p,
+		types.LoadMember(asm.R8, task, "task_struct.signal"),
+		asm.JEq.Imm(asm.R8, 0, "write"))
+	pids, pointer := types.Member("signal_struct.pids")
+	for _, kind := range []struct {
+		name string
+		at   int16
+	}{{"PIDTYPE_PGID", takenGroup}, {"PIDTYPE_SID", takenSession}} {
+		i, _ := types.Constant("pid_type", kind.name)
+		p = append(p, asm.LoadMem(asm.R3, asm.R8, int16(int(pids)+int(i)*pointer.Sizeof()), pointer))
+		p = append(p, types.LoadNumber(level, base+kind.at, kind.name)...)
+	}
+	return append(p,
+		asm.Mov.Reg(asm.R1, asm.R6).WithSymbol("write"),
+		asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, base),
+		asm.Mov.Imm(asm.R3, takenSize),
+		asm.FnSeqWrite.Call(),
+		asm.Mov.Imm(asm.R0, 0).WithSymbol("end"), asm.Return())
+}
