@@ -2,6 +2,7 @@ package bench
 
 import (
 	"slices"
+	"time"
 
 	"zombench/bench/cgroup"
 	"zombench/bench/looks"
@@ -17,6 +18,8 @@ type Sample struct {
 	Pids *uint64           // tasks charged to the trial's cgroup, zombies among them
 	Kmem *uint64           // bytes of kernel memory charged to the trial's cgroup
 	Made *uint64           // inodes that others made below /proc since the lab began to count
+
+	From, At time.Duration // since the trial began: when the kernel began to settle, and when it had
 
 	// Read only where ReadCgroups was called.
 	Above *uint64 // bytes of kernel memory charged to the cgroup above the trial's, its own among them
@@ -143,6 +146,10 @@ func (s Sample) counters() []results.Counter {
 	}
 	if s.Made != nil {
 		put(results.CounterMade, *s.Made)
+	}
+	if s.At > 0 {
+		put("from-ns", uint64(s.From))
+		put("at-ns", uint64(s.At))
 	}
 	if s.Above != nil {
 		put("above-kmem-B", *s.Above)

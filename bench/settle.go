@@ -24,6 +24,7 @@ type Settling struct {
 	Still   int           // readings in a row that must agree
 	AtLeast time.Duration // readings of the cgroup must agree for so long; see Instruments.lazy
 	Within  time.Duration // after so long it is given up, and the trial flagged
+	Cgroup  bool          // readings of the cgroup alone must agree
 }
 
 // SlabTolerance is by how much SUnreclaim may move, in bytes, between
@@ -79,10 +80,10 @@ func (s Settling) settle(ctx context.Context, c clock, read func() (Sample, erro
 		if err != nil {
 			return next, "", err
 		}
-		switch what := moved(last, next); what {
-		case "":
+		switch what := moved(last, next); {
+		case what == "", what == movedSlab && s.Cgroup:
 			still++
-		case movedSlab: // says nothing of the cgroup
+		case what == movedSlab: // says nothing of the cgroup
 			still, restless = 1, what
 		default:
 			still, since, restless = 1, c.Now(), what

@@ -38,6 +38,8 @@ func script(readings ...Sample) func() (Sample, error) {
 func TestSettle(t *testing.T) {
 	const big = 10 * SlabTolerance
 	every := Settling{Every: 10 * time.Millisecond, Still: 3, Within: time.Second}
+	alone := every
+	alone.Cgroup = true
 	lazily := every
 	lazily.AtLeast = 100 * time.Millisecond
 	swinging := func() func() (Sample, error) {
@@ -58,6 +60,8 @@ func TestSettle(t *testing.T) {
 		{"comes to rest", every, script(reading(1, 0), reading(2, 0), reading(5, 0)), nil, 5, "", 40 * time.Millisecond},
 		{"slab within the tolerance", every, script(reading(5, 0), reading(5, SlabTolerance), reading(5, 0)), nil, 5, "", 20 * time.Millisecond},
 		{"slab beyond it", every, script(reading(5, 0), reading(5, big), reading(5, big)), nil, 5, "", 30 * time.Millisecond},
+		{"slab beyond it, and the cgroup alone counts", alone, script(reading(5, 0), reading(5, big), reading(5, 3*big)), nil, 5, "", 20 * time.Millisecond},
+		{"the cgroup alone counts, and moves", alone, script(reading(4, 0), reading(5, 0), reading(5, big)), nil, 5, "", 30 * time.Millisecond},
 		{"stands still for long enough", lazily, script(reading(5, 0)), nil, 5, "", 100 * time.Millisecond},
 		{"a late change begins anew", lazily, script(reading(1, 0), reading(1, 0), reading(1, 0), reading(1, 0), reading(5, 0)), nil, 5, "", 140 * time.Millisecond},
 		{"a late change of the slab does not", lazily, script(reading(5, 0), reading(5, 0), reading(5, 0), reading(5, 0), reading(5, big)), nil, 5, "", 100 * time.Millisecond},

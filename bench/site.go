@@ -31,6 +31,7 @@ type Site struct {
 	sampler sampler
 	cleanup []func(context.Context) error // run in reverse order when the trial is over
 	own     map[int]bool                  // children that somebody waits for
+	begun   time.Time
 	samples []moment
 	fault   string
 }
@@ -53,7 +54,7 @@ func Brokenf(format string, args ...any) error { return &brokenError{fmt.Sprintf
 // newSite makes the site of a setup's next trial.
 func (l *Lab) newSite(setup Setup, watch Progress) (*Site, error) {
 	s := &Site{
-		Lab: l, watch: watch, own: map[int]bool{l.janitor.Pid(): true},
+		Lab: l, watch: watch, begun: time.Now(), own: map[int]bool{l.janitor.Pid(): true},
 		Result: results.Trial{Bench: setup.Bench, Params: slices.Clone(setup.Params), Control: setup.Control, N: max(setup.Army.Zombies, 1)},
 	}
 	l.trials++
@@ -286,9 +287,13 @@ const settlePerZombie = 10 * time.Microsecond
 // accepts a reading, and keeps what it read under the name of the moment. What
 // was still moving when time ran out becomes a warning.
 func (s *Site) Settle(ctx context.Context, when string, reached func(Sample) bool) (Sample, error) {
+	return s.settle(ctx, when, s.Lab.Settling, reached)
+}
+
+func (s *Site) settle(ctx context.Context, when string, settling Settling, reached func(Sample) bool) (Sample, error) {
 	s.Doing("settling: " + when)
-	settling := s.Lab.Settling
 	settling.Within += time.Duration(s.Result.N) * settlePerZombie
+	from := time.Since(s.begun)
 	sample, restless, err := s.Lab.settle(ctx, s.sampler, settling, reached)
 	if err != nil {
 		return sample, fmt.Errorf("sampling (%s): %w", when, err)
@@ -296,6 +301,7 @@ func (s *Site) Settle(ctx context.Context, when string, reached func(Sample) boo
 	if restless != "" {
 		s.Warn("%s did not settle within %v (%s)", restless, settling.Within.Round(100*time.Millisecond), when)
 	}
+	sample.From, sample.At = from, time.Since(s.begun)
 	s.samples = append(s.samples, moment{when, sample})
 	return sample, nil
 }
@@ -303,6 +309,14 @@ func (s *Site) Settle(ctx context.Context, when string, reached func(Sample) boo
 // SettleBack is Settle until everything is back where it was before.
 func (s *Site) SettleBack(ctx context.Context, when string, before Sample) (Sample, error) {
 	return s.Settle(ctx, when, func(now Sample) bool { return s.Lab.Returned(before, now) == "" })
+}
+
+// SettleCgroup is SettleBack for the cgroup alone: what others do to the slab caches
+// meanwhile is not waited for.
+func (s *Site) SettleCgroup(ctx context.Context, when string, before Sample) (Sample, error) {
+	settling := s.Lab.Settling
+	settling.Cgroup = before.Kmem != nil
+	return s.settle(ctx, when, settling, func(now Sample) bool { return s.Lab.Returned(before, now) == "" })
 }
 
 // Await looks every so often until something holds.

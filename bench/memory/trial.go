@@ -53,7 +53,7 @@ func (a army) run(ctx context.Context, s *bench.Site) error {
 		return err
 	}
 	s.Result.Ends = t.ends()
-	if t.reaped, err = s.SettleBack(ctx, "reaped", t.before); err != nil {
+	if t.reaped, err = s.SettleCgroup(ctx, "reaped", t.before); err != nil {
 		return err
 	}
 	s.Result.Values = t.values() // the reap has told more of whose objects they were
