@@ -72,22 +72,22 @@ var lies = []lie{
 		`1 of 0 zombies were raised`},
 	{"nothing settles", "bench/settle.go",
 		[]string{"still, since, restless := 1, start, ", "if err == nil { return last, \"\", nil }\nstill, since, restless := 1, start, "},
-		`kernel memory changed by|took or gave back|pids\.current is`},
+		`kernel memory changed by|SUnreclaim moved by more|pids\.current is`},
 	{"the pids are those of before", "bench/sample.go",
 		[]string{"sample.Pids = &n", "n = 17; sample.Pids = &n"},
 		`pids\.current grew by 0`},
 	{"a cache is not counted", "bench/sample.go",
 		[]string{slabRead, `for i, c := range slab.Caches { if strings.HasPrefix(c.Name, "sig") { slab.Caches[i].ActiveObjs = 0 } }; ` + slabRead, "\"slices\"\n", "\"slices\"\n\"strings\"\n"},
-		`took or gave back|does not add up`},
+		`SUnreclaim moved by more|does not add up`},
 	{"task_structs are counted by half", "bench/sample.go",
 		[]string{slabRead, `for i, c := range slab.Caches { if c.Name == TaskStruct { slab.Caches[i].ActiveObjs /= 2 } }; ` + slabRead},
 		`other processes began or ended`},
 	{"SUnreclaim is read from the wrong line", "bench/sample.go",
 		[]string{"sample.Mem = &mem", "mem.SUnreclaim = mem.SReclaimable; sample.Mem = &mem"},
-		`took or gave back`},
+		`SUnreclaim moved by more`},
 	{"a twentieth of the charge is not counted", "bench/sample.go",
 		[]string{charge, "kernel.Bytes -= kernel.Bytes / 20; " + charge},
-		`took or gave back|does not add up`},
+		`SUnreclaim moved by more|does not add up`},
 	{"a twentieth of the charge is counted twice", "bench/sample.go",
 		[]string{charge, "kernel.Bytes += kernel.Bytes / 20; " + charge},
 		`does not add up`},
@@ -186,7 +186,7 @@ func accusations(t *testing.T, zombench, zombied string) (said []string) {
 	out := filepath.Join(t.TempDir(), "out.txt")
 	program := filepath.Join(zombench, "zombench")
 	run := exec.Command(program, "run", "-q", "--zombied", filepath.Join(zombied, "zombied"), "--lock", filepath.Join(t.TempDir(), "lock"),
-		"--count", "500,1000", "--parallel", "1", "--spawn", "exec", "--samples", "1", "--seed", "1", "-o", out)
+		"--count", "500,3000", "--parallel", "1", "--spawn", "exec", "--samples", "1", "--seed", "1", "-o", out)
 	_ = run.Run() // that all trials are broken is in the file
 	set, errs := results.Load(out)
 	if len(errs) > 0 {
