@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"regexp"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // header is what a kernel image says about itself.
@@ -177,7 +179,7 @@ func findRelease(f io.ReaderAt) string {
 }
 
 // openImage opens a kernel image in the form in which QEMU takes it: an EFI
-// zboot image is unpacked, but for machines that boot by EFI.
+// zboot image is unpacked.
 func openImage(path string) (*os.File, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -188,14 +190,19 @@ func openImage(path string) (*os.File, error) {
 		f.Close()
 		return nil, &NotKernelError{Path: path, Reason: err.Error()}
 	}
-	if h.zboot == "" || h.goarch == "loong64" {
+	if h.zboot == "" {
 		return f, nil
 	}
 	defer f.Close()
-	if h.zboot != "gzip" {
+	var z io.Reader
+	switch payload := io.NewSectionReader(f, h.payload, h.payloadLen); h.zboot {
+	case "gzip":
+		z, err = gzip.NewReader(payload)
+	case "zstd":
+		z, err = zstd.NewReader(payload, zstd.WithDecoderConcurrency(1))
+	default:
 		return nil, &NotKernelError{Path: path, Reason: fmt.Sprintf("an EFI zboot image compressed by %s: give the Image inside", h.zboot)}
 	}
-	z, err := gzip.NewReader(io.NewSectionReader(f, h.payload, h.payloadLen))
 	if err != nil {
 		return nil, &NotKernelError{Path: path, Reason: "a damaged EFI zboot image: " + err.Error()}
 	}

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // put writes s into b at off.
@@ -104,10 +106,15 @@ func TestReadHeader(t *testing.T) {
 }
 
 func TestOpenImage(t *testing.T) {
-	var z bytes.Buffer
-	w := gzip.NewWriter(&z)
-	w.Write([]byte("the kernel proper"))
-	w.Close()
+	packed := func(pack func(io.Writer) io.WriteCloser) []byte {
+		var z bytes.Buffer
+		w := pack(&z)
+		w.Write([]byte("the kernel proper"))
+		w.Close()
+		return z.Bytes()
+	}
+	gz := packed(func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) })
+	zst := packed(func(w io.Writer) io.WriteCloser { z, _ := zstd.NewWriter(w); return z })
 	file := func(b []byte) string {
 		name := filepath.Join(t.TempDir(), "vmlinuz")
 		if err := os.WriteFile(name, b, 0o644); err != nil {
@@ -115,20 +122,23 @@ func TestOpenImage(t *testing.T) {
 		}
 		return name
 	}
-	f, err := openImage(file(zboot(0xaa64, "gzip", z.Bytes())))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		t.Fatal(err)
-	}
-	if b, err := io.ReadAll(f); string(b) != "the kernel proper" {
-		t.Errorf("got %q, %v", b, err)
+	for _, image := range [][]byte{zboot(0xaa64, "gzip", gz), zboot(0x6264, "zstd", zst)} {
+		f, err := openImage(file(image))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(f); string(b) != "the kernel proper" {
+			t.Errorf("got %q, %v", b, err)
+		}
 	}
 	var nk *NotKernelError
 	for name, b := range map[string][]byte{
-		"damaged":             zboot(0xaa64, "gzip", z.Bytes()[:12]),
+		"damaged":             zboot(0xaa64, "gzip", gz[:12]),
+		"damaged zstd":        zboot(0xaa64, "zstd", zst[:6]),
 		"unknown compression": zboot(0xaa64, "zstd22", nil),
 		"text":                []byte("hello"),
 	} {

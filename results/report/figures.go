@@ -100,6 +100,9 @@ func (r *Report) bars() (all []*figure.Figure) {
 		arch := ""
 		if len(r.Summaries) > panel {
 			arch = s.Label("goarch")
+			if kernel := results.Printable(s.Label("kernel")); !slices.ContainsFunc(bars[arch], func(b figure.Bar) bool { return b.Name == kernel }) {
+				b.Name = kernel
+			}
 		}
 		if _, ok := bars[arch]; !ok {
 			archs = append(archs, arch)
