@@ -13,7 +13,7 @@ BUILDFLAGS  := -trimpath -buildvcs=auto
 BENCHSTAT   := $(GO) tool benchstat -col kernel -ignore cpu,cgroup,page-size,vm,node,program
 
 .DEFAULT_GOAL := help
-.PHONY: help build test torture bench bench-quick bench-spawning bench-reaping bench-kernels inits compare compare-kernels recorded report explain man install packages guests image test-modules lint clean test-engines
+.PHONY: help build test torture bench bench-quick bench-spawning bench-reaping bench-kernels inits compare compare-kernels recorded report explain man install packages guests image test-modules lint clean test-engines test-kubernetes
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -118,6 +118,17 @@ test-modules: ## run the tests of the nested modules: packages, image, Kubernete
 KERNELS ?= $(wildcard $(HOME)/.cache/zombench/kernels/amd64-*-cloud/vmlinuz)
 test-engines: build guests ## as root, try the recipes of zombench fleet on Slurm, clush and Ansible
 	bench/fleet/test-engines $(KERNELS)
+
+# Some 20 minutes from nothing on 2 CPUs; what was built before is kept.
+KUBERNETES := v1.37.2
+KUBEFLAGS  := -s -w $(foreach p,k8s.io/component-base k8s.io/client-go/pkg,-X $(p)/version.gitVersion=$(KUBERNETES)) -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37
+test-kubernetes: build ## as root, build Kubernetes, and measure a cluster of two nodes and 1000 made up
+	mkdir -p bin/kubernetes
+	for module in kubernetes kwok containerd; do \
+		CGO_ENABLED=0 $(GO) -C bench/fleet/kubernetes/cluster/$$module build -trimpath -ldflags="$(KUBEFLAGS)" -o $(CURDIR)/bin/kubernetes/ tool || exit; \
+	done
+	CGO_ENABLED=0 $(GO) -C bench/fleet/kubernetes build -trimpath -o $(CURDIR)/bin/kubernetes/ ./zombench-collect
+	bench/fleet/kubernetes/cluster/test bin/kubernetes
 
 # govulncheck asks vuln.go.dev. Where that cannot be reached nothing was checked,
 # which is said and is no fault of the code; what it finds is (status 3).

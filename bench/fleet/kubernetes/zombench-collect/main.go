@@ -6,8 +6,10 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -51,8 +53,13 @@ func collect(c *kubernetes.Collector, contextName string) error {
 		return err
 	}
 	t, err := c.Collect(ctx)
+	missing := make(map[string][]string) // nodes by reason
 	for _, m := range t.Missing {
-		fmt.Fprintf(os.Stderr, "%s: %s\n", m.Node, strings.Join(strings.Fields(m.Why), " "))
+		why := strings.Join(strings.Fields(m.Why), " ")
+		missing[why] = append(missing[why], m.Node)
+	}
+	for _, why := range slices.Sorted(maps.Keys(missing)) {
+		fmt.Fprintf(os.Stderr, "%s: %s\n", why, strings.Join(missing[why], " "))
 	}
 	fmt.Printf("%d nodes: %d collected, %d were there, %d missing\n", t.Collected+t.Before+len(t.Missing), t.Collected, t.Before, len(t.Missing))
 	if err == nil && len(t.Missing) > 0 {
