@@ -166,6 +166,8 @@ func (s System) distance(here System) []float64 {
 		flag(s.Kernel != here.Kernel || s.GOARCH != here.GOARCH),
 		flag(here.PageSize > 0 && s.PageSize != here.PageSize),
 		math.Abs(version(s.Kernel) - version(here.Kernel)),
+		flag(results.Flavour(s.Kernel) != results.Flavour(here.Kernel)),
+		float64(len(results.Flavour(s.Kernel))), // rt and cloud say so in one word more
 	}
 }
 

@@ -119,7 +119,8 @@ func hasReadings(r results.Record) bool {
 	}
 	for i, when := range []string{"before", "after", "reaped"} {
 		c, ok := r.Readings[i].Cache("task_struct")
-		if r.Readings[i].When != when || len(r.Readings[i].Counters) != 8 || !ok || c.Slabs == 0 {
+		// A control's caches hardly move, and are left out then.
+		if r.Readings[i].When != when || len(r.Readings[i].Counters) < 8 || !r.Control && (!ok || c.Slabs == 0) {
 			return false
 		}
 	}
@@ -189,6 +190,10 @@ func TestRecordedSlope(t *testing.T) {
 			continue
 		}
 		for count, values := range each {
+			tolerance := tolerance
+			if results.CompareReleases(strings.TrimPrefix(filepath.Base(file), "amd64-"), "5.13") < 0 {
+				tolerance += 32 * 4096 / float64(count) / slope.Slope // steps of memory.stat
+			}
 			if d := off(values, slope.Slope); d > tolerance {
 				t.Errorf("%s: %.0f B for each of %d zombies, the slope says %.0f B: %.2f %% apart", file, median(values), count, slope.Slope, 100*d)
 			}
@@ -293,7 +298,7 @@ func TestFindRecorded(t *testing.T) {
 		{System{"6.12.44-generic", "amd64", 4096}, "amd64-6.12.107+deb13", false, "; the nearest recorded kernel to this Linux 6.12.44-generic/amd64; zombench run -o " + local},
 		{System{"6.11.0", "amd64", 4096}, "amd64-6.12.107+deb13", false, ""},
 		{System{"5.15.0", "amd64", 0}, "amd64-5.10.0-30", false, ""},
-		{System{"9.0", "amd64", 4096}, "amd64-7.3.4+deb13", false, ""},
+		{System{"9.0", "amd64", 4096}, "amd64-7.3.4+deb13.txt", false, ""},
 		{System{"7.3.4", "arm64", 4096}, "arm64-7.3.4+deb13.txt", false, ""},
 		{System{"7.3.4", "arm64", 16384}, "arm64-7.3.4+deb13-16k", false, ""},
 		{System{"6.11.0", "ppc64le", 65536}, "ppc64el-6.12.107+deb13-64k", false, ""},

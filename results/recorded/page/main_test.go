@@ -1,0 +1,57 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"zombench/results"
+	"zombench/results/recorded"
+)
+
+// What is committed is what the files say.
+func TestPage(t *testing.T) {
+	set, err := recorded.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := write(dir, set); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"README.md", "bars.svg", "timeline.svg"} {
+		want, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(filepath.Join("..", name)); err != nil || string(got) != string(want) {
+			t.Errorf("%s is not what the files say, make recorded writes it: %v\n%s", name, err, cmp.Diff(string(got), string(want)))
+		}
+	}
+}
+
+// A trial more or less is seen.
+func TestPageSeesTheFiles(t *testing.T) {
+	set, err := recorded.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range set.Records {
+		for j, v := range set.Records[i].Values {
+			if v.Unit == results.UnitKmem {
+				set.Records[i].Values[j].Value *= 1.01
+			}
+		}
+	}
+	dir := t.TempDir()
+	if err := write(dir, set); err != nil {
+		t.Fatal(err)
+	}
+	got, err1 := os.ReadFile(filepath.Join(dir, "README.md"))
+	committed, err2 := os.ReadFile(filepath.Join("..", "README.md"))
+	if err1 != nil || err2 != nil || string(got) == string(committed) {
+		t.Errorf("one percent more is not seen: %v, %v", err1, err2)
+	}
+}
