@@ -15,7 +15,7 @@ import (
 // formatFlag adds the flag of a command's format, which means the same for all, and
 // completes its values in shells.
 func formatFlag(cmd *cobra.Command, format *string) {
-	cmd.Flags().StringVar(format, "format", string(report.Text), "`FORMAT` of the answer: "+report.FormatNames())
+	cmd.Flags().StringVar(format, "format", string(report.Text), "output `FORMAT`: "+report.FormatNames())
 	var names []string
 	for _, f := range report.Formats() {
 		names = append(names, string(f))
@@ -52,11 +52,11 @@ type answerFlags struct {
 func (a *answerFlags) register(cmd *cobra.Command) {
 	formatFlag(cmd, &a.format)
 	flags := cmd.Flags()
-	flags.IntVar(&a.query.Per, "per", 1000, "the number `N` of zombies that the answer speaks of")
+	flags.IntVar(&a.query.Per, "per", 1000, "report memory per `N` zombies")
 	a.plot.register(flags)
 	_ = cmd.MarkFlagFilename("plot", "svg", "png")
 	complete(cmd, "figure", listed(func([]string) []string { return figure.Names() }))
-	flags.StringVar(&a.metrics, "openmetrics", "", "write the answer to this `FILE`, for node_exporter's textfile collector")
+	flags.StringVar(&a.metrics, "openmetrics", "", "write metrics to this `FILE`, for node_exporter's textfile collector")
 }
 
 // check reports flags that would fail only after the measurement.

@@ -22,23 +22,23 @@ func newCheck() *cobra.Command {
 	var failOver, format string
 	cmd := &cobra.Command{
 		Use:   "check OLD NEW",
-		Short: "Fail if a new result file is significantly worse than an old one",
-		Long: `Check compares two result files for a gate: it fails if the median of any unit
-got worse by more than --fail-over, for any benchmark, and the samples differ
-significantly (p of a Mann-Whitney U test of at most 0.05). Which side is worse
-stands in the files as unit metadata (better=lower, better=higher); units without
-it are not judged, nor are times of different machines.
+		Short: "Compare two result files, and fail on a significant regression",
+		Long: `Check is a CI gate: it compares two result files, and fails if for any benchmark the
+median of any unit got worse by more than --fail-over and the samples differ
+significantly (Mann-Whitney U test, p <= 0.05). The unit metadata in the files says
+which direction is worse (better=lower, better=higher); units without it are not
+judged, nor are times of different machines.
 
-Passing must mean something. So it is an error if the files have nothing in
-common, if the new one lacks what the old one has, or if the samples are too few
-for any difference to be significant; --filter and --unit choose what matters.
+It is an error if the files have nothing in common, if the new one lacks what the
+old one has, or if there are too few samples for any difference to be significant:
+otherwise such a check would always pass. --filter and --unit choose what to compare.
 
-Exit status: 0 nothing is worse, 1 something is, 2 the files cannot be judged.`,
+Exit status: 0 no regression, 1 a regression, 2 the files cannot be compared.`,
 		Example: `  zombench check old.txt new.txt
   zombench check --fail-over 0.5% --unit kmem-B old.txt new.txt`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usageErrorf("check takes two result files, an old and a new one, and was given %d; see zombench check --help", len(args))
+				return usageErrorf("check takes two result files, OLD and NEW, got %d; see zombench check --help", len(args))
 			}
 			return nil
 		},
@@ -72,7 +72,7 @@ Exit status: 0 nothing is worse, 1 something is, 2 the files cannot be judged.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&failOver, "fail-over", "3%", "fail if a median is worse by more than this `PERCENTAGE`")
+	flags.StringVar(&failOver, "fail-over", "3%", "fail if a median got worse by more than this `PERCENTAGE`")
 	formatFlag(cmd, &format)
 	queryFlags(flags, &q)
 	cmd.ValidArgsFunction = resultFiles

@@ -26,13 +26,12 @@ func newDoctor() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Show what can be measured here, and how to enable the rest",
-		Long: `Doctor tries every instrument, and says of each that is missing why it is and
-what enables it. It also says how large an army this machine would carry, and
-which limit would be reached first, and who looks at processes here: a monitor, an
-agent, a pid 1 that walks /proc. What these leave is told apart from what zombies
-hold.
+		Long: `Doctor tries every instrument, and reports why one is missing and how to enable it.
+It also reports how many zombies would fit on this machine, which limit would be
+reached first, and which processes walk /proc: a monitor, an agent, an init. Results
+count separately what these allocate and what zombies hold.
 
-Exit status: 0 if zombench run works here, even with some instruments missing;
+Exit status: 0 if zombench run works here, even if some instruments are missing;
 1 if it does not.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -40,14 +39,14 @@ Exit status: 0 if zombench run works here, even with some instruments missing;
 		},
 	}
 	cmd.Flags().StringVar(&zombied, "zombied", "", "`PATH` of the daemon (default: beside zombench, then on PATH)")
-	cmd.Flags().DurationVar(&watch, "watch", 5*time.Second, "how long to find out who looks at processes; 0: do not")
+	cmd.Flags().DurationVar(&watch, "watch", 5*time.Second, "how long to watch for processes that walk /proc; 0: do not watch")
 	formatFlag(cmd, &format)
 	return cmd
 }
 
 func doctor(ctx context.Context, w io.Writer, fs measure.FS, zombied, format string, watch time.Duration) error {
 	zombiedPath, zombiedErr := findZombied(zombied)
-	who := []string{"not asked"}
+	who := []string{"not watched for"}
 	switch {
 	case watch > 0 && zombiedErr == nil:
 		found, err := watchers.Find(ctx, bench.Options{FS: fs, Zombied: zombiedPath, LockPath: janitor.Path()}, watch)
@@ -79,8 +78,8 @@ func doctor(ctx context.Context, w io.Writer, fs measure.FS, zombied, format str
 	}
 	d.Sections = []report.Section{
 		{Tables: []report.Table{instruments}},
-		{Heading: "Who looks at processes here", Facts: who},
-		{Heading: "Limits that an army reaches here, the nearest first", Tables: []report.Table{room}},
+		{Heading: "Processes that walk /proc here", Facts: who},
+		{Heading: "Limits that an army would reach here, nearest first", Tables: []report.Table{room}},
 	}
 	if err := writeDoc(w, d, format); err != nil {
 		return err
@@ -98,7 +97,7 @@ func doctor(ctx context.Context, w io.Writer, fs measure.FS, zombied, format str
 // reports whether anything can be measured at all.
 func instrumentsTable(survey *bench.Host, zombied string, zombiedErr error) (t report.Table, able bool) {
 	t = report.Table{Columns: []report.Column{
-		{Name: "what", Left: true}, {Name: "here", Left: true}, {Name: "gives, or why not", Left: true}, {Name: "remedy", Left: true}}}
+		{Name: "what", Left: true}, {Name: "here", Left: true}, {Name: "provides, or why not", Left: true}, {Name: "remedy", Left: true}}}
 	add := func(what, gives string, err error, remedy string) {
 		here := "ok"
 		if err != nil {
@@ -136,14 +135,14 @@ func whoLooks(found []results.Watcher, watch time.Duration, err error) (lines []
 	case err != nil:
 		return []string{fmt.Sprintf("not known: %v", err)}
 	case len(found) == 0:
-		return []string{fmt.Sprintf("nobody, in %v", watch)}
+		return []string{fmt.Sprintf("none within %v", watch)}
 	}
 	for _, w := range found {
 		pace := fmt.Sprintf("%s in %v", host.Plural(int(w.Looks), "time"), watch)
 		if w.Every > 0 {
 			pace = fmt.Sprintf("every %.1f s", w.Every.Seconds())
 		}
-		lines = append(lines, fmt.Sprintf("%s walks /proc %s: what it leaves is told apart", w.Name(), pace))
+		lines = append(lines, fmt.Sprintf("%s walks /proc %s; what it allocates is counted separately", w.Name(), pace))
 	}
 	return lines
 }

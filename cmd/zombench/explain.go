@@ -34,19 +34,18 @@ func newExplain(all func() []bench.Experiment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain [FILE...]",
 		Short: "Break a zombie's memory down by slab cache",
-		Long: `Explain draws up the ledger of one zombie: each slab cache that grows with an
-army, how large its objects are, how they pack into slabs, what the kernel uses
-them for, and which function allocates them. What grew is split three ways: what
-the zombie holds, what others made by looking at it below /proc, and what is
-somebody else's. Then it shows how the instruments agree: from objects to the
-charge of the cgroup, from the charge to pages, and what is left unexplained of
-each.
+		Long: `Explain prints the ledger of one zombie: each slab cache that grows with an army, how
+large its objects are, how they pack into slabs, what the kernel uses them for, and
+which function allocates them. Growth is attributed to the zombie itself, to
+processes that looked at it in /proc, or to unrelated activity. Then it reconciles
+the instruments, from objects to the charge of the cgroup and from the charge to
+pages, and shows what remains unexplained.
 
-Of result files it explains what they hold. Without a file it measures this
-machine first: armies of several sizes, then a trace of their allocations.
+Given result files, it explains those. Without one it measures this machine first:
+armies of several sizes, then a trace of their allocations.
 
-Exit status: 0 the ledger adds up (no more than 0.5 % of the charge and 1.5 % of
-the pages are unexplained), 1 it does not.`,
+Exit status: 0 the ledger adds up (at most 0.5 % of the charge and 1.5 % of the pages
+are unexplained), 1 it does not.`,
 		Example: `  zombench explain
   zombench explain --spawn exec,os-exec
   zombench explain results/local/mine.txt --format markdown`,
@@ -66,17 +65,15 @@ the pages are unexplained), 1 it does not.`,
 				return err
 			}
 			if _, err := measure.Host().Slabinfo(); err != nil {
-				return fmt.Errorf("a ledger needs the slab caches (%w): run it as root, or give it a FILE that root has measured", err)
+				return fmt.Errorf("explain needs the slab caches (%w): run it as root, or give it a result file that root has measured", err)
 			}
 			if err := errors.Join(fields.apply(run), f.check(cmd)); err != nil {
 				return err
 			}
-			answer := func(w io.Writer, set *results.Set) error { return explain(w, set, format) }
-			if f.out == "" { // nobody asked for the results
-				answer = func(_ io.Writer, set *results.Set) error { return explain(cmd.OutOrStdout(), set, format) }
-				return f.run(cmd.Context(), io.Discard, cmd.ErrOrStderr(), run, answer)
-			}
-			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), run, answer)
+			f.summaryOnly = true
+			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), run, func(w io.Writer, set *results.Set) error {
+				return explain(w, set, format)
+			})
 		},
 	}
 	flags := cmd.Flags()
@@ -100,7 +97,7 @@ func onlyMeasuring(cmd *cobra.Command, reading ...string) error {
 		}
 	})
 	if len(without) > 0 {
-		return usageErrorf("%s: of no use where files are explained, nothing is measured", strings.Join(without, ", "))
+		return usageErrorf("%s: no effect with result files, where nothing is measured", strings.Join(without, ", "))
 	}
 	return nil
 }
@@ -130,7 +127,7 @@ func explain(w io.Writer, set *results.Set, format string) error {
 	}
 	for _, l := range ledgers {
 		if len(l.Unexplained()) > 0 {
-			return errors.New("the ledger does not add up: more is unexplained than may be")
+			return errors.New("the ledger does not add up: see what is unexplained")
 		}
 	}
 	return nil

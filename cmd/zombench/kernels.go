@@ -27,9 +27,9 @@ func newKernels() *cobra.Command {
 		Use:   "kernels",
 		Short: "Measure other kernels in virtual machines",
 		Long: `Kernels boots other Linux kernels in QEMU and measures them there. Memory is the
-same under emulation as on bare metal; times are not, so they are omitted.
-Kernels are downloaded from the Debian mirrors of this machine, without being
-installed, or are files of your own.`,
+same under emulation as on bare metal; times are not, so they are omitted. The
+kernels are your own files, or are downloaded from the Debian mirrors that this
+machine uses, without being installed.`,
 		Args: knownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -45,7 +45,7 @@ type kernelSource struct {
 
 func (s *kernelSource) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&s.suites, "suite", nil, "Debian `suites` to look in; a list (default the system's own, "+strings.Join(kernels.DefaultSuites(), ", ")+")")
-	flags.BoolVar(&s.refresh, "refresh", false, "download the package lists again, even if they are from today")
+	flags.BoolVar(&s.refresh, "refresh", false, "download the package lists again, even if they are less than a day old")
 }
 
 func (s *kernelSource) resolver(stderr io.Writer) (*kernels.Resolver, error) {
@@ -122,7 +122,7 @@ of them have been downloaded.
 	flags := cmd.Flags()
 	source.register(flags)
 	flags.StringSliceVar(&archs, "arch", []string{"amd64", "arm64"}, "`architectures`; a list, or all")
-	flags.BoolVar(&cachedOnly, "cached", false, "only kernels that have been downloaded; asks no mirror")
+	flags.BoolVar(&cachedOnly, "cached", false, "only kernels that have been downloaded, without asking a mirror")
 	formatFlag(cmd, &format)
 	completeKernels(cmd)
 	return cmd
@@ -165,7 +165,7 @@ is installed, and the system's own package state stays as it is.
   zombench kernels fetch 's390x-*' --suite sid`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usageErrorf("fetch needs the name of at least one kernel; zombench kernels list prints them")
+				return usageErrorf("fetch needs at least one kernel; zombench kernels list prints their names")
 			}
 			return nil
 		},

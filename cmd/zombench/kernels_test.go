@@ -122,7 +122,7 @@ func TestKernelsTry(t *testing.T) {
 	} {
 		var stdout, stderr bytes.Buffer
 		err := execute(t.Context(), experiments.All, &stdout, &stderr, append([]string{"kernels", "try", "--samples", "1", "--kernel", kernel}, strings.Fields(tt.args)...))
-		if code := exitCode(&stderr, err); code != tt.code || (code == 1) != strings.HasSuffix(stdout.String(), " B a zombie; 1 B are not too many\n") {
+		if code := exitCode(&stderr, err); code != tt.code || (code == 1) != strings.HasSuffix(stdout.String(), " B a zombie, at most 1 B wanted\n") {
 			t.Errorf("%s: status %d, want %d: %s%s", tt.args, code, tt.code, stdout.String(), stderr.String())
 		}
 	}

@@ -23,16 +23,16 @@ func newKernelsBisect() *cobra.Command {
 		Short: "Find the kernel in which zombies grew",
 		Long: `Bisect finds the first kernel between two that Debian offers whose zombies are
 nearer in size to those of the new one than to those of the old one. Of n kernels
-of the same flavour it boots the two ends and at most log2 n others, none that is
-recorded in the directory for the result files. What differs between the two
-kernels that it finds, explain says by their files.
+of the same flavour it boots the two ends and at most log2 n others, except those
+that have a result in the output directory. To see what differs between the two
+kernels it finds, give their result files to zombench explain.
 
 ` + patternHelp,
 		Example: `  zombench kernels bisect amd64-5.10.0-30 amd64-newest
   zombench kernels bisect --unit slab-B arm64-oldest arm64-newest`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usageErrorf("bisect takes two kernels, an old one and a new one, and got %d", len(args))
+				return usageErrorf("bisect takes two kernels, OLD and NEW, got %d; see zombench kernels bisect --help", len(args))
 			}
 			return nil
 		},
@@ -121,13 +121,13 @@ func newKernelsTry() *cobra.Command {
 	var fields *fieldFlags
 	cmd := &cobra.Command{
 		Use:   "try --kernel FILE --max BYTES",
-		Short: "Say of one kernel whether its zombies are too large, for git bisect run",
-		Long: `Try boots the kernel that was built in a tree, or an image of any kind that QEMU
-takes, and measures what a zombie of it takes.
+		Short: "Test one kernel for git bisect run: are its zombies too large?",
+		Long: `Try boots the kernel that was built in a source tree, or any image that QEMU takes,
+and measures the size of a zombie on it.
 
 Exit status: 0 no more than --max, 1 more, 125 the kernel did not boot or gave no
-result, 128 try itself failed: what git bisect run understands as good, bad, skip
-and stop.`,
+result, 128 try itself failed. git bisect run takes these for good, bad, skip and
+abort.`,
 		Example: `  zombench kernels try --kernel arch/x86/boot/bzImage --max 12600
   zombench kernels try --kernel ~/linux --unit slab-B --max 15000
   git bisect run sh -c 'make -j8 || exit 125; zombench kernels try --source ~/zombench --kernel . --max 12600'`,
@@ -160,7 +160,7 @@ and stop.`,
 			case err != nil:
 				return stop(err)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %.0f B a zombie; %.0f B are not too many\n", unit, value, most)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %.0f B a zombie, at most %.0f B wanted\n", unit, value, most)
 			if value > most {
 				return &exitError{1, nil}
 			}
@@ -171,8 +171,8 @@ and stop.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&image, "kernel", "", "`FILE` of the kernel: an Image, a bzImage, a vmlinuz, or a directory in which one was built")
-	flags.Float64Var(&most, "max", 0, "`BYTES` a zombie that are not too many")
-	flags.StringVar(&unit, "unit", "kmem-B", "the `unit` of these")
+	flags.Float64Var(&most, "max", 0, "largest acceptable size of a zombie, in `BYTES`")
+	flags.StringVar(&unit, "unit", "kmem-B", "the `unit` of --max")
 	fields = newFieldFlags(cmd, experiments)
 	f.Jobs = 1
 	f.machine(flags)

@@ -63,21 +63,21 @@ func newKernelsRun() *cobra.Command {
 		Use:   "run [KERNEL...]",
 		Short: "Boot kernels and measure each",
 		Long: `Run boots each kernel in QEMU with a static build of the harness and of zombied,
-measures there what zombies hold, and writes DIR/NAME.txt for each; --experiment
-measures something else, and becomes part of the name. The builds need the go
-command and zombench's source.
+measures there what zombies hold, and writes DIR/NAME.txt for each. --experiment
+chooses another experiment, whose name is added to that of the file. The builds need
+the go command and zombench's source.
 
 ` + patternHelp + `
-A kernel of your own is given by its path, with a slash in it. Without any, and
-without --arch, it runs ` + strings.Join(kernels.DefaultKernels(), ", ") + `.
+Your own kernel is given by its path, which must have a slash in it. Without
+arguments and --arch it runs ` + strings.Join(kernels.DefaultKernels(), ", ") + `.
 
-With --all, or a pattern such as 'amd64-*', many are run: what is here already is
-not fetched again, and with --resume not measured again, so that a run that was
-interrupted goes on where it ended.
+--all, or a pattern such as 'amd64-*', runs many. Kernels that were fetched are not
+fetched again, and with --resume those that were measured are not measured again, so
+that an interrupted run continues where it ended.
 
-A kernel that fails does not stop the others; the exit status is 1 then. Times
-mean nothing under emulation and are not recorded. On x86 a task_struct holds the
-registers of the CPU model: --cpu selects it, and becomes part of the file name.`,
+A kernel that fails does not stop the others, but makes the exit status 1. Times mean
+nothing under emulation and are not recorded. On x86 a task_struct holds the registers
+of the CPU model: --cpu selects it, and is added to the file name.`,
 		Example: `  zombench kernels run
   zombench kernels run amd64-newest ./bzImage
   zombench kernels run --arch riscv64,s390x --jobs 2 -o results/local
@@ -101,12 +101,12 @@ registers of the CPU model: --cpu selects it, and becomes part of the file name.
 	flags := cmd.Flags()
 	flags.StringSliceVar(&f.archs, "arch", nil, "the newest kernel of each of these `architectures`; a list, or all")
 	flags.BoolVar(&f.all, "all", false, "every kernel that Debian offers for these architectures (default those whose QEMU is installed), with --resume")
-	flags.StringVar(&f.shard, "shard", "", "of all these kernels only part `I/N`: the parts 1/3, 2/3 and 3/3 are all of them")
-	flags.BoolVar(&f.Resume, "resume", false, "leave out kernels that this version of the program has recorded in the directory for the result files")
+	flags.StringVar(&f.shard, "shard", "", "only part `I/N` of these kernels: 1/3, 2/3 and 3/3 together are all of them")
+	flags.BoolVar(&f.Resume, "resume", false, "skip kernels for which this version of zombench has a result in the output directory")
 	flags.StringVar(&f.experiment, "experiment", experiments[0].Name, "what is measured: "+namesOf(experiments))
 	fields = newFieldFlags(cmd, experiments)
 	flags.StringVar(&f.Match, "bench", "", "run only benchmarks that match this `regexp`, as in go test -bench")
-	flags.IntVar(&f.Jobs, "jobs", 2*runtime.NumCPU(), "virtual machines at a time: each is idle half of the time, while its kernel settles")
+	flags.IntVar(&f.Jobs, "jobs", 2*runtime.NumCPU(), "virtual machines at a time; each is idle half of the time, while its kernel settles")
 	flags.StringVarP(&f.Dir, "output", "o", filepath.Join("results", "local"), "`directory` for the result files")
 	f.machine(flags)
 	f.source.register(flags)
@@ -118,17 +118,17 @@ registers of the CPU model: --cpu selects it, and becomes part of the file name.
 // machine adds the flags of a guest, the same for every command that boots one.
 func (f *kernelsFlags) machine(flags *pflag.FlagSet) {
 	flags.IntVar(&f.Samples, "samples", 2, "trials of each combination")
-	flags.Uint64Var(&f.Seed, "seed", 0, "seed of the order of the trials (default random; it is recorded)")
+	flags.Uint64Var(&f.Seed, "seed", 0, "seed of the order of the trials (default random; recorded with the results)")
 	flags.StringVar(&f.accel, "accel", "auto", "how QEMU runs: tcg, kvm, or auto (kvm if a probe finds that it works)")
 	flags.StringVar(&f.CPU, "cpu", "", "QEMU's CPU `model` (default a fixed one for each architecture; max on x86)")
 	flags.IntVar(&f.CPUs, "smp", 1, "`CPUs` of a virtual machine")
-	flags.IntVar(&f.MaxCPUs, "maxcpus", 0, "`CPUs` that may come online there: what a kernel keeps for each CPU it keeps for these (default as many as --smp)")
+	flags.IntVar(&f.MaxCPUs, "maxcpus", 0, "possible `CPUs`, for which a kernel allocates its per-CPU memory (default as many as --smp)")
 	flags.IntVar(&f.Memory, "memory", 0, "memory of a virtual machine in `MiB` (default 512; 1024 on ppc64el and loong64)")
-	flags.StringArrayVar(&f.Append, "append", nil, "a further `parameter` for the kernels; may be given several times")
+	flags.StringArrayVar(&f.Append, "append", nil, "add a `parameter` to the kernel command line; may be given several times")
 	flags.DurationVar(&f.Timeout, "timeout", 10*time.Minute, "how long one kernel may take")
 	flags.StringVar(&f.Console, "console", "", "keep each kernel's console as NAME.console in this `directory`")
-	flags.StringVar(&f.Guest, "guest", "", "a `directory` of the guests' programs, GOARCH/guest and GOARCH/zombied, as make guests builds them (default: they are built)")
-	flags.StringVar(&f.Source, "source", ".", "a `directory` in zombench's source")
+	flags.StringVar(&f.Guest, "guest", "", "`directory` of the guests' programs, GOARCH/guest and GOARCH/zombied, as make guests builds them (default: build them)")
+	flags.StringVar(&f.Source, "source", ".", "`directory` of zombench's source")
 }
 
 // patterns returns the kernels that the flags and arguments ask for.
@@ -162,7 +162,7 @@ func (f *kernelsFlags) complete(cmd *cobra.Command, e bench.Experiment) error {
 		return usageErrorf("--timeout: %v; want more than 0", f.Timeout)
 	}
 	if f.CPUs < 1 || f.MaxCPUs != 0 && f.MaxCPUs < f.CPUs {
-		return usageErrorf("--smp %d --maxcpus %d: want 1 or more, and no more than may come online", f.CPUs, f.MaxCPUs)
+		return usageErrorf("--smp %d --maxcpus %d: want at least 1 CPU, and no fewer possible CPUs than that", f.CPUs, f.MaxCPUs)
 	}
 	if f.Memory < 0 {
 		return usageErrorf("--memory: %d MiB; want more than 0", f.Memory)
@@ -172,7 +172,7 @@ func (f *kernelsFlags) complete(cmd *cobra.Command, e bench.Experiment) error {
 	case string(vm.TCG), string(vm.KVM):
 		f.Accel = vm.Accel(f.accel)
 	default:
-		return usageErrorf("--accel: %q is none of auto, tcg, kvm", f.accel)
+		return usageErrorf("--accel: unknown %q: want auto, tcg or kvm", f.accel)
 	}
 	if err := checkSamples(f.Samples); err != nil {
 		return err

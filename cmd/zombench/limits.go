@@ -30,21 +30,20 @@ func newLimits() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "limits",
 		Short: "Show which limit zombies hit first, and after how many",
-		Long: `Limits lists every limit that zombies run into here, how much of it is used, how
-many more zombies fit and how much memory they hold by then, in the order in
-which the limits are reached. With --rate it also says when.
+		Long: `Limits lists every limit that zombies can reach here, how much of it is used, how
+many more zombies fit and how much memory they would then hold, nearest limit first.
+With --rate it also says when.
 
-The limits are those of this process, of the one that --pid names, or of the
-cgroup that --cgroup names by its directory or by its path. Other processes
-take room as well, the threads of zombench itself among them: the answer is
-true now, and a little more fits when it has ended.
+The limits are those of this process, of another (--pid), or of a cgroup (--cgroup,
+given by its directory or its path). Other processes use them too, among them the
+threads of zombench itself, so a few more zombies fit once it has ended.
 
-What a zombie takes is read from the result file that --from names, or else
-from what zombench run has measured on this kernel (results/local/KERNEL.txt),
-or else from the runs recorded with this program: of this kernel, or of the
-nearest one of its architecture. The answer names the source.
+The size of a zombie comes from the result file given by --from; otherwise from what
+zombench run has measured on this kernel (results/local/KERNEL.txt), or from the
+results built into this program, for this kernel or the nearest one of its
+architecture. The output names the source.
 
-Exit status: 0, or 1 if the zombies that --count asks for do not fit.`,
+Exit status: 0, or 1 if --count more zombies do not fit.`,
 		Example: `  zombench limits
   zombench limits --rate 26/5m --cgroup /system.slice/cron.service
   zombench limits --pid 4711 --count 10000`,
@@ -71,7 +70,7 @@ Exit status: 0, or 1 if the zombies that --count asks for do not fit.`,
 	f.Uint64Var(&o.count, "count", 0, "exit with status 1 if `N` more zombies do not fit")
 	f.StringVar(&o.cgroup, "cgroup", "", "limits of this cgroup, by its directory or `PATH`")
 	f.IntVar(&o.pid, "pid", 0, "limits of the process `PID` (default: of this one)")
-	f.StringVar(&o.from, "from", "", "result `FILE` that says what a zombie takes")
+	f.StringVar(&o.from, "from", "", "result `FILE` with the size of a zombie")
 	formatFlag(cmd, &o.format)
 	return cmd
 }
@@ -116,7 +115,7 @@ func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, 
 		return err
 	}
 	if err != nil { // what could be read is good
-		exitCode(stderr, fmt.Errorf("some limits could not be read and are left out: %w", err))
+		exitCode(stderr, fmt.Errorf("some limits cannot be read and are omitted: %w", err))
 	}
 	var inOrder []limits.Limit
 	for _, b := range found {
@@ -126,7 +125,7 @@ func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, 
 	answer := host.Limits{Bounds: found, Query: q, Each: each, Rate: every, Now: now, Fit: refused == nil}
 	if o.cgroup == "" { // of a cgroup nobody knows whose processes they will be
 		if answer.Dressed, err = limits.ReadDressed(kernel, o.pid); err != nil {
-			exitCode(stderr, fmt.Errorf("some limits are left out: %w", err))
+			exitCode(stderr, fmt.Errorf("some limits are omitted: %w", err))
 		}
 	}
 	if err := writeDoc(stdout, answer.Doc(), o.format); err != nil {

@@ -18,10 +18,10 @@ func newList(all func() []bench.Experiment) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "list [EXPERIMENT...]",
-		Short: "List the benchmarks, what they ask, what they need, and whether this machine can run them",
-		Long: `List lists the experiments that zombench run knows, each with its benchmarks
-as they are run by default: what each measures, what it needs, and whether it can
-be had on this machine by this user.`,
+		Short: "List the benchmarks, what they need, and whether this machine can run them",
+		Long: `List lists the experiments of zombench run, each with the benchmarks that it runs by
+default: what each measures, what it needs, and whether this user can run it on this
+machine.`,
 		Example: `  zombench list
   zombench list reaping --format markdown`,
 		RunE: func(cmd *cobra.Command, args []string) error {

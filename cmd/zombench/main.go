@@ -85,8 +85,8 @@ func newRoot(all func() []bench.Experiment) *cobra.Command {
 Zombench measures what zombies cost this kernel: it creates some hundred to some
 thousand of them (an army) in a fresh cgroup, reads the kernel's counters before,
 during and after, and writes what it read in the Go benchmark format, which
-benchstat compares. It also finds who leaves zombies on this host, and tells which
-limit they reach first.
+benchstat compares. It also finds which processes leave zombies on this host, and
+which limit they would reach first.
 
 Exit status: 0 done, 1 failed, 2 wrong command line, 130 interrupted (143
 by SIGTERM).`,

@@ -40,7 +40,7 @@ func (p *plotFlags) check() error {
 		return nil
 	}
 	if ext := strings.ToLower(filepath.Ext(p.path)); ext != ".svg" && ext != ".png" {
-		return usageErrorf("--plot: %s ends neither in .svg nor in .png", p.path)
+		return usageErrorf("--plot: %s must end in .svg or .png", p.path)
 	}
 	return checkDir(p.path)
 }
@@ -68,7 +68,7 @@ func checkDir(path string) error {
 	if info, err := os.Stat(dir); err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, err)
 	} else if !info.IsDir() {
-		return fmt.Errorf("cannot write %s: %s is no directory", path, dir)
+		return fmt.Errorf("cannot write %s: %s is not a directory", path, dir)
 	}
 	return nil
 }

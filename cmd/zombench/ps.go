@@ -30,21 +30,21 @@ func newPs() *cobra.Command {
 many, how long the oldest has been dead, how many died in the last minute, how much
 memory they hold, and the cgroup, pod and container of the parent.
 
-It also shows what the parent does about SIGCHLD (ignored, handled, blocked to be
-taken by sigwait or signalfd, default), and which process would inherit the
-zombies if it ended: the init of its pid namespace, or a subreaper. /proc does
-not say which process is a subreaper, so those are recognized by the names of
-the usual ones, and the true one may be another. Processes that look like zombies
-because their main thread has ended, while others live, are named apart.
+It also shows how the parent handles SIGCHLD (ignored, handled, blocked as for
+sigwait or signalfd, default), and which process would inherit the zombies if it
+ended: the init of its pid namespace, or a subreaper. /proc does not show which
+process is a subreaper, so well-known ones are recognized by name; another one would
+be missed. Processes that look like zombies because their main thread has ended,
+while other threads live, are listed separately.
 
 Zombies are found by a BPF task iterator (Linux 5.8 with BTF; root, or CAP_BPF and
-CAP_PERFMON), which leaves no trace. Without it /proc is walked, which costs the
-kernel a dentry and an inode for each process and does not say when one ended: then
-the table says when the oldest was started. Ps sends no signals.
+CAP_PERFMON), which allocates nothing in the kernel. Without it /proc is walked,
+which costs a dentry and an inode for each process and does not show when one ended:
+then the table has the time at which the oldest was started. Ps sends no signals.
 
-With --warn or --crit it is a check for Nagios and its kin: one line, and exit
-status 0 (fine), 1 (--warn zombies or more), 2 (--crit or more) or 3 (unknown).
-For node-problem-detector give --warn alone.`,
+With --warn or --crit it is a check for Nagios and the like: one line, and exit
+status 0 (OK), 1 (--warn zombies or more), 2 (--crit or more) or 3 (unknown). For
+node-problem-detector give --warn alone.`,
 		Example: `  zombench ps
   zombench ps --format json
   zombench ps --warn 100 --crit 1000
@@ -66,11 +66,11 @@ For node-problem-detector give --warn alone.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&o.from, "from", "", "result `FILE` that says what a zombie takes (default: as zombench limits)")
+	f.StringVar(&o.from, "from", "", "result `FILE` with the size of a zombie (default: as for zombench limits)")
 	formatFlag(cmd, &o.format)
 	f.StringVar(&o.textfile, "textfile", "", "write metrics to this `FILE` for node_exporter's textfile collector, and nothing else")
-	f.IntVar(&o.warn, "warn", 0, "check: exit with status 1 at `N` zombies or more")
-	f.IntVar(&o.crit, "crit", 0, "check: exit with status 2 at `N` zombies or more")
+	f.IntVar(&o.warn, "warn", 0, "as a check, exit with status 1 at `N` zombies or more")
+	f.IntVar(&o.crit, "crit", 0, "as a check, exit with status 2 at `N` zombies or more")
 	return cmd
 }
 
@@ -110,10 +110,10 @@ func ps(stdout, stderr io.Writer, kernel measure.FS, source procs.Source, why er
 		return err
 	}
 	if found.Hidden {
-		fmt.Fprintln(stderr, "zombench: processes of other users are hidden here (hidepid); root sees them all")
+		fmt.Fprintln(stderr, "zombench: processes of other users are hidden (hidepid); run as root to see them")
 	}
 	if why != nil {
-		fmt.Fprintf(stderr, "zombench: when zombies died is not known, and looking at them costs memory of the kernel: %v\n", why)
+		fmt.Fprintf(stderr, "zombench: no BPF, so when zombies died is unknown, and looking at them costs kernel memory: %v\n", why)
 	}
 	if o.textfile != "" {
 		e := exporter.New()

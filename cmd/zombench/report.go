@@ -15,24 +15,23 @@ func newReport() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report FILE...",
 		Short: "Summarize and compare result files",
-		Long: `Report prints what result files say, of any benchmarks: for memory one sentence
-for each kernel and way of spawning, and what one zombie holds; for every
-benchmark a table of all that was measured.
+		Long: `Report summarizes result files: for memory, one sentence for each kernel and way of
+spawning, and what one zombie holds; for every benchmark, a table of what was
+measured.
 
-With --col or --row it compares: a table for each unit, with the medians, their
-95 % intervals, the change against the first column, its p-value and the number
-of samples. Projections and filters are written, and mean, what they do in
-benchstat (go doc golang.org/x/perf/benchproc/syntax), and series is a kernel's
-first two numbers. Where benchstat makes a table for each configuration, report
-makes only those that it takes for no cell to mix trials of different
-configurations, and says in what else the columns differ.
+With --col or --row it compares: one table for each unit, with medians, their 95 %
+intervals, the change against the first column, its p-value and the number of
+samples. Projections and filters have the syntax and meaning of benchstat's (go doc
+golang.org/x/perf/benchproc/syntax); the key series is the first two numbers of the
+kernel's version. Unlike benchstat, which makes a table for each configuration,
+report splits tables only where a cell would otherwise mix trials of different
+configurations, and notes in what else the columns differ.
 
-Of many nodes (the key node, see zombench run --node) those on which zombies hold as
-good as the same are told in one line, and those that differ are named. --row node
-makes a row for each.
+If there are results of many nodes (the key node, see zombench run --node), one line
+summarizes those on which zombies hold nearly the same, and the others are named.
+--row node makes a row for each node.
 
-A line that cannot be read is named on standard error and excluded, and the exit
-status is 1.`,
+A line that cannot be read is reported and skipped, and the exit status is 1.`,
 		Example: `  zombench report results/local/mine.txt
   zombench report --per 1 --format markdown old.txt new.txt
   zombench report --col kernel --unit kmem-B old.txt new.txt
@@ -65,10 +64,10 @@ status is 1.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&c.query.Col, "col", "", "a column for each distinct value of this `PROJECTION`, as in benchstat (default the file)")
+	flags.StringVar(&c.query.Col, "col", "", "one column for each value of this `PROJECTION`, as in benchstat (default the file)")
 	queryFlags(flags, &c.query)
-	flags.StringVar(&c.query.Table, "table", "", "a table for each distinct value of this `PROJECTION`, as in benchstat")
-	flags.BoolVar(&c.query.Medians, "medians", false, "in comparisons, print the medians alone")
+	flags.StringVar(&c.query.Table, "table", "", "one table for each value of this `PROJECTION`, as in benchstat")
+	flags.BoolVar(&c.query.Medians, "medians", false, "in comparisons, print medians only")
 	c.register(cmd)
 	cmd.ValidArgsFunction = resultFiles
 	completeQuery(cmd)

@@ -40,21 +40,23 @@ type harnessFlags struct {
 	node    string
 	labels  []string
 	config  []results.Param
+
+	summaryOnly bool // print no results where no file is given
 }
 
 func (f *harnessFlags) register(flags *pflag.FlagSet) {
-	flags.IntVar(&f.samples, "samples", 0, "trials of each benchmark; 6 or more for a 95 % interval (default: as zombench list says)")
-	flags.DurationVar(&f.budget, "budget", 0, "fit the plan into this `TIME`, such as 2m: fewer samples, but 6, then fewer sizes (default: run the plan as given)")
-	flags.StringVarP(&f.out, "output", "o", "", "write the results to this `file`; what it held is kept as FILE.old")
+	flags.IntVar(&f.samples, "samples", 0, "trials of each benchmark; a 95 % interval takes 6 or more (default: see zombench list)")
+	flags.DurationVar(&f.budget, "budget", 0, "fit the run into this `TIME`, such as 2m, by fewer samples (6 at least), then fewer sizes (default: no limit)")
+	flags.StringVarP(&f.out, "output", "o", "", "write the results to this `file`; an existing one is kept as FILE.old")
 	flags.BoolVar(&f.raise, "raise-limits", false, "raise kernel.pid_max and kernel.threads-max as far as the armies need, and put them back")
-	flags.Uint64Var(&f.seed, "seed", 0, "seed of the order of the trials (default random; it is recorded)")
+	flags.Uint64Var(&f.seed, "seed", 0, "seed of the order of the trials (default random; recorded with the results)")
 	flags.StringVar(&f.zombied, "zombied", "", "`path` of the daemon (default: beside zombench, then on PATH)")
-	flags.StringVar(&f.program, "program", "", "`path` of what zombied's children execute; only results of the same compare (default own: see zombied program)")
+	flags.StringVar(&f.program, "program", "", "`path` of the program that zombied's children execute; compare only results of the same program (default own: see zombied program)")
 	flags.StringVar(&f.lock, "lock", janitor.Path(), "lock file under which one run at a time works")
 	flags.MarkHidden("lock") // runs under different locks disturb each other
 	flags.StringVar(&f.node, "node", "", "`name` of this machine in the results (default $NODE_NAME, $SLURMD_NODENAME or the host's)")
-	flags.StringArrayVar(&f.labels, "label", nil, "further `KEY=VALUE` of this machine in the results, such as zone=eu-1; may be given several times")
-	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on standard error")
+	flags.StringArrayVar(&f.labels, "label", nil, "add `KEY=VALUE` to the results, such as zone=eu-1; may be given several times")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print no progress")
 }
 
 func checkSamples(n int) error {
@@ -90,19 +92,19 @@ func newRun(all func() []bench.Experiment) *cobra.Command {
 	var fields *fieldFlags
 	cmd := &cobra.Command{
 		Use:   "run [EXPERIMENT...]",
-		Short: "Run experiments, and answer",
-		Long: `Run runs the benchmarks of the experiments that are named, or of memory if none
-is: how much memory do zombies hold? Trials of all benchmarks are interleaved in
-random order, ` + "`--samples`" + ` of each, with controls among them in which nothing is
-done. zombench list shows the benchmarks, what they ask, and whether this machine
-can run them. What it cannot run is skipped with a notice.
+		Short: "Run experiments and summarize what was measured",
+		Long: `Run runs the benchmarks of the named experiments; without a name it runs memory,
+which measures how much memory zombies hold. The trials of all benchmarks,
+--samples of each, run in random order, with controls among them in which nothing is
+done. zombench list shows the benchmarks and which of them this machine can run;
+the others are skipped with a notice.
 
-With -o the results go to a file, one line a trial as soon as it ended, and the
-answer to standard output; without it the results go to standard output and the
-answer to standard error.
+With -o FILE the results go to FILE, each trial as soon as it has ended, and the
+summary to standard output. Without it, if standard output is a terminal, only the
+summary is printed and the results are not kept; otherwise the results go to
+standard output and the summary to standard error.
 
-An init that fails its test, or an experiment all of whose trials are broken,
-makes the exit status 1.`,
+Exit status: 0, or 1 if every trial was broken, or if an init fails its test.`,
 		Example: `  zombench run -o results/local/mine.txt
   zombench run --count 1000 --parallel 1 --samples 6
   zombench run --spawn exec,os-exec -o both.txt
@@ -123,7 +125,7 @@ makes the exit status 1.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.match, "bench", "", "run only benchmarks that match this `regexp`, as in go test -bench, of all experiments if none is named")
+	flags.StringVar(&f.match, "bench", "", "run only benchmarks that match this `regexp`, as in go test -bench; of all experiments if none is named")
 	f.register(flags)
 	answer.register(cmd)
 	fields = newFieldFlags(cmd, all())
@@ -157,7 +159,8 @@ func choose(all []bench.Experiment, args []string, match string, daemon bool) ([
 }
 
 // run runs experiments and has answer print what came out, as it is read back
-// from what was written, to whichever of standard output and error is free.
+// from what was written: to standard output, or to standard error if the results
+// go there. A terminal gets no results: their lines are for programs.
 func (f *harnessFlags) run(ctx context.Context, stdout, stderr io.Writer, run []bench.Experiment, answer func(io.Writer, *results.Set) error) (err error) {
 	runner := &bench.Runner{
 		Experiments: run, Match: f.match, Samples: f.samples, Seed: f.seed, Budget: f.budget, RaiseLimits: f.raise,
@@ -173,7 +176,11 @@ func (f *harnessFlags) run(ctx context.Context, stdout, stderr io.Writer, run []
 		return err
 	}
 	runner.Options.Zombied = zombied
-	out, err := results.Create(f.out, stdout)
+	answerTo, resultsTo := stdout, io.Discard
+	if f.out == "" && !f.summaryOnly && !progress.IsTerminal(stdout) {
+		answerTo, resultsTo = stderr, stdout
+	}
+	out, err := results.Create(f.out, resultsTo)
 	if err != nil {
 		return err
 	}
@@ -181,10 +188,6 @@ func (f *harnessFlags) run(ctx context.Context, stdout, stderr io.Writer, run []
 	runner.Kernel, runner.Output, runner.Progress = ctypes.Kernel(measure.Host()), out, progress.New(stderr, f.quiet)
 	tally, err := runner.Run(ctx)
 
-	answerTo := stdout
-	if f.out == "" {
-		answerTo = stderr
-	}
 	if written := out.Written(); len(written) > 0 {
 		set, errs := measured(written)
 		if answerErr := answer(answerTo, set); err == nil {
@@ -214,7 +217,7 @@ func outcome(tally bench.Tally) error {
 	case len(faults) > 0:
 		return errors.New(strings.Join(faults, "\n"))
 	case tally.Good+tally.Flagged == 0:
-		return fmt.Errorf("all %d trials were broken: nothing was measured; the reasons are in the results", tally.Broken)
+		return fmt.Errorf("all %d trials were broken, so nothing was measured; the results give the reasons", tally.Broken)
 	}
 	return nil
 }
@@ -246,7 +249,7 @@ func findZombied(path string) (string, error) {
 	}
 	full, err := exec.LookPath("zombied")
 	if err != nil {
-		return "", errors.New("there is no zombied beside zombench or on PATH; build it (make build) or give its path with --zombied")
+		return "", errors.New("no zombied beside zombench or on PATH; build it (make build), or give its path with --zombied")
 	}
 	return filepath.Abs(full)
 }

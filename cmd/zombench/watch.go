@@ -39,20 +39,20 @@ func newWatch() *cobra.Command {
 	var o watchOptions
 	cmd := &cobra.Command{
 		Use:   "watch",
-		Short: "Follow who leaves zombies, how fast, for how long, and when a limit is reached",
+		Short: "Follow which processes leave zombies, how fast, and when a limit is reached",
 		Long: `Watch follows births, deaths and reaps of all processes by BPF tracepoints
-(Linux 5.8 with BTF; root, or CAP_BPF and CAP_PERFMON): per parent the zombies that
-arise, are reaped and stand, how long the dead wait to be reaped, and whether they
-become more; and when each limit is reached at that rate, with an interval.
-It walks nothing and leaves no trace in /proc's caches. Without BPF it compares
-scans of /proc, and says what that cannot see.
+(Linux 5.8 with BTF; root, or CAP_BPF and CAP_PERFMON): for each parent, how many
+zombies there are, how many appear and are reaped, how long they wait to be reaped,
+and whether their number grows; and when each limit is reached at that rate, with an
+interval. It does not walk /proc. Without BPF it compares scans of /proc, and reports
+what those miss.
 
 On a terminal it shows a table (q quits), elsewhere it prints a line for each
 interval and one for each parent that leaks. --format json prints one object a line.
 
 --listen ADDRESS serves metrics for Prometheus at /metrics; an address without a
-host is one of this machine alone (127.0.0.1). --print writes what goes with them:
-alerting rules, a dashboard for Grafana, a unit for systemd.`,
+host means 127.0.0.1. --print writes what goes with them: alerting rules, a Grafana
+dashboard, a systemd unit.`,
 		Example: `  zombench watch --for 5s
   zombench watch --interval 1s --for 10s --format json
   zombench watch --listen :9817 --for 5s
@@ -67,13 +67,13 @@ alerting rules, a dashboard for Grafana, a unit for systemd.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.DurationVar(&o.interval, "interval", 5*time.Second, "`TIME` between two reports, 100ms or more")
+	f.DurationVar(&o.interval, "interval", 5*time.Second, "`TIME` between two reports, 100ms or more; no longer than --for")
 	f.DurationVar(&o.duration, "for", 0, "stop after this `TIME` (default: when interrupted)")
 	f.StringVar(&o.format, "format", "auto", "`FORMAT` of the reports: table, lines or json; auto is a table on a terminal and lines elsewhere")
 	f.StringVar(&o.listen, "listen", "", "serve metrics at this `ADDRESS`, such as :9817")
-	f.StringVar(&o.from, "from", "", "result `FILE` that says what a zombie takes (default: as zombench limits)")
-	f.BoolVar(&o.noBPF, "no-bpf", false, "compare scans of /proc")
-	f.StringVar(&o.file, "print", "", "print a `FILE` that goes with the metrics: "+strings.Join(deploy.Names(), ", "))
+	f.StringVar(&o.from, "from", "", "result `FILE` with the size of a zombie (default: as for zombench limits)")
+	f.BoolVar(&o.noBPF, "no-bpf", false, "use no BPF: compare scans of /proc")
+	f.StringVar(&o.file, "print", "", "print a `FILE` for use with the metrics: "+strings.Join(deploy.Names(), ", "))
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(watchFormats, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("print", cobra.FixedCompletions(deploy.Names(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
@@ -93,9 +93,9 @@ func watchHost(ctx context.Context, stdout, stderr io.Writer, o watchOptions) er
 	case !slices.Contains(watchFormats, o.format):
 		return usageErrorf("--format: unknown format %q: want %s", o.format, strings.Join(watchFormats, ", "))
 	case o.interval < 100*time.Millisecond:
-		return usageErrorf("--interval: %v is too short: want 100ms or more", o.interval)
+		return usageErrorf("--interval: %v is too short; want 100ms or more", o.interval)
 	case o.duration < 0:
-		return usageErrorf("--for: %v is no time to watch for", o.duration)
+		return usageErrorf("--for: %v; want 0 or more", o.duration)
 	}
 	here := measure.Host()
 	machine, err := here.Machine()
@@ -115,6 +115,7 @@ func watchHost(ctx context.Context, stdout, stderr io.Writer, o watchOptions) er
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if o.duration > 0 {
+		o.interval = min(o.interval, o.duration)
 		// Half an interval more, so that the last one is whole.
 		ctx, cancel = context.WithTimeout(ctx, o.duration+min(o.interval/2, time.Second/2))
 		defer cancel()
