@@ -1,4 +1,4 @@
-# What there is to do here; `make` alone prints it.
+# `make` alone lists the targets.
 
 GO          ?= go
 KERNEL      := $(shell uname -r)
@@ -22,12 +22,12 @@ build: ## build zombied and zombench into bin/
 	CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -o bin/ $(PROGRAMS)
 
 # Signals that nohup or a shell's & left ignored would be missed by the tests.
-test: ## run the tests; as root they raise real armies
+test: ## run the tests; as root they create real zombies
 	env --default-signal $(GO) test -race $(TESTFLAGS) ./...
 
-# One line a round in the record; a campaign that was ended goes on from there.
+# The record has a line for each round; an interrupted campaign continues from there.
 TORTUREFLAGS ?= -torture 1000 -for 5m -record $(CURDIR)/results/local/torture.txt
-torture: ## as root, interrupt runs at random for 5 minutes and audit what they leave
+torture: ## as root, interrupt runs at random for 5 minutes and check that nothing is left behind
 	@mkdir -p results/local
 	$(GO) test -count=1 -timeout 0 -v -run TestTorture ./bench/torture $(TORTUREFLAGS)
 
@@ -35,15 +35,15 @@ bench: build ## measure this kernel in 2 minutes into results/local/
 	@mkdir -p $(dir $(OUT))
 	bin/zombench run --budget 2m $(BENCHFLAGS) -o $(OUT)
 
-bench-quick: build ## the same in some seconds: small armies, few samples
+bench-quick: build ## the same in half a minute: small armies, few samples
 	@mkdir -p results/local
 	bin/zombench run --count 200,400 --parallel 1,50 --samples 3 $(BENCHFLAGS) -o results/local/quick.txt
 
-bench-spawning: build ## time the ways of spawning beside other programs (4 minutes)
+bench-spawning: build ## time how fast zombies are created, by zombied and other programs (4 minutes)
 	@mkdir -p results/local
 	bin/zombench run spawning --raise-limits $(BENCHFLAGS) -o results/local/spawning.txt
 
-bench-reaping: build ## measure how zombies go (3 minutes)
+bench-reaping: build ## measure how zombies are reaped (3 minutes)
 	@mkdir -p results/local
 	bin/zombench run reaping $(BENCHFLAGS) -o results/local/reaping.txt
 
@@ -58,13 +58,13 @@ compare-kernels: ## compare the recorded kernels by benchstat
 	$(GO) tool benchstat -row .name -col kernel -ignore /count,/parallel,/spawn,cpu,cgroup,page-size,vm,node,program results/recorded/*.txt
 
 compare: ## compare two result files: make compare OLD=a.txt NEW=b.txt
-	@test -r "$(OLD)" -a -r "$(NEW)" || { echo 'usage: make compare OLD=a.txt NEW=b.txt, both files that can be read' >&2; exit 2; }
+	@test -r "$(OLD)" -a -r "$(NEW)" || { echo 'usage: make compare OLD=a.txt NEW=b.txt, two readable files' >&2; exit 2; }
 	$(BENCHSTAT) $(OLD) $(NEW)
 
-report: build ## print the answer from what was measured: make report [FILES="a.txt b.txt"]
+report: build ## summarize what was measured: make report [FILES="a.txt b.txt"]
 	bin/zombench report $(if $(FILES),$(FILES),$(OUT))
 
-explain: build ## break a zombie of this kernel down by slab cache
+explain: build ## break a zombie's memory down by slab cache
 	bin/zombench explain
 
 # Packages of one commit are the same bytes: its time is that of all their files.
@@ -99,7 +99,7 @@ packages: ## make a deb, an rpm and an apk in bin/
 		env -u GOARCH $(GO) tool -modfile=cmd/package/go.mod nfpm package -f cmd/package/nfpm.yaml -p $$format -t bin/ || exit; \
 	done
 
-# What nodes need instead of Go and this source.
+# With these, nodes need neither Go nor this source.
 GUESTS ?= 386 amd64 arm arm64 loong64 mips64le ppc64le riscv64 s390x
 guests: ## build what kernels run --guest bin/guests boots, for every architecture
 	for arch in $(GUESTS); do \
@@ -130,8 +130,8 @@ test-kubernetes: build ## as root, build Kubernetes, and measure a cluster of tw
 	CGO_ENABLED=0 $(GO) -C bench/fleet/kubernetes build -trimpath -o $(CURDIR)/bin/kubernetes/ ./zombench-collect
 	bench/fleet/kubernetes/cluster/test bin/kubernetes
 
-# govulncheck asks vuln.go.dev. Where that cannot be reached nothing was checked,
-# which is said and is no fault of the code; what it finds is (status 3).
+# govulncheck asks vuln.go.dev. If that cannot be reached, nothing was checked: a notice,
+# not an error. Findings are errors (status 3).
 lint: ## gofmt, go vet, staticcheck, spelling, known vulnerabilities
 	@fmt="$$(gofmt -l .)"; test -z "$$fmt" || { echo "gofmt would change: $$fmt" >&2; exit 1; }
 	$(GO) vet ./...
