@@ -64,8 +64,8 @@ func parentOf(r *Report, pid int) (Parent, bool) {
 func TestLeakLateWell(t *testing.T) {
 	for _, noBPF := range []bool{false, true} {
 		t.Run(fmt.Sprintf("noBPF=%v", noBPF), func(t *testing.T) {
-			if os.Geteuid() != 0 {
-				t.Skip("needs root")
+			if os.Geteuid() != 0 || testing.Short() {
+				t.Skip("needs root and half a minute")
 			}
 			m := open(t, noBPF)
 			leak := zombietest.Start(t, `while (1) { my $pid = fork; defined $pid and !$pid and exit; select undef, undef, undef, 0.05 }`)
@@ -105,8 +105,8 @@ func TestLeakLateWell(t *testing.T) {
 
 // The time at which a limit is reached comes within the interval that was foretold.
 func TestForecast(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
+	if os.Geteuid() != 0 || testing.Short() {
+		t.Skip("needs root and a minute")
 	}
 	const room, aUser = 600, 1_901_000_002 // nobody else's tasks
 	for _, tt := range []struct {
@@ -192,6 +192,46 @@ func pidsCgroup(t *testing.T) string {
 	}
 	t.Skip("needs a cgroup with the pids controller")
 	return ""
+}
+
+// What the reports of all intervals add up to is what the program itself has
+// counted, while it lives and after its end.
+func TestSums(t *testing.T) {
+	m := open(t, false)
+	p := zombietest.Start(t, `$0 = "counts-itself"; my ($born, $reaped) = (0, 0);
+		for (1 .. 2000) { my $pid = fork; defined $pid or next; $pid or exit; $born++; if ($_ % 3) { waitpid($pid, 0) == $pid and $reaped++ } }
+		print "$born $reaped\n"; sleep 1 while 1`)
+	told := make(chan lifecycle.Counts, 1)
+	go func() {
+		var c lifecycle.Counts
+		fmt.Sscan(p.Line(t), &c.Births, &c.Reaps)
+		c.Deaths = c.Births
+		told <- c
+	}()
+	var want, got lifecycle.Counts
+	for _, part := range []string{"alive", "ended"} {
+		follow(t, m, 500*time.Millisecond, 2*time.Minute, func(r *Report) bool {
+			select {
+			case want = <-told:
+			default:
+			}
+			for _, x := range r.Parents {
+				if x.Name == "counts-itself" {
+					got = got.Plus(lifecycle.Counts{Births: x.Born, Deaths: x.Arose, Reaps: x.Reaped})
+				}
+			}
+			for _, x := range r.Commands {
+				if x.Name == "counts-itself" {
+					got = got.Plus(lifecycle.Counts{Births: x.Born, Deaths: x.Arose, Reaps: x.Reaped})
+				}
+			}
+			lost := r.Lost > 0 && got.Births <= want.Births && got.Deaths <= want.Deaths && got.Reaps <= want.Reaps && r.Lost >= want.Births-got.Births+want.Deaths-got.Deaths+want.Reaps-got.Reaps
+			return want.Births > 0 && (got == want || lost)
+		})
+		t.Logf("%s: %+v, want %+v", part, got, want)
+		p.Stop()
+		want.Reaps = want.Births // they went with it
+	}
 }
 
 // What a parent did after the last Report and before it ended is told of its name.

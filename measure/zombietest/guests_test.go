@@ -43,7 +43,7 @@ func TestUnderOtherKernels(t *testing.T) {
 	run("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(bin, "guest"), "./testdata/guest")
 	config := guest.Config{Args: []string{"/bin/tests"}}
 	files := []initramfs.File{{Path: "/bin/tests", Link: "/init"}}
-	for _, pkg := range []string{"bpf", "taskscan", "lifecycle"} {
+	for _, pkg := range []string{"bpf", "taskscan", "lifecycle", "watch"} {
 		path := filepath.Join(bin, pkg+".test")
 		run("go", "test", "-c", "-o", path, "zombench/measure/"+pkg)
 		files = append(files, initramfs.File{Path: "/bin/" + pkg + ".test", Source: path, Mode: 0o755})
@@ -90,7 +90,7 @@ func TestUnderOtherKernels(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			for _, want := range []string{"PASS: TestMembersAsCilium", "PASS: TestAsProc", "PASS: TestCgroupRemoved", "PASS: TestExact", "PASS: TestLatency"} {
+			for _, want := range []string{"PASS: TestMembersAsCilium", "PASS: TestAsProc", "PASS: TestCgroupRemoved", "PASS: TestCount", "PASS: TestExact", "PASS: TestLatency", "PASS: TestSums", "PASS: TestCapabilities"} {
 				if !strings.Contains(out, want) {
 					t.Errorf("no %q", want)
 				}

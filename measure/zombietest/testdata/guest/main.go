@@ -15,7 +15,7 @@ func main() {
 	}
 	status := 0
 	for _, test := range os.Args[1:] {
-		cmd := exec.Command(test, "-test.v", "-test.short", "-test.timeout=240s")
+		cmd := exec.Command(test, "-test.v", "-test.short", "-test.timeout=400s")
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stdout
 		if err := cmd.Run(); err != nil {
 			fmt.Println(test, err)
