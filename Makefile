@@ -57,6 +57,9 @@ bench-kernels: build ## measure other kernels in QEMU: oldest, stable, newest, a
 compare-kernels: ## compare the recorded kernels by benchstat
 	$(GO) tool benchstat -row .name -col kernel -ignore /count,/parallel,/spawn,cpu,cgroup,page-size,vm,node,program results/recorded/*.txt
 
+recorded: ## write the page and the pictures about the recorded kernels
+	$(GO) run ./results/recorded/page results/recorded
+
 compare: ## compare two result files: make compare OLD=a.txt NEW=b.txt
 	@test -r "$(OLD)" -a -r "$(NEW)" || { echo 'usage: make compare OLD=a.txt NEW=b.txt, two readable files' >&2; exit 2; }
 	$(BENCHSTAT) $(OLD) $(NEW)

@@ -1,5 +1,6 @@
 // Page writes README.md and the pictures in it, by the recorded files: into the
-// directory that it is given.
+// directory that it is given. So it does front.svg, the picture of the project's own
+// README, which is the first of the bars.
 package main
 
 import (
@@ -46,10 +47,18 @@ func write(dir string, set *results.Set) error {
 		return err
 	}
 	page := bytes.NewBufferString(preface)
+	draw := func(name string, figures []figure.Figure) error {
+		return results.WriteFile(filepath.Join(dir, name+".svg"), func(w io.Writer) error { return figure.WriteSVG(w, figures) })
+	}
 	for _, name := range []string{figure.NameTimeline, figure.NameBars} {
 		figures := doc.Figures(name)
-		if err := results.WriteFile(filepath.Join(dir, name+".svg"), func(w io.Writer) error { return figure.WriteSVG(w, figures) }); err != nil {
+		if err := draw(name, figures); err != nil {
 			return err
+		}
+		if name == figure.NameBars {
+			if err := draw("front", figures[:1]); err != nil {
+				return err
+			}
 		}
 		fmt.Fprintf(page, "![%s](%s.svg)\n\n%s\n\n", figures[0].Title, name, figures[0].Caption)
 	}

@@ -21,7 +21,7 @@ func TestPage(t *testing.T) {
 	if err := write(dir, set); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"README.md", "bars.svg", "timeline.svg"} {
+	for _, name := range []string{"README.md", "bars.svg", "front.svg", "timeline.svg"} {
 		want, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
