@@ -132,7 +132,16 @@ func partName(c ledger.Cache) string {
 // A line of releases are kernels that differ in nothing but their version.
 type releases []Summary
 
-// lines finds the lines of at least three releases, each from the oldest to the newest.
+// name is what the releases of a line have in common.
+func (line releases) name() string {
+	name := cmp.Or(results.Flavour(line[0].Label("kernel")), line[0].Label("goarch"), "kernels")
+	if page := line[0].Label("page-size"); page != "" && page != "4096" {
+		name += ", pages of " + page + " B"
+	}
+	return name
+}
+
+// lines finds the lines of several releases, each from the oldest to the newest.
 func (r *Report) lines() (all []releases) {
 	byLabels := make(map[string]releases)
 	var keys []string
@@ -153,7 +162,7 @@ func (r *Report) lines() (all []releases) {
 		slices.SortStableFunc(line, func(a, b Summary) int {
 			return results.CompareReleases(a.Label("kernel"), b.Label("kernel"))
 		})
-		if len(line) > 2 {
+		if len(line) > 1 {
 			all = append(all, line)
 		}
 	}
@@ -192,7 +201,7 @@ func (r *Report) timelines() (all []*figure.Figure) {
 			}
 			points = append(points, p)
 		}
-		all = append(all, figure.Timeline("What one zombie holds by release, "+cmp.Or(results.Flavour(line[0].Label("kernel")), line[0].Label("goarch")), points))
+		all = append(all, figure.Timeline("What one zombie holds by release, "+line.name(), points))
 	}
 	return all
 }

@@ -1,10 +1,10 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"zombench/results"
 	"zombench/results/difference"
@@ -127,8 +127,8 @@ func (line releases) growth(ledgers map[*stats.Group]*ledger.Ledger) []Section {
 	if whole == nil {
 		return nil
 	}
-	name := fmt.Sprintf("%s, release by release", cmp.Or(line[0].Label("goarch"), "kernels"))
-	changes := Section{Heading: name}
+	name := line.name()
+	changes := Section{Heading: name + ", release by release"}
 	for _, i := range line.changes() {
 		if d := between(i-1, i); d != nil {
 			changes.Facts = append(changes.Facts, differenceSentence(d))
@@ -141,6 +141,22 @@ func (line releases) growth(ledgers map[*stats.Group]*ledger.Ledger) []Section {
 	if math.Abs(whole.Charge.Whole.By()) < 1 {
 		return []Section{changes}
 	}
-	sections[0].Heading = fmt.Sprintf("%s, from the oldest to the newest", line[0].Label("goarch"))
+	sections[0].Heading = name + ", from the oldest to the newest"
+	for i := range sections[1:] {
+		fields := &sections[1+i]
+		for j := range fields.Tables {
+			fields.Tables[j].Rows = slices.DeleteFunc(fields.Tables[j].Rows, func(row []Cell) bool {
+				by := row[len(row)-1].Value
+				return by != nil && math.Abs(*by) < listed && !strings.HasPrefix(row[1].Text, "=")
+			})
+		}
+		fields.Notes = append(fields.Notes, fmt.Sprintf("members that changed by less than %d B are left out; zombench explain OLD NEW lists them", listed))
+	}
+	if len(line) == 2 {
+		return sections
+	}
 	return append([]Section{changes}, sections...)
 }
+
+// listed is by how many bytes a member has to change to be listed among many.
+const listed = 16
