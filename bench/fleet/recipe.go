@@ -76,7 +76,7 @@ func arguments(engine string, j Job) []string {
 	index := map[string]string{"kubernetes": "$(JOB_COMPLETION_INDEX)", "slurm": "$SLURM_ARRAY_TASK_ID"}[engine]
 	switch {
 	case j.Kind == Watch:
-		args = []string{"watch", "--listen", ":9817"}
+		args = []string{"watch", "--listen", "0.0.0.0:9817"}
 	case j.Kind == Kernels && engine == "kubernetes":
 		args = []string{"kernels", "run", "--guest", "/usr/lib/zombench", "-o", "/results", "--shard", fmt.Sprintf("%s/%d", index, j.Shards)}
 	case j.Kind == Kernels:
