@@ -136,16 +136,17 @@ func calm(ctx context.Context, s *bench.Site, still time.Duration) error {
 // triedGone waits until the child is gone on which zombied has tried the dresses.
 func (a *army) triedGone(ctx context.Context, s *bench.Site) error {
 	s.Doing("waiting for what was tried")
+	var err error
 	switch {
 	case a.wears("netns"):
-		return netnsGone(ctx, s)
+		err = netnsGone(ctx, s)
 	case a.wears("oom"): // OOM_REAPER_DELAY: the OOM reaper has it for two seconds
-		if err := calm(ctx, s, 3*time.Second); err != nil {
-			return err
-		}
-		return noneDying(ctx, s)
+		err = calm(ctx, s, 3*time.Second)
 	}
-	return nil
+	if err != nil {
+		return err
+	}
+	return noneDying(ctx, s)
 }
 
 // noneDying waits until the cgroup that the tried child was in is gone, where that
