@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"unicode"
 
 	client "k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
@@ -40,6 +41,17 @@ func main() {
 	}
 }
 
+// printable is what a pod says of itself, which may be anything, on one line of a
+// terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
 func collect(c *kubernetes.Collector, contextName string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -55,7 +67,7 @@ func collect(c *kubernetes.Collector, contextName string) error {
 	t, err := c.Collect(ctx)
 	missing := make(map[string][]string) // nodes by reason
 	for _, m := range t.Missing {
-		why := strings.Join(strings.Fields(m.Why), " ")
+		why := printable(m.Why)
 		missing[why] = append(missing[why], m.Node)
 	}
 	for _, why := range slices.Sorted(maps.Keys(missing)) {
