@@ -109,13 +109,12 @@ func (r *Runner) Run(ctx context.Context) (tally Tally, err error) {
 	for _, n := range lab.Instruments.Notices() {
 		r.Notice(n)
 	}
+	var fitted string
 	if r.Budget > 0 {
-		var fitted string
 		if setups, fitted, err = r.fit(ctx, lab, setups, start); err != nil {
 			return tally, err
 		}
 		r.Notice(fitted)
-		notices = append(notices, fitted)
 	}
 	config := r.Config
 	if slices.ContainsFunc(setups, func(p planned) bool { return p.Army.executes() }) {
@@ -131,6 +130,9 @@ func (r *Runner) Run(ctx context.Context) (tally Tally, err error) {
 	trials := schedule(setups, r.Seed)
 	tally.Planned = len(trials)
 	h := r.header(lab, setups, len(trials), config, notices)
+	if fitted != "" {
+		h.About = append(h.About, results.Explanation{Name: results.AboutBudget, Text: fitted})
+	}
 	if err := r.Output.WriteHeader(h); err != nil {
 		return tally, err
 	}

@@ -34,6 +34,9 @@ type Facts struct {
 // may be the beginning of a full one, such as Reap/method=wait.
 type Explanation struct{ Name, Text string }
 
+// AboutBudget names what was done to the plan to fit a run into a time.
+const AboutBudget = "budget"
+
 // A Kernel is what an analysis has to know of the kernel, in a file
 //
 //	# kernel: pointer-B=8 thread-info-in-task=1 possible-cpus=2 struct.cred=184

@@ -278,12 +278,17 @@ func firstOf(texts []string) string {
 // partNotes say what is missing of the runs that were read, and what was there
 // more often than it was measured.
 func partNotes(parts []*results.Part) []string {
-	var short, again, headless []string
+	var short, again, headless, fitted []string
 	for _, p := range parts {
 		name := cmp.Or(results.Lookup(p.Config, nodeKey), fmt.Sprintf("%s:%d", p.File, p.Line))
 		if p.Headless {
 			headless = append(headless, fmt.Sprintf("%s of run %s (%s:%d)", plural(p.Read, "trial"), p.Facts.Run.ID, p.File, p.Line))
 			continue
+		}
+		for _, e := range p.Facts.About {
+			if e.Name == results.AboutBudget && !slices.Contains(fitted, e.Text) {
+				fitted = append(fitted, e.Text)
+			}
 		}
 		if p.Short() {
 			short = append(short, fmt.Sprintf("%s %d of %d", name, p.Read, p.Facts.Run.Trials))
@@ -297,6 +302,7 @@ func partNotes(parts []*results.Part) []string {
 		text string
 		of   []string
 	}{
+		{"", fitted},
 		{"fewer trials than were planned (a run was interrupted, or what it wrote was cut short): ", short},
 		{"there more than once, and counted once: ", again},
 		{"left out, for there is no header to say what they were measured on: ", headless},
