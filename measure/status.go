@@ -87,7 +87,8 @@ func parseStatus(data []byte) (Status, error) {
 		first, _ := firstField(value)
 		var err error
 		number := func(to *int) { *to, err = strconv.Atoi(string(first)) }
-		mask := func(to *uint64) { *to, err = strconv.ParseUint(string(first), 16, 64) }
+		// mips has 128 signals, the first 64 of which are last.
+		mask := func(to *uint64) { *to, err = strconv.ParseUint(string(first[max(0, min(len(first), 32)-16):]), 16, 64) }
 		switch string(key) {
 		case "Name":
 			s.Name = string(value)

@@ -56,6 +56,17 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// mips64 has 128 signals: as Linux 6.1 shows those of a Go program.
+func TestStatusOfManySignals(t *testing.T) {
+	s, err := parseStatus([]byte(strings.Replace(statusText, "fffffffe7fc1fefe", "fffffffffffffffffffffffd783ffeff", 1)))
+	if err != nil || s.SigCgt != 0xfffffffd783ffeff {
+		t.Errorf("caught %x, %v", s.SigCgt, err)
+	}
+	if _, err := parseStatus([]byte(strings.Replace(statusText, "fffffffe7fc1fefe", "fffffffffffffffffffffffd783ffefg", 1))); !errors.Is(err, ErrMalformed) {
+		t.Errorf("error %v, want ErrMalformed", err)
+	}
+}
+
 func TestStatusOfZombie(t *testing.T) {
 	s, err := parseStatus(testdata(t, "amd64-7.3", "zombie", "status"))
 	if err != nil || s.State != 'Z' || s.UID != 0 || s.Threads != 1 || s.CapEff != 0x1ffffffffff || s.Group != 0 || s.Session != 0 {

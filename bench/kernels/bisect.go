@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,8 +52,10 @@ func Bisect(n int, look func(i int) (float64, error)) (before, after Look, looks
 	if n < 2 {
 		return before, after, nil, errors.New("a series has at least two kernels")
 	}
-	before, after = at(0), at(n-1)
-	if err := errors.Join(before.Err, after.Err); err != nil {
+	if before = at(0); before.Err == nil {
+		after = at(n - 1)
+	}
+	if err := cmp.Or(before.Err, after.Err); err != nil {
 		return before, after, looks, err
 	}
 	old, new := before.Value, after.Value

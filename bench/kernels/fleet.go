@@ -189,8 +189,9 @@ func (f *Fleet) recorded(k vm.Kernel) bool {
 	if !f.Resume {
 		return false
 	}
-	head, err := os.ReadFile(f.File(k))
-	return err == nil && bytes.HasPrefix(head, []byte("# zombench "+f.Version+", ")) && bytes.Contains(head, []byte("\n# "+imageOf(k)))
+	file, err := os.ReadFile(f.File(k))
+	head, _, _ := bytes.Cut(file, []byte("\nkernel: "))
+	return err == nil && bytes.Contains(head, []byte("# zombench "+f.Version+", ")) && bytes.Contains(head, []byte("\n# "+imageOf(k)))
 }
 
 // boot runs a guest; the result is as vm.Boot's.

@@ -94,7 +94,7 @@ func TestKeep(t *testing.T) {
 // What this version has recorded of a kernel is resumed, and nothing else.
 func TestResume(t *testing.T) {
 	k := vm.Kernel{Name: "amd64-6.1", Package: "linux-image-6.1", Version: "6.1-1", Release: "6.1"}
-	const whole = "# zombench v1, 2026-01-02T03:04:05Z\n# seed 1\n# kernel image of Debian package linux-image-6.1 6.1-1, SHA-256 00\n"
+	const whole = "# run ABC: trials=2\n# zombench v1, 2026-01-02T03:04:05Z\n# seed 1\n# kernel image of Debian package linux-image-6.1 6.1-1, SHA-256 00\n"
 	for _, tt := range []struct {
 		name, file string
 		want       bool
