@@ -122,7 +122,7 @@ func (f *kernelsFlags) machine(flags *pflag.FlagSet) {
 	flags.StringVar(&f.accel, "accel", "auto", "how QEMU runs: tcg, kvm, or auto (kvm if a probe finds that it works)")
 	flags.StringVar(&f.CPU, "cpu", "", "QEMU's CPU `model` (default a fixed one for each architecture; max on x86)")
 	flags.IntVar(&f.CPUs, "smp", 1, "`CPUs` of a virtual machine")
-	flags.IntVar(&f.MaxCPUs, "maxcpus", 0, "possible `CPUs`, for which a kernel allocates its per-CPU memory (default as many as --smp)")
+	flags.IntVar(&f.MaxCPUs, "maxcpus", 0, "possible `CPUs`, for which a kernel allocates its per-CPU memory (default as many as --smp); Linux 6.12 counts those of --smp alone")
 	flags.IntVar(&f.Memory, "memory", 0, "memory of a virtual machine in `MiB` (default 512; 1024 on ppc64el and loong64)")
 	flags.StringArrayVar(&f.Append, "append", nil, "add a `parameter` to the kernel command line; may be given several times")
 	flags.DurationVar(&f.Timeout, "timeout", 10*time.Minute, "how long one kernel may take")
