@@ -303,7 +303,7 @@ func TestFindRecorded(t *testing.T) {
 		{System{"7.3.4", "arm64", 16384}, "arm64-7.3.4+deb13-16k", false, ""},
 		{System{"6.11.0", "ppc64le", 65536}, "ppc64el-6.12.107+deb13-64k", false, ""},
 		{System{"6.11.0", "ppc64le", 4096}, "ppc64el-7.2.13+deb14.txt", false, ""},
-		{System{"6.12.107", "loong64", 4096}, "mips64el-", false, "; the costliest recorded kernel, for nothing is recorded of the architecture of this Linux 6.12.107/loong64"},
+		{System{"6.12.107", "sparc64", 4096}, "mips64el-", false, "; the costliest recorded kernel, for nothing is recorded of the architecture of this Linux 6.12.107/sparc64"},
 	} {
 		c, err := Find("", local, tt.here)
 		if err != nil {
