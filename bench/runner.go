@@ -175,7 +175,7 @@ func (r *Runner) preflight(ctx context.Context, lab *Lab, asked []planned, tally
 		useful = append(useful, s)
 	}
 	if len(useful) == 0 {
-		return nil, fmt.Errorf("nothing that was asked for can be run here: %s: %w", tally.Skipped[0].Name, tally.Skipped[0].Err)
+		return nil, fmt.Errorf("none of these benchmarks can run here: %s: %w", tally.Skipped[0].Name, tally.Skipped[0].Err)
 	}
 	return useful, nil
 }

@@ -200,10 +200,10 @@ func TestReaderErrors(t *testing.T) {
 		{"ends", "# ends: signals=0 exited=5 killed=0\n" + good, 1, []string{"1: ends: field dumped is missing"}},
 		{"ends of what", "# ends: signals=0 exited=-5 killed=0 dumped=0\n" + good, 1, []string{`1: ends: field exited: "-5" is not a count`}},
 		{"ends twice", "# ends: signals=0 exited=5 killed=0 dumped=0\n# ends: signals=0 exited=5 killed=0 dumped=0\n" + good, 1,
-			[]string{"1: note belongs to no result line", "2: second ends of one trial"}},
-		{"stray noise", "# noisy: why\n\n" + good, 1, []string{"1: note belongs to no result line"}},
-		{"noise at the end", good + "# noisy: why\n# noisy: oh", 1, []string{"2: note belongs to no result line"}},
-		{"noise of a bare name", "# noisy: why\nBenchmarkZombies\n" + good, 1, []string{"1: note belongs to no result line"}},
+			[]string{"1: no trial follows this comment (is the file truncated?)", "2: second ends of one trial"}},
+		{"stray noise", "# noisy: why\n\n" + good, 1, []string{"1: no trial follows this comment (is the file truncated?)"}},
+		{"noise at the end", good + "# noisy: why\n# noisy: oh", 1, []string{"2: no trial follows this comment (is the file truncated?)"}},
+		{"noise of a bare name", "# noisy: why\nBenchmarkZombies\n" + good, 1, []string{"1: no trial follows this comment (is the file truncated?)"}},
 		{"noise of a broken line", "# noisy: why\nBenchmarkZombies 1 1\n" + good, 1, []string{"2: missing units"}},
 		{"units disagree", "Unit x assume=exact\nUnit x assume=nothing\n" + good, 1, []string{"2: metadata assume of unit x already set to exact"}},
 		{"reading", "# after: pids=5 kmem-B=\n" + good, 1, []string{`1: reading after: "kmem-B=" is not a count`}},
@@ -217,7 +217,7 @@ func TestReaderErrors(t *testing.T) {
 		{"cache", "# cache cred: size=8\n" + good, 1, []string{"1: cache cred: field used is missing"}},
 		{"site", "# site f: caches=a requested=1 allocated=1 accounted=perhaps objects=1\n" + good, 1,
 			[]string{`1: site f: field accounted: "perhaps" is not yes, no or unknown`}},
-		{"site of no trial", "# site f: caches=a requested=1 allocated=1 accounted=no objects=1\n\n" + good, 1, []string{"1: note belongs to no result line"}},
+		{"site of no trial", "# site f: caches=a requested=1 allocated=1 accounted=no objects=1\n\n" + good, 1, []string{"1: no trial follows this comment (is the file truncated?)"}},
 		{"free text", "# before: something else\n# kernel: 6.18\n# cache of: bread\n# site seeing: fun\n# env: GOGC=off\n# about nothing\n# ends of: x=1\n# env: GOGC=1\n# layout of: a page\n\n" + good, 1, nil},
 		{"fine", "# control of nothing\n#broken: no\n# ends\nPASS\n" + good, 1, nil}, // control: no error
 	} {

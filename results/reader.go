@@ -161,7 +161,7 @@ func (r *Reader) scanLine(line []byte) {
 // orphan ends the waiting for a trial, and reports comments that needed one.
 func (r *Reader) orphan() {
 	if w := r.comments.waiting; w.needsTrial() {
-		r.syntax(w.line, "note belongs to no result line")
+		r.syntax(w.line, "no trial follows this comment (is the file truncated?)")
 	}
 	r.comments.waiting = waiting{}
 }

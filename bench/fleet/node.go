@@ -34,7 +34,7 @@ func Config(node string, labels []string, getenv func(string) string, hostname f
 		key, value, ok := strings.Cut(label, "=")
 		switch {
 		case !ok || value == "" || !results.IsKey(key):
-			return nil, fmt.Errorf("%q; want key=value, the key in lower case", label)
+			return nil, fmt.Errorf("%q is not KEY=VALUE with a lower-case key", label)
 		case slices.Contains(measured, key) || slices.ContainsFunc(config, func(p results.Param) bool { return p.Key == key }):
 			return nil, fmt.Errorf("%q: there is a %s already", label, key)
 		}

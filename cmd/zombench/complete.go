@@ -127,6 +127,9 @@ func complete(cmd *cobra.Command, flag string, by completions) {
 // meant names what was probably meant by an unknown name: " (did you mean ...?)", ""
 // if nothing is near.
 func meant(name string, known []string, prefix string) string {
+	if len(name) < 2 {
+		return ""
+	}
 	list := cobra.Command{SuggestionsMinimumDistance: 2}
 	for _, k := range known {
 		list.AddCommand(&cobra.Command{Use: k, Run: func(*cobra.Command, []string) {}})

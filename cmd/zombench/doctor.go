@@ -133,7 +133,7 @@ func roomTable(fs measure.FS, each host.Cost) (report.Table, error) {
 func whoLooks(found []results.Watcher, watch time.Duration, err error) (lines []string) {
 	switch {
 	case err != nil:
-		return []string{fmt.Sprintf("not known: %v", err)}
+		return []string{fmt.Sprintf("unknown: %v", err)}
 	case len(found) == 0:
 		return []string{fmt.Sprintf("none within %v", watch)}
 	}

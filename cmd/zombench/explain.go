@@ -58,7 +58,10 @@ are unexplained), 1 it does not.`,
 					return err
 				}
 				set, errs := results.Load(files...)
-				return errors.Join(append(errs, explain(cmd.OutOrStdout(), set, format))...)
+				if len(set.Records) > 0 {
+					errs = append(errs, explain(cmd.OutOrStdout(), set, format))
+				}
+				return errors.Join(errs...)
 			}
 			run, err := explainedExperiments(all())
 			if err != nil {

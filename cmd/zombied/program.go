@@ -10,7 +10,7 @@ import (
 )
 
 func programFlag(flags *pflag.FlagSet, value *string) {
-	flags.StringVar(value, "program", program.OwnName, "what children execute: own, two system calls that leave nothing behind, or the `PATH` of a program that ends by itself")
+	flags.StringVar(value, "program", program.OwnName, "what children execute: own, a program of two system calls that leaves nothing behind, or the `PATH` of a program that exits by itself")
 }
 
 func programCommand() *cobra.Command {
@@ -18,12 +18,12 @@ func programCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "program",
 		Short: "Print what children execute on this machine",
-		Long: `Program prints what children execute: own, zombied's own program, or the path of
-another with the beginning of its SHA-256. Where own cannot be executed, true on
-PATH takes its place, which standard error says.
+		Long: `Program prints what children execute: own, for zombied's own program, or the path of
+another with the beginning of its SHA-256. If own cannot be executed, children execute
+true from PATH, with a notice.
 
-Some programs leave more of their zombies than others: one that is linked
-statically against glibc looks at /proc/self/exe, and its zombie keeps an inode and
+Zombies of some programs hold more memory than those of others: a program linked
+statically against glibc looks at /proc/self/exe, so its zombie keeps an inode and
 dentries of /proc.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

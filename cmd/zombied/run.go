@@ -81,7 +81,7 @@ once and never waits for them, so that what a zombie holds in the kernel can be
 looked at for as long as you like.
 
 Without a command it does what zombied start does: it detaches, and the command
-returns once all zombies exist, or with the reason why they do not. No zombie
+returns once all zombies exist, or reports why they do not. No zombie
 has to be killed: zombied stop ends the daemon, and the process that inherits
 its children, usually pid 1, reaps them.`
 
@@ -97,8 +97,8 @@ Exit status, as for LSB init scripts:
   start   0 all zombies exist (with --hold: the daemon is ready)
           1 failed: limit too low, some zombies missing, or already running
           2 wrong usage
-          3 this kernel has no such dress
-          4 this user may not have the dress
+          3 --dress: not supported by this kernel
+          4 --dress: not permitted to this user
   stop    0 stopped, or was not running             4 not permitted
   reap    0 reaped   4 not permitted                7 not running
   list    0 listed                                  7 not running
@@ -112,8 +112,8 @@ const startExamples = `  zombied                                   1000 zombies,
   zombied --foreground --hold --count 500   create with kill -USR1, reap with kill -USR2`
 
 const dressHelp = `
-Dresses, for --dress: what a child does before it ends. From files on the kernel
-takes it off at the end; the others a zombie keeps.
+Dresses, for --dress: what a child acquires before it ends. A zombie keeps it, except
+files and those listed after it, which the kernel frees when the child exits.
 `
 
 func rootCommand() *cobra.Command {

@@ -52,7 +52,7 @@ func (l *Leader) describe(fs measure.FS) bool {
 
 // Verdict says it in a sentence.
 func (l *Leader) Verdict() string {
-	s := fmt.Sprintf("%d (%s) is no zombie: its main thread has ended, %d others live", l.PID, l.Command, l.Threads)
+	s := fmt.Sprintf("%d (%s) is not a zombie: its main thread has ended, %d others live", l.PID, l.Command, l.Threads)
 	if l.Threads == 1 {
 		s = strings.Replace(s, "1 others live", "1 other lives", 1)
 	}
@@ -62,5 +62,5 @@ func (l *Leader) Verdict() string {
 			s += " (in " + strings.Join(l.Waits, ", ") + ")"
 		}
 	}
-	return s + "; nothing of it is freed, and no wait returns for it until they end"
+	return s + "; nothing is freed and wait does not return until they end"
 }

@@ -45,7 +45,7 @@ func New(records []results.Record) ([]*Ledger, error) {
 		all = append(all, l)
 	}
 	if len(all)+len(errs) == 0 {
-		return nil, fmt.Errorf("%w: there are no armies", ErrTooLittle)
+		return nil, fmt.Errorf("%w: no trials with zombies", ErrTooLittle)
 	}
 	return all, errors.Join(errs...)
 }

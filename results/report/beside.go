@@ -132,7 +132,7 @@ func (c Comparison) besideNotes() []string {
 	if len(c.Differs) > 0 {
 		note := "the columns also differ in " + list(c.Differs)
 		if heading(c.Unit) == "sec" && (slices.Contains(c.Differs, "cpu") || slices.Contains(c.Differs, "vm")) {
-			note += ": times on different machines say nothing about kernels"
+			note += ": times on different machines do not compare kernels"
 		}
 		if slices.Contains(c.Differs, results.ProgramKey) {
 			note += "; what children execute is part of what their zombies hold: compare runs of one --program"

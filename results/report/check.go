@@ -85,7 +85,7 @@ func (j *judge) judge(c Comparison) {
 	}
 	switch {
 	case c.Better == 0:
-		j.note("%s is not judged: its metadata does not say which side is better", c.Unit)
+		j.note("%s is not judged: its metadata does not say which direction is better", c.Unit)
 		return
 	case heading(c.Unit) == "sec" && len(machines) > 0:
 		j.note("%s is not judged: the files differ in %s", c.Unit, list(machines))

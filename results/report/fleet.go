@@ -114,7 +114,7 @@ func runsApart(setups []*stats.Setup) (apart []*stats.Setup, notes []string) {
 		apart = append(apart, s)
 	}
 	if len(twice) > 0 {
-		notes = []string{"measured more than once, and told apart: " + firstOf(twice)}
+		notes = []string{"measured more than once, listed separately: " + firstOf(twice)}
 	}
 	return apart, notes
 }
@@ -230,7 +230,7 @@ func (f Fleet) sentence(per int, keys []string) string {
 	of := Summary{Summary: stats.Summary{Group: &stats.Group{Labels: f.Labels}}, Keys: keys}
 	text := fmt.Sprintf("%s with %s: ", plural(f.size(), "node"), of.System())
 	if len(f.Alike) == 0 {
-		return text + "nothing can be said; " + names(f.Nothing, per) + "."
+		return text + "no result; " + names(f.Nothing, per) + "."
 	}
 	what := "of kernel memory charged to their cgroup"
 	if f.Unit != results.UnitKmem {
@@ -249,7 +249,7 @@ func (f Fleet) sentence(per int, keys []string) string {
 		}
 	}
 	if len(f.Nothing) > 0 {
-		text += fmt.Sprintf("; of %d nothing can be said: %s", len(f.Nothing), names(f.Nothing, per))
+		text += fmt.Sprintf("; %d without a result: %s", len(f.Nothing), names(f.Nothing, per))
 	}
 	return text + "."
 }
@@ -303,9 +303,9 @@ func partNotes(parts []*results.Part) []string {
 		of   []string
 	}{
 		{"", fitted},
-		{"fewer trials than were planned (a run was interrupted, or what it wrote was cut short): ", short},
-		{"there more than once, and counted once: ", again},
-		{"left out, for there is no header to say what they were measured on: ", headless},
+		{"incomplete (a run was interrupted, or its file truncated), trials: ", short},
+		{"duplicates, counted once: ", again},
+		{"omitted, because the header of their run is missing: ", headless},
 	} {
 		if len(n.of) > 0 {
 			notes = append(notes, n.text+firstOf(n.of))

@@ -117,7 +117,7 @@ func (t BenchTable) growthSection(units benchfmt.UnitMetadataMap) (s Section, ok
 	}
 	s.Heading = t.Bench + " over " + all[0].over
 	s.Tables = []Table{table}
-	s.Notes = []string{"Theil-Sen slopes over " + all[0].over + ", and their 95 % intervals: where 0 lies within, there is no growth to be seen"}
+	s.Notes = []string{"Theil-Sen slopes over " + all[0].over + ", and their 95 % intervals: an interval that includes 0 shows no growth"}
 	return s, true
 }
 

@@ -35,9 +35,9 @@ func accountSections(l *ledger.Ledger) []Section {
 		Notes: []string{"objects, bytes and pages are what one zombie holds; struct is its size by BTF, and by how much its objects are larger or smaller"}}
 	switch {
 	case l.Traced == 0:
-		account.Notes = append(account.Notes, "who looked is not known: these trials did not follow it by the kmem tracepoints; zombench doctor says whether they can be had")
+		account.Notes = append(account.Notes, "who looked is unknown: these trials did not use the kmem tracepoints; zombench doctor shows whether they are available")
 	case len(l.Watchers) == 0:
-		account.Notes = append(account.Notes, "nobody looked at the zombies, by the kmem tracepoints")
+		account.Notes = append(account.Notes, "no process looked at the zombies, by the kmem tracepoints")
 	default:
 		account.Tables = append(account.Tables, watcherTable(l))
 	}
@@ -144,7 +144,7 @@ func cacheTable(l *ledger.Ledger) Table {
 // whoseTable says whose the objects are that grew, a row for each cache.
 func whoseTable(l *ledger.Ledger) Table {
 	t := Table{Columns: []Column{{Name: "bytes a zombie in", Left: true}, {Name: "grew", Unit: "B"}, {Name: "objects"},
-		{Name: "held by the zombie", Unit: "B"}, {Name: "made by looking at it", Unit: "B"}, {Name: "somebody else's", Unit: "B"}}}
+		{Name: "held by the zombie", Unit: "B"}, {Name: "caused by looking", Unit: "B"}, {Name: "unrelated", Unit: "B"}}}
 	row := func(name string, objects Cell, w ledger.Whose) {
 		t.Rows = append(t.Rows, []Cell{Words(name), bytesCell(w.Sum()), objects, bytesCell(w.Zombies), bytesCell(w.Watchers), bytesCell(w.Others)})
 	}
@@ -260,7 +260,7 @@ func stepTable(l *ledger.Ledger) Table {
 // complaint says what is wrong with a step that exceeds its limit.
 func complaint(s ledger.Step) string {
 	if s.BelowNoise() {
-		return s.Name + " did not grow by more than in controls without zombies: nothing can be said; stop what else runs"
+		return s.Name + " grew no more than in controls without zombies, so there is no result; stop other load"
 	}
 	return fmt.Sprintf("%s: %s is more than the %.1f %% that may stay unexplained", s.Name, unexplained(s), s.Limit)
 }

@@ -89,7 +89,7 @@ func (s Summary) Sentence() string {
 		if s.BrokenTrials == 0 {
 			return fmt.Sprintf("Nothing was measured on %s: %s only.", s.System(), plural(s.Controls+s.BrokenControls, "control"))
 		}
-		return fmt.Sprintf("Nothing can be said of %s: all of %s are broken.", s.System(), plural(s.BrokenTrials, "trial"))
+		return fmt.Sprintf("No result for %s: all of %s are broken.", s.System(), plural(s.BrokenTrials, "trial"))
 	}
 	parts := []string{s.memoryClause(), s.endsClause()}
 	if 2*s.WarnedTrials > s.Trials {
@@ -197,8 +197,8 @@ func (s Summary) Facts() []string {
 	case charge != nil:
 		add("charged: %s", s.fact(*charge, instrument(results.UnitKmem)))
 	case len(s.Instruments) > 0:
-		add("charged: not measured, so nothing tells how many zombies went into partly filled slabs that were there before; " +
-			"slab alone may show half of the memory; zombench doctor says what enables the charge")
+		add("charged: not measured; slab alone misses zombies that went into partly filled slabs, and may show half of the memory; " +
+			"zombench doctor shows how to enable it")
 	}
 	if how := s.army(); how != "" {
 		add("army: %s", how)
@@ -276,7 +276,7 @@ func reasons(all []stats.Reason) string {
 		parts = append(parts, text)
 	}
 	if rest > 0 {
-		parts = append(parts, fmt.Sprintf("%d more, which the results name trial by trial", rest))
+		parts = append(parts, fmt.Sprintf("%d more, listed in the result file", rest))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -312,7 +312,7 @@ func (s Summary) fact(e stats.Estimate, source string) string {
 		case e.PerZombie*float64(e.Counts[len(e.Counts)-1]) <= e.Floor:
 			return "below the noise floor: controls without zombies moved as much; " + how
 		}
-		return "below the noise floor: the 95 % interval holds zero; " + how
+		return "below the noise floor: the 95 % interval includes zero; " + how
 	}
 	per := float64(s.Per)
 	interval := "no 95 % interval: too few trials"

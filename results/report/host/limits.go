@@ -34,10 +34,10 @@ func used(l limits.Limit) string {
 	}
 	s := number(l.Used) + " of " + number(l.Value)
 	if l.Unseen {
-		s = "some of " + number(l.Value) + ", not shown"
+		s = "unknown, of " + number(l.Value)
 	}
 	if !l.Binds {
-		s += ", does not bind"
+		s += ", not enforced"
 	}
 	return s
 }
@@ -160,7 +160,7 @@ func (a Limits) dressedSection() report.Section {
 			report.Words(l.Unit), report.Words(used(l)), report.Words(Place(l)),
 		})
 	}
-	return report.Section{Heading: "What zombies may keep alive besides themselves", Tables: []report.Table{t.WithoutEmpty()}}
+	return report.Section{Heading: "Limits on what zombies may keep alive", Tables: []report.Table{t.WithoutEmpty()}}
 }
 
 // A LimitRecord is a bound for programs. A null is something that does not

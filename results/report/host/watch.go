@@ -14,16 +14,16 @@ import (
 func summary(r *watch.Report) string {
 	s := Plural(r.Zombies, "zombie")
 	if r.Arose != nil {
-		s += fmt.Sprintf(", %s arise and %s are reaped a second", perSecond(*r.Arose, r.Elapsed), perSecond(*r.Reaped, r.Elapsed))
+		s += fmt.Sprintf(", %s appear and %s are reaped a second", perSecond(*r.Arose, r.Elapsed), perSecond(*r.Reaped, r.Elapsed))
 	}
 	switch {
 	case r.Growth.Leak:
-		s += fmt.Sprintf(", they grow by %s a second", rateText(r.Growth))
+		s += fmt.Sprintf(", growing by %s a second", rateText(r.Growth))
 	case r.Growth.Known:
-		s += ", they do not grow"
+		s += ", not growing"
 	}
 	if r.Latency != nil {
-		s += fmt.Sprintf("; the dead wait %s (p99 %s)", shortDuration(r.Latency.P50), shortDuration(r.Latency.P99))
+		s += fmt.Sprintf("; reaped after %s (p99 %s)", shortDuration(r.Latency.P50), shortDuration(r.Latency.P99))
 	}
 	return s
 }
@@ -104,7 +104,7 @@ func Table(r *watch.Report, assumed string, width, height int) []string {
 	lines = append(lines, missed(r)...)
 	lines = append(lines, r.Unseen...)
 	t := report.Table{Columns: []report.Column{
-		{Name: "zombies"}, {Name: "grow/s"}, {Name: "arise"}, {Name: "reaped"}, {Name: "wait"}, {Name: "oldest"}, {Name: "memory" + assumed},
+		{Name: "zombies"}, {Name: "grow/s"}, {Name: "new"}, {Name: "reaped"}, {Name: "wait"}, {Name: "oldest"}, {Name: "memory" + assumed},
 		{Name: "parent"}, {Name: "command", Left: true}, {Name: "of", Left: true}}}
 	for _, p := range r.Parents {
 		wait, oldest := "", ""

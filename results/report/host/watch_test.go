@@ -32,10 +32,10 @@ func TestWatchText(t *testing.T) {
 	r := sampleReport()
 	lines := strings.Join(Lines(r), "\n")
 	for _, want := range []string{
-		"03:04:05 630 zombies, 7.0 arise and 0.0 are reaped a second, they grow by 7 (6.9 to 7.1) a second; the dead wait 2s (p99 3s)",
+		"03:04:05 630 zombies, 7.0 appear and 0.0 are reaped a second, growing by 7 (6.9 to 7.1) a second; reaped after 2s (p99 3s)",
 		"pids.max is reached in 3 min 20 s (3 min 15 s to 3 min 25 s), after 1400 zombies more, at /sys/fs/cgroup/a/pids.max",
 		"4711 server server.service leaks: 630 zombies, 7 (6.9 to 7.1) a second",
-		"5 (java) is no zombie: its main thread has ended, 3 others live, 2 of them cannot be interrupted (in rpc_wait_bit_killable)",
+		"5 (java) is not a zombie: its main thread has ended, 3 others live, 2 of them cannot be interrupted (in rpc_wait_bit_killable)",
 		"2 events lost",
 	} {
 		if !strings.Contains(lines, want) {

@@ -40,20 +40,20 @@ func kinds() []kind {
 		{"setsid", "a session of its own", 0, 0, setsid},
 		{"threads", "further threads, which end at once", 1, 1000, threads},
 		{"groups", "supplementary groups", 1000, 65536, groups},
-		{"keyring", "a session keyring with so many keys in it; max: as many as the user may have", none, mostKeys, keyring},
-		{"seccomp", "a seccomp filter of so many instructions", 16, 4096, seccomp},
+		{"keyring", "a session keyring with N keys; max: as many as the user may have", none, mostKeys, keyring},
+		{"seccomp", "a seccomp filter of N instructions", 16, 4096, seccomp},
 		{"userns", "nested user namespaces", 1, 32, userns},
 		{"pidns", "a pid namespace, of which it is the init", 0, 0, flags(unix.CLONE_NEWPID)},
-		{"pending", "queued signals; max: as many as RLIMIT_SIGPENDING leaves room for", 20, math.MaxInt32, pending},
-		{"landlock", "a Landlock domain with so many rules for ports", none, 65536, landlock},
+		{"pending", "queued signals; max: as many as RLIMIT_SIGPENDING allows", 20, math.MaxInt32, pending},
+		{"landlock", "a Landlock domain with N rules for ports", none, 65536, landlock},
 		{"uring", "an io_uring", 0, 0, uring},
-		{"cgroup", "a cgroup of its own, which is there until the reap", 0, 0, cgroup},
-		{"grave", "a cgroup of its own, which is removed when it is dead", 0, 0, grave},
+		{"cgroup", "a cgroup of its own, which remains until the reap", 0, 0, cgroup},
+		{"grave", "a cgroup of its own, which is removed once the child is dead", 0, 0, grave},
 		{"oom", "killed by the OOM killer", 0, 0, oom},
-		{"sve", "vector registers of so many bytes, on arm64", 256, 256, sve},
+		{"sve", "vector registers of N bytes, on arm64", 256, 256, sve},
 
 		{"files", "open files", 1000, 1 << 20, files},
-		{"rss", "memory touched, such as 64M", 64 << 20, math.MaxInt32, rss},
+		{"rss", "touched memory in bytes, such as 64M", 64 << 20, math.MaxInt32, rss},
 		{"netns", "a network namespace", 0, 0, flags(unix.CLONE_NEWNET)},
 		{"mntns", "a mount namespace", 0, 0, flags(unix.CLONE_NEWNS)},
 		{"timer", "an armed POSIX timer", 0, 0, timer},
@@ -108,7 +108,7 @@ func parse(list string) ([]garment, error) {
 		name, number, hasNumber := strings.Cut(word, "=")
 		i := slices.IndexFunc(kinds(), func(k kind) bool { return k.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("there is no dress %q; there are %s", name, strings.Join(Names(), ", "))
+			return nil, fmt.Errorf("unknown dress %q: want %s", name, strings.Join(Names(), ", "))
 		}
 		g := garment{kinds()[i], word, kinds()[i].def}
 		if hasNumber {
