@@ -449,16 +449,16 @@ func TestExamplesCanFail(t *testing.T) {
 	s := newStage(t)
 	const right = "```console\n$ zombench check old.txt new.txt\n" +
 		"Nothing is significantly worse by more than 3 % (12 comparisons).\n\n" +
-		"pids/zombie is not judged: its metadata does not say which side is better\n```\n"
+		"pids/zombie is not judged: its metadata does not say which direction is better\n```\n"
 	for _, tt := range []struct {
 		name, text string
 		wrong      bool
 	}{
 		{"right", right, false},
-		{"elided", strings.Replace(right, "pids/zombie is not judged: its metadata does not say which side is better", "...", 1), false},
+		{"elided", strings.Replace(right, "pids/zombie is not judged: its metadata does not say which direction is better", "...", 1), false},
 		{"a number", strings.Replace(right, "12", "13", 1), true},
 		{"a line more", strings.Replace(right, "Nothing", "something\nNothing", 1), true},
-		{"a line less", strings.Replace(right, "\npids/zombie is not judged: its metadata does not say which side is better\n", "", 1), true},
+		{"a line less", strings.Replace(right, "\npids/zombie is not judged: its metadata does not say which direction is better\n", "", 1), true},
 		{"fails", "```console\n$ zombench check old.txt nowhere.txt\n```\n", true},
 		{"fails in sh", "```sh\nzombench report nowhere.txt # a comment\n```\n", true},
 		{"sh", "```sh\nbin/zombench report \\\n  mine.txt # a comment\n```\n", false},

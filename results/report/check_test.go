@@ -98,7 +98,7 @@ func TestCheckVerdict(t *testing.T) {
 ───────────────────────────────────────────────────────────────────────────────────────────────
  kmem-B/1000zombies  count=1000 parallel=1 spawn=exec  9.155 MiB  9.613 MiB  +5.00%  0.000  10
 
-pids/zombie is not judged: its metadata does not say which side is better
+pids/zombie is not judged: its metadata does not say which direction is better
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
