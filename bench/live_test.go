@@ -378,13 +378,17 @@ func TestErrorsEndTheRun(t *testing.T) {
 	}
 }
 
-// A full disk, for instance.
+// A full disk, for instance: what is not recorded is not done.
 func TestRecordingFails(t *testing.T) {
 	r, rec := labtest.Runner(t, toy("toys", setup("Toy", put(1))))
 	full := errors.New("no space")
 	r.Output = failing{rec, full}
-	if _, err := r.Run(t.Context()); !errors.Is(err, full) || !strings.HasPrefix(err.Error(), "recording trial 1 of 1: ") {
+	tally, err := r.Run(t.Context())
+	if !errors.Is(err, full) || !strings.HasPrefix(err.Error(), "recording trial 1 of 1: ") {
 		t.Errorf("error %v", err)
+	}
+	if tally.Done() != 0 {
+		t.Errorf("%d trials are said to be done", tally.Done())
 	}
 }
 

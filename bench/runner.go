@@ -206,7 +206,13 @@ func (r *Runner) run(ctx context.Context, lab *Lab, trials []planned, this resul
 			return fmt.Errorf("trial %d of %d (%s): %w", i+1, len(trials), name, err)
 		}
 		result.Serial = results.Serial{Run: this.ID, Number: uint64(i) + 1}
-		switch {
+		for _, c := range lab.describe(result.Readings) {
+			r.Output.Describe(c)
+		}
+		if err := r.Output.WriteTrial(result); err != nil {
+			return fmt.Errorf("recording trial %d of %d: %w", i+1, len(trials), err)
+		}
+		switch { // only what is recorded is done
 		case result.Broken != "":
 			tally.Broken++
 		case len(result.Warnings) > 0:
@@ -216,12 +222,6 @@ func (r *Runner) run(ctx context.Context, lab *Lab, trials []planned, this resul
 		}
 		if fault != "" {
 			tally.Faults = append(tally.Faults, Fault{result.Name(), fault})
-		}
-		for _, c := range lab.describe(result.Readings) {
-			r.Output.Describe(c)
-		}
-		if err := r.Output.WriteTrial(result); err != nil {
-			return fmt.Errorf("recording trial %d of %d: %w", i+1, len(trials), err)
 		}
 		r.Progress.End(result)
 	}

@@ -121,7 +121,6 @@ func (r *run) locked() []string {
 		return []string{"lock: " + err.Error()}
 	}
 	var journal struct {
-		PID      int
 		Clearing bool
 		Dirs     []any
 		Sysctls  map[string]string
@@ -129,7 +128,8 @@ func (r *run) locked() []string {
 	if err := json.NewDecoder(bytes.NewReader(b)).Decode(&journal); err != nil && len(b) > 0 {
 		return []string{"lock: " + err.Error()}
 	}
-	if journal.PID != 0 || journal.Clearing || len(journal.Dirs) > 0 || len(journal.Sysctls) > 0 {
+	// A pid alone owes nothing: that run was killed before it had made anything.
+	if journal.Clearing || len(journal.Dirs) > 0 || len(journal.Sysctls) > 0 {
 		return []string{fmt.Sprintf("lock: its journal holds %s", b)}
 	}
 	return nil
