@@ -167,7 +167,7 @@ func TestLimitsOfOthers(t *testing.T) {
 func TestLimitsPartly(t *testing.T) {
 	kernel := machine(t, nil, map[string]string{"proc/sys/kernel/threads-max": "many\n"})
 	out, stderr, err := askLimits(t, kernel, limitsOptions{})
-	if err != nil || !strings.HasPrefix(out, "18626 more") || !strings.Contains(stderr, "some limits could not be read") || !strings.Contains(stderr, "threads-max") {
+	if err != nil || !strings.HasPrefix(out, "18626 more") || !strings.Contains(stderr, "some limits cannot be read") || !strings.Contains(stderr, "threads-max") {
 		t.Errorf("%v, %s\n%s", err, stderr, out)
 	}
 }
