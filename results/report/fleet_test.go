@@ -8,12 +8,19 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
 	"zombench/results"
 	"zombench/results/recorded"
 )
+
+// nodeConfig is a configuration as another node has it, whose name comes first.
+func nodeConfig(config []results.Param, name string) []results.Param {
+	others := slices.DeleteFunc(slices.Clone(config), func(p results.Param) bool { return p.Key == "node" })
+	return slices.Insert(others, 0, results.Param{Key: "node", Value: name})
+}
 
 // fleetFile streams what a fleet would have written, one run of 60 trials on each
 // node: a recorded run, over and over. change may change a node's run.
@@ -34,7 +41,7 @@ func fleetFile(t testing.TB, nodes int, change func(node int, h *results.Header,
 	go func() {
 		to.CloseWithError(func() error {
 			for node := range nodes {
-				h := results.Header{Config: append([]results.Param{{Key: "node", Value: nodeName(node)}}, template[0].Config...), Units: results.Units(), Facts: *template[0].Facts}
+				h := results.Header{Config: nodeConfig(template[0].Config, nodeName(node)), Units: results.Units(), Facts: *template[0].Facts}
 				h.Run = results.Run{ID: fmt.Sprintf("R%d", node), Trials: uint64(len(template))}
 				var trials []results.Trial
 				for i, r := range template {
