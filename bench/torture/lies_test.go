@@ -186,7 +186,7 @@ func accusations(t *testing.T, zombench, zombied string) (said []string) {
 	out := filepath.Join(t.TempDir(), "out.txt")
 	program := filepath.Join(zombench, "zombench")
 	run := exec.Command(program, "run", "-q", "--zombied", filepath.Join(zombied, "zombied"), "--lock", filepath.Join(t.TempDir(), "lock"),
-		"--count", "500,3000", "--parallel", "1", "--spawn", "exec", "--samples", "1", "--seed", "1", "-o", out)
+		"--count", "3000,6000", "--parallel", "1", "--spawn", "exec", "--samples", "2", "--seed", "1", "-o", out)
 	_ = run.Run() // that all trials are broken is in the file
 	set, errs := results.Load(out)
 	if len(errs) > 0 {
