@@ -19,11 +19,11 @@ import (
 )
 
 // New returns what shows how a run proceeds: a bar on a terminal, one plain line
-// every few seconds elsewhere, nothing when quiet.
+// every few seconds elsewhere. When quiet it is nil, of which a Runner tells nobody.
 func New(w io.Writer, quiet bool) bench.Progress {
 	switch {
 	case quiet:
-		return silence{}
+		return nil
 	case IsTerminal(w):
 		return &bar{to: w}
 	default:
@@ -41,14 +41,6 @@ func IsTerminal(w io.Writer) bool {
 	width, _, err := cwriter.GetSize(int(f.Fd()))
 	return err == nil && width > 0
 }
-
-// silence shows nothing.
-type silence struct{}
-
-func (silence) Begin(int, int, string) {}
-func (silence) Doing(string)           {}
-func (silence) End(results.Trial)      {}
-func (silence) Close()                 {}
 
 // lineEvery is the least time between two lines of progress.
 const lineEvery = 5 * time.Second
