@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"runtime"
 	"unsafe"
@@ -49,11 +50,35 @@ func (t *Types) LoadMember(dst, src asm.Register, path string) asm.Instruction {
 	return asm.LoadMem(dst, src, int16(offset), size)
 }
 
-// NewIterator loads a program that the kernel calls for each of what it iterates
-// over, such as "task" (Linux 5.8).
-func (t *Types) NewIterator(name, over string, code asm.Instructions) (*ebpf.Program, error) {
-	return t.newProgram(name, unix.BPF_TRACE_ITER, t.Func, "bpf_iter_"+over, code)
+// An Iterator is a program that the kernel calls for each of what it iterates over
+// (Linux 5.8).
+type Iterator struct {
+	program *ebpf.Program
+	link    *link.Iter
 }
+
+// NewIterator loads an iterator over what is named, such as "task".
+func (t *Types) NewIterator(name, over string, code asm.Instructions) (*Iterator, error) {
+	p, err := t.newProgram(name, unix.BPF_TRACE_ITER, t.Func, "bpf_iter_"+over, code)
+	if err != nil {
+		return nil, err
+	}
+	l, err := link.AttachIter(link.IterOptions{Program: p})
+	if err != nil {
+		p.Close()
+		return nil, Classify(fmt.Errorf("attaching %v: %w", p, err))
+	}
+	return &Iterator{p, l}, nil
+}
+
+// Open begins a walk: what the program writes is read from it.
+func (i *Iterator) Open() (io.ReadCloser, error) {
+	r, err := i.link.Open()
+	return r, Classify(err)
+}
+
+// Close unloads it.
+func (i *Iterator) Close() error { return errors.Join(i.link.Close(), i.program.Close()) }
 
 // NewTracepoint loads a program for a tracepoint, which gets its arguments as they
 // are in the kernel.
@@ -180,15 +205,6 @@ func lastLine(log []byte) string {
 // AttachTracepoint attaches a program of NewTracepoint.
 func AttachTracepoint(p *ebpf.Program) (link.Link, error) {
 	l, err := link.AttachTracing(link.TracingOptions{Program: p})
-	if err != nil {
-		return nil, Classify(fmt.Errorf("attaching %v: %w", p, err))
-	}
-	return l, nil
-}
-
-// AttachIterator attaches a program of NewIterator.
-func AttachIterator(p *ebpf.Program) (*link.Iter, error) {
-	l, err := link.AttachIter(link.IterOptions{Program: p})
 	if err != nil {
 		return nil, Classify(fmt.Errorf("attaching %v: %w", p, err))
 	}

@@ -20,7 +20,7 @@ func (t *Types) NamespaceLevel() (uint32, error) {
 	currentPid, _ := t.Member("task_struct.thread_pid")
 	level, _ := t.Member("pid.level")
 	const word = -8
-	p, err := t.NewIterator("zb_level", "task", asm.Instructions{
+	iter, err := t.NewIterator("zb_level", "task", asm.Instructions{
 		asm.LoadMem(asm.R7, asm.R1, 8, asm.DWord), // the task
 		asm.JEq.Imm(asm.R7, 0, "end"),
 		asm.LoadMem(asm.R6, asm.R1, 0, asm.DWord), // the iterator
@@ -51,15 +51,10 @@ func (t *Types) NamespaceLevel() (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer p.Close()
-	iter, err := AttachIterator(p)
-	if err != nil {
-		return 0, err
-	}
 	defer iter.Close()
 	r, err := iter.Open()
 	if err != nil {
-		return 0, Classify(err)
+		return 0, err
 	}
 	defer r.Close()
 	var b [4]byte

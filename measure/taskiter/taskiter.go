@@ -11,9 +11,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
 	"zombench/measure"
@@ -21,10 +19,7 @@ import (
 )
 
 // Tasks is an iterator over all tasks of the pid namespace of whoever loaded it.
-type Tasks struct {
-	program *ebpf.Program
-	link    *link.Iter
-}
+type Tasks struct{ iter *bpf.Iterator }
 
 // Load loads the iterator. The error wraps measure.ErrNotSupported where the
 // kernel has none and measure.ErrNotPermitted without CAP_BPF and CAP_PERFMON.
@@ -34,21 +29,16 @@ func Load() (*Tasks, error) {
 		return nil, fmt.Errorf("loading a BPF task iterator: %w", err)
 	}
 	defer types.Close()
-	program, err := types.NewIterator("zombench_tasks", "task", asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()})
+	iter, err := types.NewIterator("zombench_tasks", "task", asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()})
 	if err != nil {
 		return nil, err
 	}
-	l, err := bpf.AttachIterator(program)
-	if err != nil {
-		program.Close()
-		return nil, err
-	}
-	return &Tasks{program, l}, nil
+	return &Tasks{iter}, nil
 }
 
 // Walk visits each task once.
 func (t *Tasks) Walk() error {
-	r, err := t.link.Open()
+	r, err := t.iter.Open()
 	if err != nil {
 		return fmt.Errorf("opening a BPF task iterator: %w", err)
 	}
@@ -66,4 +56,4 @@ func (t *Tasks) Walk() error {
 }
 
 // Close gives the iterator back.
-func (t *Tasks) Close() error { return errors.Join(t.link.Close(), t.program.Close()) }
+func (t *Tasks) Close() error { return t.iter.Close() }

@@ -4,9 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/link"
 
 	"zombench/measure"
 	"zombench/measure/bpf"
@@ -22,9 +20,8 @@ type Taken struct {
 // A Counter lists what all threads take. It is not for use by several goroutines
 // at once.
 type Counter struct {
-	program *ebpf.Program
-	iter    *link.Iter
-	buf     []byte
+	iter *bpf.Iterator
+	buf  []byte
 }
 
 // NewCounter loads the iterator, as New does.
@@ -43,26 +40,22 @@ func NewCounter() (*Counter, error) {
 
 // NewCounterWith is NewCounter with types that were loaded before, and the level of
 // the reader's pid namespace.
-func NewCounterWith(types *bpf.Types, level uint32) (c *Counter, err error) {
-	c = &Counter{buf: make([]byte, 32<<10)}
-	if c.program, err = types.NewIterator("zb_count", "task", countProgram(types, level)); err == nil {
-		c.iter, err = bpf.AttachIterator(c.program)
-	}
+func NewCounterWith(types *bpf.Types, level uint32) (*Counter, error) {
+	iter, err := types.NewIterator("zb_count", "task", countProgram(types, level))
 	if err != nil {
-		c.Close()
 		return nil, fmt.Errorf("preparing a task iterator: %w", err)
 	}
-	return c, nil
+	return &Counter{iter, make([]byte, 32<<10)}, nil
 }
 
 // Close unloads the iterator.
-func (c *Counter) Close() { unload(c.program, c.iter) }
+func (c *Counter) Close() { c.iter.Close() }
 
 // Count calls each for every thread.
 func (c *Counter) Count(each func(Taken)) error {
 	r, err := c.iter.Open()
 	if err != nil {
-		return bpf.Classify(fmt.Errorf("counting tasks: %w", err))
+		return fmt.Errorf("counting tasks: %w", err)
 	}
 	defer r.Close()
 	return records(r, c.buf, takenSize, func(b []byte) {

@@ -9,9 +9,7 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
 	"zombench/measure"
@@ -42,10 +40,9 @@ func (t *Task) Process() measure.Process {
 // A Scanner is loaded once and scans often. It is not for use by several
 // goroutines at once.
 type Scanner struct {
-	level   uint32
-	program *ebpf.Program
-	iter    *link.Iter
-	buf     []byte
+	level uint32
+	iter  *bpf.Iterator
+	buf   []byte
 }
 
 // New loads the iterator: measure.ErrNotSupported before Linux 5.8 and without
@@ -61,40 +58,22 @@ func New() (*Scanner, error) {
 
 // NewWith is New with types that were loaded before.
 func NewWith(types *bpf.Types) (*Scanner, error) {
-	s := &Scanner{buf: make([]byte, 32<<10/recordSize*recordSize)}
-	err := s.load(types)
+	level, err := types.NamespaceLevel()
+	var iter *bpf.Iterator
+	if err == nil {
+		iter, err = types.NewIterator("zb_scan", "task", scanProgram(types, level))
+	}
 	if err != nil {
-		s.Close()
 		return nil, fmt.Errorf("preparing a task iterator: %w", err)
 	}
-	return s, nil
-}
-
-func (s *Scanner) load(types *bpf.Types) (err error) {
-	if s.level, err = types.NamespaceLevel(); err != nil {
-		return err
-	}
-	if s.program, err = types.NewIterator("zb_scan", "task", scanProgram(types, s.level)); err != nil {
-		return err
-	}
-	s.iter, err = bpf.AttachIterator(s.program)
-	return err
+	return &Scanner{level, iter, make([]byte, 32<<10/recordSize*recordSize)}, nil
 }
 
 // Level returns how many pid namespaces are above the reader's.
 func (s *Scanner) Level() uint32 { return s.level }
 
 // Close unloads the iterator.
-func (s *Scanner) Close() { unload(s.program, s.iter) }
-
-func unload(program *ebpf.Program, iter *link.Iter) {
-	if iter != nil {
-		iter.Close()
-	}
-	if program != nil {
-		program.Close()
-	}
-}
+func (s *Scanner) Close() { s.iter.Close() }
 
 // Scan calls each for every process, ascending by pid. The Task is overwritten
 // by the next.
@@ -105,7 +84,7 @@ func (s *Scanner) Scan(each func(*Task)) error {
 	defer runtime.UnlockOSThread()
 	r, err := s.iter.Open()
 	if err != nil {
-		return bpf.Classify(fmt.Errorf("scanning tasks: %w", err))
+		return fmt.Errorf("scanning tasks: %w", err)
 	}
 	defer r.Close()
 	nap := unix.NsecToTimespec(int64(50 * time.Microsecond))
