@@ -15,6 +15,15 @@ func (l *Ledger) Unexplained() []Step {
 	return slices.DeleteFunc(slices.Clone(l.Steps), func(s Step) bool { return !s.Exceeds() })
 }
 
+// Step returns a step by its name, false if there is none.
+func (l *Ledger) Step(name string) (Step, bool) {
+	i := slices.IndexFunc(l.Steps, func(s Step) bool { return s.Name == name })
+	if i < 0 {
+		return Step{}, false
+	}
+	return l.Steps[i], true
+}
+
 // infer marks the objects of general caches that are not charged, where only the charge
 // says which these are: before Linux 5.14, which gave those that are charged caches of
 // their own (kmalloc-cg-*), such as the blobs of security modules for a task and for its
@@ -31,7 +40,7 @@ func (l *Ledger) infer(charge *stats.Estimate, predicted float64) (names []strin
 			if c.Role != Retained || c.Charged != results.Unknown || c.Unaccounted || !strings.HasPrefix(c.Name, General+"-") {
 				continue
 			}
-			if r := math.Abs(charge.PerZombie - predicted + c.ownBytes() + c.Own*float64(l.pointer)); r < rest {
+			if r := math.Abs(charge.PerZombie - predicted + l.chargeOf(c)); r < rest {
 				best, rest = i, r
 			}
 		}
@@ -40,11 +49,15 @@ func (l *Ledger) infer(charge *stats.Estimate, predicted float64) (names []strin
 		}
 		c := &l.Caches[best]
 		c.Unaccounted = true
-		predicted -= c.ownBytes() + c.Own*float64(l.pointer)
+		predicted -= l.chargeOf(*c)
 		names = append(names, c.Name)
 	}
 	return names
 }
+
+// chargeOf returns what a zombie's own objects in a cache are charged, with memcg's
+// pointer to each.
+func (l *Ledger) chargeOf(c Cache) float64 { return c.ownBytes() + c.Own*float64(l.pointer) }
 
 // reconcile leads from the objects of a zombie over the charge to the pages.
 func (l *Ledger) reconcile() {
@@ -63,7 +76,7 @@ func (l *Ledger) reconcile() {
 		})
 	}
 	charge := l.counter("kmem-B", 1)
-	inferred := l.infer(charge, accounted(func(c Cache) float64 { return c.ownBytes() + c.Own*float64(l.pointer) }))
+	inferred := l.infer(charge, accounted(l.chargeOf))
 	count := accounted(func(c Cache) float64 { return c.Own })
 	charged := accounted(Cache.ownBytes)
 	l.part(StepObjects, charged, fmt.Sprintf("%.2f objects x padded size (/proc/slabinfo)", count))

@@ -88,9 +88,16 @@ func holdings(all []Summary, ledgers map[*stats.Group]*ledger.Ledger) Table {
 	ofLedger("others", func(l *ledger.Ledger) float64 {
 		return objects(l, func(holds []string) bool { return !slices.Contains(structs, holds[0]) })
 	})
-	ofLedger("memcg", func(l *ledger.Ledger) float64 { return step(l, ledger.StepPointers).Bytes })
-	ofLedger("stack", func(l *ledger.Ledger) float64 { return step(l, ledger.StepStack).Bytes })
-	ofLedger("unexplained", func(l *ledger.Ledger) float64 { return step(l, ledger.StepCharge).Rest })
+	ofStep := func(column, name string, of func(ledger.Step) float64) {
+		ofLedger(column, func(l *ledger.Ledger) float64 {
+			s, _ := l.Step(name) // one that it does not have is nothing
+			return of(s)
+		})
+	}
+	bytes := func(s ledger.Step) float64 { return s.Bytes }
+	ofStep("memcg", ledger.StepPointers, bytes)
+	ofStep("stack", ledger.StepStack, bytes)
+	ofStep("unexplained", ledger.StepCharge, func(s ledger.Step) float64 { return s.Rest })
 	column("charged", func(s Summary) (float64, bool) { return bytesOf(s.Charge()) })
 	column("pages", func(s Summary) (float64, bool) { return bytesOf(s.Slab()) })
 	return t
@@ -101,15 +108,6 @@ func bytesOf(e *stats.Estimate) (float64, bool) {
 		return 0, false
 	}
 	return e.PerZombie, true
-}
-
-// step returns a step of a ledger; one that it does not have is nothing.
-func step(l *ledger.Ledger, name string) ledger.Step {
-	i := slices.IndexFunc(l.Steps, func(s ledger.Step) bool { return s.Name == name })
-	if i < 0 {
-		return ledger.Step{}
-	}
-	return l.Steps[i]
 }
 
 // growth says which releases of a line changed what a zombie is charged, and how the

@@ -326,11 +326,8 @@ func sideBySide(all []*ledger.Ledger) Section {
 	}
 	for _, name := range []string{ledger.StepCharge, ledger.StepPages} {
 		row(name, func(l *ledger.Ledger) (float64, bool) {
-			i := slices.IndexFunc(l.Steps, func(s ledger.Step) bool { return s.Name == name })
-			if i < 0 {
-				return 0, false
-			}
-			return l.Steps[i].Bytes, true
+			s, ok := l.Step(name)
+			return s.Bytes, ok
 		})
 	}
 	return Section{Heading: "Side by side, in bytes a zombie", Tables: []Table{t}}

@@ -39,18 +39,22 @@ func (e Evidence) wholes(growth []Growth) map[string]float64 {
 		best, with := Growth{}, 0.0
 		for _, g := range doubtful {
 			own := chosen[g.Cache]
-			other := math.Floor(g.PerZombie) + math.Ceil(g.PerZombie) - own
-			if after := rest + (own-other)*float64(g.Size+e.Pointer); math.Abs(after) < math.Abs(rest) && (best.Cache == "" || math.Abs(after) < math.Abs(with)) {
+			if after := rest + (own-g.otherWhole(own))*float64(g.Size+e.Pointer); math.Abs(after) < math.Abs(rest) && (best.Cache == "" || math.Abs(after) < math.Abs(with)) {
 				best, with = g, after
 			}
 		}
 		if best.Cache == "" {
 			break
 		}
-		chosen[best.Cache] = math.Floor(best.PerZombie) + math.Ceil(best.PerZombie) - chosen[best.Cache]
+		chosen[best.Cache] = best.otherWhole(chosen[best.Cache])
 		if rest = with; math.Abs(rest) < exact*e.Charge {
 			return chosen
 		}
 	}
 	return nil
+}
+
+// otherWhole returns the whole number on the other side of the growth than own is.
+func (g Growth) otherWhole(own float64) float64 {
+	return math.Floor(g.PerZombie) + math.Ceil(g.PerZombie) - own
 }
