@@ -39,16 +39,10 @@ func typesFS(t *testing.T, blob []byte) measure.FS {
 	return fs
 }
 
-func TestLoad(t *testing.T) {
-	long := &cilium.Int{Name: "long", Size: 8}
-	builder, err := cilium.NewBuilder([]cilium.Type{
-		&cilium.Struct{Name: "task_struct", Size: 24, Members: []cilium.Member{
-			{Name: "thread_info", Type: long},
-			{Name: "usage", Type: long, Offset: 64},
-			{Name: "stack", Type: long, Offset: 128},
-		}},
-		&cilium.Enum{Name: "state", Size: 4},
-	}, nil)
+// marshalled is a BTF of some types.
+func marshalled(t *testing.T, types ...cilium.Type) []byte {
+	t.Helper()
+	builder, err := cilium.NewBuilder(types, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,6 +50,19 @@ func TestLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return blob
+}
+
+func TestLoad(t *testing.T) {
+	long := &cilium.Int{Name: "long", Size: 8}
+	blob := marshalled(t,
+		&cilium.Struct{Name: "task_struct", Size: 24, Members: []cilium.Member{
+			{Name: "thread_info", Type: long},
+			{Name: "usage", Type: long, Offset: 64},
+			{Name: "stack", Type: long, Offset: 128},
+		}},
+		&cilium.Enum{Name: "state", Size: 4},
+	)
 	fs := typesFS(t, blob)
 	types, err := Load(fs)
 	if err != nil {

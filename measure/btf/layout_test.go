@@ -1,7 +1,6 @@
 package btf
 
 import (
-	"encoding/binary"
 	"slices"
 	"testing"
 
@@ -13,7 +12,7 @@ import (
 func TestLayout(t *testing.T) {
 	word := &cilium.Int{Name: "int", Size: 4}
 	byte1 := &cilium.Int{Name: "char", Size: 1}
-	builder, err := cilium.NewBuilder([]cilium.Type{
+	blob := marshalled(t,
 		&cilium.Int{Name: "long unsigned int", Size: 8},
 		&cilium.Struct{Name: "all", Size: 64, Members: []cilium.Member{
 			{Name: "first", Type: byte1},
@@ -25,14 +24,7 @@ func TestLayout(t *testing.T) {
 			{Name: "nothing", Type: &cilium.Array{Type: word, Index: word}, Offset: 320},
 			{Name: "last", Type: &cilium.Pointer{Target: word}, Offset: 320},
 		}},
-	}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	blob, err := builder.Marshal(nil, &cilium.MarshalOptions{Order: binary.LittleEndian})
-	if err != nil {
-		t.Fatal(err)
-	}
+	)
 	types, err := parse(blob)
 	if err != nil {
 		t.Fatal(err)

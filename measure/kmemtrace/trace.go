@@ -40,7 +40,7 @@ type Trace struct {
 
 // Start begins to record. ErrNotSupported if this kernel has no such
 // tracepoints, ErrNotPermitted without CAP_PERFMON and CAP_SYS_ADMIN.
-func Start(host measure.FS) (*Trace, error) { return start(host, Only{}) }
+func Start(host measure.FS) (*Trace, error) { return StartOnly(host, Only{}) }
 
 // Only says which events are wanted: the kernel leaves out the rest, which then
 // costs next to nothing.
@@ -50,9 +50,7 @@ type Only struct {
 }
 
 // StartOnly is Start for some of the events. Forks are recorded all the same.
-func StartOnly(host measure.FS, only Only) (*Trace, error) { return start(host, only) }
-
-func start(host measure.FS, only Only) (_ *Trace, err error) {
+func StartOnly(host measure.FS, only Only) (_ *Trace, err error) {
 	tracefs, unmount, err := openTracefs(host.Sys)
 	if err != nil {
 		return nil, fmt.Errorf("tracing slab objects: %w", err)
