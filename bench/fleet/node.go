@@ -44,4 +44,4 @@ func Config(node string, labels []string, getenv func(string) string, hostname f
 }
 
 // measured are the keys that a run finds out itself.
-var measured = []string{"kernel", "goos", "goarch", "cpu", "page-size", "cgroup", "vm", "program", "series"}
+var measured = []string{"kernel", "goos", "goarch", "cpu", "page-size", "cgroup", "vm", "append", "program", "series"}

@@ -29,6 +29,7 @@ func TestConfig(t *testing.T) {
 		{labels: []string{"Zone=x"}},
 		{labels: []string{"a zone=x"}},
 		{labels: []string{"kernel=mine"}},
+		{labels: []string{"append=quiet"}},
 		{labels: []string{"node=n1"}},
 		{labels: []string{"zone=a", "zone=b"}},
 	} {

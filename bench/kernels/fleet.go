@@ -33,6 +33,7 @@ type Fleet struct {
 	Samples    int               // trials of each setup
 	Seed       uint64            // of the order of the trials
 	Version    string            // of this program, for the head of the result files
+	Config     []results.Param   // further keys of their configuration: of which node they are
 
 	Jobs    int           // guests at a time
 	Accel   vm.Accel      // "": KVM where a probe says that it works, else TCG
@@ -213,7 +214,8 @@ func (r *fleetRun) boot(ctx context.Context, k vm.Kernel, name string) (*vm.Resu
 		accel = vm.KVM
 	}
 	files, err := r.programs.files(arch, job.Job{
-		Experiment: r.Experiment, Fields: r.fields(k), Match: r.Match, Samples: r.Samples, Seed: r.Seed, Version: r.Version, VM: string(accel), Append: strings.Join(r.Append, " "),
+		Experiment: r.Experiment, Fields: r.fields(k), Match: r.Match, Samples: r.Samples, Seed: r.Seed, Version: r.Version,
+		Keys:     append([]results.Param{{Key: "vm", Value: string(accel)}, {Key: "append", Value: strings.Join(r.Append, " ")}}, r.Config...),
 		Comments: provenance(k, qemuVersion(ctx, qemu), cmp.Or(r.CPU, arch.CPU)),
 	})
 	if err != nil {

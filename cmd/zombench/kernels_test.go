@@ -72,7 +72,7 @@ func TestKernelsRun(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	err := execute(t.Context(), experiments.All, &stdout, &stderr, []string{"kernels", "run",
 		notKernel(t), kernel,
-		"--count", "50,100", "--samples", "1", "-o", dir})
+		"--count", "50,100", "--samples", "1", "--node", "n1", "--label", "zone=a b", "-o", dir})
 	if nk, ok := errors.AsType[*vm.NotKernelError](err); !ok || strings.Contains(err.Error(), "\n") {
 		t.Errorf("error %v (%v), want that one file is no kernel", err, nk)
 	}
@@ -98,8 +98,10 @@ func TestKernelsRun(t *testing.T) {
 				t.Errorf("%s: %v B are charged for 1000 zombies", r.Name(), kmem)
 			}
 		}
-		if !slices.Contains(r.Config, results.Param{Key: "vm", Value: "tcg"}) || !slices.Contains(r.Config, results.Param{Key: "cgroup", Value: "v2"}) {
-			t.Errorf("%s was measured under %v", r.Name(), r.Config)
+		for _, want := range []results.Param{{Key: "vm", Value: "tcg"}, {Key: "cgroup", Value: "v2"}, {Key: "node", Value: "n1"}, {Key: "zone", Value: "a b"}} {
+			if !slices.Contains(r.Config, want) {
+				t.Errorf("%s was measured under %v, without %v", r.Name(), r.Config, want)
+			}
 		}
 	}
 	if armies != 2 {
@@ -268,6 +270,8 @@ func TestKernelsRefuses(t *testing.T) {
 		{"run --shard 4/3", 2, `--shard: "4/3" is no part`},
 		{"run -o /dev/null/x amd64-newest", 1, "a directory for the results: /dev/null/x: "},
 		{"run --jobs 0", 2, "--jobs: 0 virtual machines"},
+		{"run --label zone", 2, `--label: "zone" is not KEY=VALUE`},
+		{"run --label vm=none", 2, `--label: "vm=none": there is a vm already`},
 		{"run --count 0", 2, "--count: 0 is out of range"},
 		{"run --samples 0", 2, "--samples: 0 "},
 		{"run --accel fast", 2, `unknown "fast"`},

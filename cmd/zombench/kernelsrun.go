@@ -58,6 +58,7 @@ func newKernelsRun() *cobra.Command {
 	var f kernelsFlags
 	experiments := guestExperiments()
 	var fields *fieldFlags
+	var node nodeFlags
 	var answer answerFlags
 	cmd := &cobra.Command{
 		Use:   "run [KERNEL...]",
@@ -92,7 +93,8 @@ of the CPU model: --cpu selects it, and is added to the file name.`,
 			if err != nil {
 				return err
 			}
-			if err := errors.Join(fields.apply(run), f.complete(cmd, run[0]), answer.check()); err != nil {
+			f.Config, err = node.config()
+			if err := errors.Join(err, fields.apply(run), f.complete(cmd, run[0]), answer.check()); err != nil {
 				return err
 			}
 			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), answer.write)
@@ -109,6 +111,7 @@ of the CPU model: --cpu selects it, and is added to the file name.`,
 	flags.IntVar(&f.Jobs, "jobs", 2*runtime.NumCPU(), "virtual machines at a time; each is idle half of the time, while its kernel settles")
 	flags.StringVarP(&f.Dir, "output", "o", filepath.Join("results", "local"), "`directory` for the result files")
 	f.machine(flags)
+	node.register(flags)
 	f.source.register(flags)
 	answer.register(cmd)
 	completeKernels(cmd)

@@ -18,7 +18,6 @@ import (
 
 	"zombench/bench"
 	"zombench/bench/ctypes"
-	"zombench/bench/fleet"
 	"zombench/bench/janitor"
 	"zombench/bench/progress"
 	"zombench/measure"
@@ -37,8 +36,7 @@ type harnessFlags struct {
 	budget  time.Duration
 	raise   bool
 	quiet   bool
-	node    string
-	labels  []string
+	node    nodeFlags
 	config  []results.Param
 
 	summaryOnly bool // print no results where no file is given
@@ -54,8 +52,7 @@ func (f *harnessFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.program, "program", "", "`path` of the program that zombied's children execute; compare only results of the same program (default own: see zombied program)")
 	flags.StringVar(&f.lock, "lock", janitor.Path(), "lock file under which one run at a time works")
 	flags.MarkHidden("lock") // runs under different locks disturb each other
-	flags.StringVar(&f.node, "node", "", "`name` of this machine in the results (default $NODE_NAME, $SLURMD_NODENAME or the host's)")
-	flags.StringArrayVar(&f.labels, "label", nil, "add `KEY=VALUE` to the results, such as zone=eu-1; may be given several times")
+	f.node.register(flags)
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print no progress")
 }
 
@@ -80,10 +77,8 @@ func (f *harnessFlags) check(cmd *cobra.Command) error {
 		f.seed = rand.Uint64()
 	}
 	var err error
-	if f.config, err = fleet.Config(f.node, f.labels, os.Getenv, os.Hostname); err != nil {
-		return usageErrorf("--label: %w", err)
-	}
-	return nil
+	f.config, err = f.node.config()
+	return err
 }
 
 func newRun(all func() []bench.Experiment) *cobra.Command {

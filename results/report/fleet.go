@@ -94,16 +94,17 @@ func (q Query) fold(setups []*stats.Setup) (apart, folded []*stats.Setup, fleets
 	return apart, folded, fleets, notes
 }
 
-// runsApart gives the second run on a node, and those after it, names of their own.
+// runsApart gives the second run of a kernel on a node, and those after it, names of
+// their own.
 func runsApart(setups []*stats.Setup) (apart []*stats.Setup, notes []string) {
-	runs := make(map[string][]*results.Facts) // by node
+	runs := make(map[string][]*results.Facts) // by configuration
 	var twice []string
 	for _, s := range setups {
-		node := results.Lookup(s.First.Config, nodeKey)
-		i := slices.Index(runs[node], s.First.Facts)
+		node, config := results.Lookup(s.First.Config, nodeKey), stats.KeyOf(s.First.Config)
+		i := slices.Index(runs[config], s.First.Facts)
 		if i < 0 {
-			i = len(runs[node])
-			runs[node] = append(runs[node], s.First.Facts)
+			i = len(runs[config])
+			runs[config] = append(runs[config], s.First.Facts)
 			if i == 1 && node != "" {
 				twice = append(twice, node)
 			}
@@ -113,7 +114,8 @@ func runsApart(setups []*stats.Setup) (apart []*stats.Setup, notes []string) {
 		}
 		apart = append(apart, s)
 	}
-	if len(twice) > 0 {
+	slices.Sort(twice)
+	if twice = slices.Compact(twice); len(twice) > 0 {
 		notes = []string{"measured more than once, listed separately: " + firstOf(twice)}
 	}
 	return apart, notes

@@ -157,3 +157,30 @@ func TestFleet(t *testing.T) {
 		golden(t, name+".text", text.Bytes())
 	}
 }
+
+// Of other kernels a node measures several, each once.
+func TestFleetOfKernels(t *testing.T) {
+	set, errs := results.Read(fleetFile(t, 6, func(i int, h *results.Header, trials []results.Trial) []results.Trial {
+		h.Config[0].Value = nodeName(i / 2)
+		for j, p := range h.Config {
+			if p.Key == "kernel" && i%2 == 1 {
+				h.Config[j].Value = "6.1.0-56-amd64"
+			}
+		}
+		return trials
+	}), "fleet")
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	r, err := New(set, Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := r.Doc().Write(&text, Text); err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Count(text.Bytes(), []byte("3 nodes with Linux 6.")) != 2 || bytes.Contains(text.Bytes(), []byte("more than once")) || bytes.Contains(text.Bytes(), []byte("run 2")) {
+		t.Errorf("want two fleets of three nodes, each measured once:\n%s", text.Bytes())
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 
 	"zombench/bench/vm/guest"
+	"zombench/results"
 )
 
 // Where the programs lie in a guest.
@@ -27,8 +28,7 @@ type Job struct {
 	Match    string            `json:"match"`            // of the benchmarks, as in go test -bench; "" is all
 	Samples  int               `json:"samples"`          // trials of each setup
 	Seed     uint64            `json:"seed"`             // of the order of the trials
-	VM       string            `json:"vm"`               // how the guest is emulated: the result file's key vm
-	Append   string            `json:"append,omitempty"` // further kernel parameters: the key append
+	Keys     []results.Param   `json:"keys"`             // of the result file's configuration: how the guest is emulated, on which node
 	Version  string            `json:"version"`          // of the program that asks
 	Comments []string          `json:"comments"`
 }

@@ -5,12 +5,15 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"zombench/results"
 )
 
 func TestJobReachesTheGuest(t *testing.T) {
 	want := Job{
 		Fields:  map[string]string{"count": "1,22", "parallel": "3"},
-		Samples: 4, Seed: math.MaxUint64, VM: "tcg", Version: "v1",
+		Samples: 4, Seed: math.MaxUint64, Version: "v1",
+		Keys:     []results.Param{{Key: "vm", Value: "tcg"}, {Key: "zone", Value: `a "b"`}},
 		Comments: []string{"two words", `QEMU "7"`},
 	}
 	c, err := want.Config()

@@ -65,7 +65,7 @@ func run(ctx context.Context, e bench.Experiment, j job.Job, stdout, stderr io.W
 		Experiments: []bench.Experiment{e}, Match: j.Match, Samples: j.Samples, Seed: j.Seed,
 		Options: bench.Options{FS: measure.Host(), Zombied: job.Zombied, LockPath: janitor.Path(), Emulated: true},
 		Kernel:  ctypes.Kernel(measure.Host()),
-		Version: j.Version, Config: []results.Param{{Key: "vm", Value: j.VM}, {Key: "append", Value: j.Append}}, Comments: j.Comments,
+		Version: j.Version, Config: j.Keys, Comments: j.Comments,
 		Output: out, Progress: newProgress(stderr),
 		Notice: func(s string) { fmt.Fprintf(stderr, "%s\n", s) },
 	}
