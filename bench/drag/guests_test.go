@@ -3,21 +3,12 @@ package drag
 import (
 	"flag"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
-	"slices"
 	"strings"
 	"testing"
 	"time"
-	"unicode"
 
-	"zombench/bench/kernels"
+	"zombench/bench/labtest/guests"
 	"zombench/bench/vm"
-	"zombench/bench/vm/debian"
-	"zombench/bench/vm/guest"
-	"zombench/bench/vm/initramfs"
 	"zombench/results"
 )
 
@@ -35,12 +26,12 @@ var pairs = []struct {
 	{"parent-exit", fork + unitLongest, "6.12", "7.3", "4000,10000,20000", 0, "all walk the list of children under tasklist_lock; the shorter holds of 6.15 do not show"},
 }
 
-var guests = flag.Bool("guests", false, "measure pairs of kernels in guests")
+var inGuests = flag.Bool("guests", false, "measure pairs of kernels in guests")
 
 // What the kernel's history says of who walks over zombies is so. Guests of one
 // host are compared with each other and with nobody else.
 func TestPairsOfKernels(t *testing.T) {
-	if !*guests {
+	if !*inGuests {
 		t.Skip("takes a quarter of an hour; go test -guests does it")
 	}
 	for _, p := range pairs {
@@ -59,7 +50,7 @@ func TestPairsOfKernels(t *testing.T) {
 func slopeUnder(t *testing.T, series, act, unit, counts string) float64 {
 	t.Helper()
 	var seen points
-	for _, r := range under(t, fetched(t, series), Bench+"/actor="+act+"$", counts, "6") {
+	for _, r := range under(t, newest(t, series), Bench+"/actor="+act+"$", counts, "6") {
 		if v, ok := r.Value(unit); ok && !r.Control && r.Broken == "" {
 			seen.add(r.N, v)
 		}
@@ -72,11 +63,11 @@ func slopeUnder(t *testing.T, series, act, unit, counts string) float64 {
 
 // Every actor acts under cgroup version 2 too, where there is cgroup.kill.
 func TestActorsUnderCgroup2(t *testing.T) {
-	if !*guests {
+	if !*inGuests {
 		t.Skip("takes minutes; go test -guests does it")
 	}
 	seen := make(map[string]int)
-	for _, r := range under(t, fetched(t, "7"), Bench, "300", "1") {
+	for _, r := range under(t, newest(t, "7"), Bench, "300", "1") {
 		t.Log(r.Name(), r.Values, r.Broken)
 		if r.Broken == "" {
 			seen[r.Param("actor")]++
@@ -92,6 +83,9 @@ func TestActorsUnderCgroup2(t *testing.T) {
 		}
 	}
 }
+
+// newest returns the newest kernel of a series that was fetched.
+func newest(t *testing.T, series string) vm.Kernel { t.Helper(); return guests.Kernels(t, series)[0] }
 
 // under runs setups of the experiment in a guest.
 func under(t *testing.T, k vm.Kernel, pattern, counts, samples string) []results.Record {
@@ -112,37 +106,19 @@ func under(t *testing.T, k vm.Kernel, pattern, counts, samples string) []results
 // runs it with these arguments, and returns what it prints.
 func boot(t *testing.T, k vm.Kernel, program string, args ...string) string {
 	t.Helper()
-	bin := t.TempDir()
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin+"/", "./testdata/"+program, "zombench/cmd/zombied")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+k.GOARCH, "GOFLAGS=")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	files, err := vm.GuestFiles(filepath.Join(bin, program), guest.Config{Args: append([]string{"/bin/" + program}, args...)},
-		initramfs.File{Path: "/bin/" + program, Link: "/init"},
-		initramfs.File{Path: "/bin/zombied", Source: filepath.Join(bin, "zombied"), Mode: 0o755})
+	init := guests.Program(t, "./testdata/"+program)
+	out, err := guests.Boot(t, k, 1024, 5*time.Minute, init, append([]string{init.Path}, args...), guests.Program(t, "zombench/cmd/zombied"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	accel := vm.TCG
-	if vm.ProbeKVM(t.Context(), k.GOARCH) {
-		accel = vm.KVM
-	}
-	var log strings.Builder
-	start := time.Now()
-	res, err := vm.Boot(t.Context(), vm.Config{Kernel: k, Files: files, Accel: accel, CPUs: 2, Memory: 1024, Timeout: 5 * time.Minute, Stderr: &log})
-	if err != nil {
-		t.Fatalf("%v\n%s", err, log.String())
-	}
-	t.Logf("%s by %s: %v", k.Name, accel, time.Since(start).Round(time.Second))
-	return string(res.Stdout)
+	return out
 }
 
 // Signals to a zombie were queued once. Who removes its cgroup never has to wait;
 // but on some kernels who removes that of a dying init, which waits for a zombie to be
 // reaped by the same process, hangs.
 func TestWhatKernelsDoToZombies(t *testing.T) {
-	if !*guests {
+	if !*inGuests {
 		t.Skip("takes minutes; go test -guests does it")
 	}
 	const (
@@ -159,34 +135,9 @@ func TestWhatKernelsDoToZombies(t *testing.T) {
 	} {
 		t.Run(tt.series, func(t *testing.T) {
 			want := fmt.Sprintf("signals to a zombie are queued: %v\nrmdir beside its zombie returns before the reap: <nil>\n%s", tt.queued, tt.rmdir)
-			if got := boot(t, fetched(t, tt.series), "zombie"); got != want {
+			if got := boot(t, newest(t, tt.series), "zombie"); got != want {
 				t.Errorf("%q, want %q", got, want)
 			}
 		})
 	}
-}
-
-// fetched returns the newest amd64 kernel of a series that was fetched, or skips
-// the test.
-func fetched(t *testing.T, series string) vm.Kernel {
-	t.Helper()
-	if runtime.GOARCH != "amd64" {
-		t.Skip("emulating amd64 on another architecture takes too long")
-	}
-	dir, err := kernels.CacheDir()
-	if err != nil {
-		t.Skip(err)
-	}
-	cached, err := debian.Cached(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	i := slices.IndexFunc(cached, func(k vm.Kernel) bool {
-		rest, ok := strings.CutPrefix(k.Name, "amd64-"+series)
-		return ok && strings.IndexFunc(rest, unicode.IsDigit) != 0
-	})
-	if i < 0 {
-		t.Skipf("no kernel %s in the cache; zombench kernels fetch amd64-%s brings one, --suite trixie-backports older ones", series, series)
-	}
-	return cached[i]
 }

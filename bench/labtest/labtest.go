@@ -20,6 +20,7 @@ import (
 	"zombench/bench/cgroup"
 	"zombench/bench/labtest/machine"
 	"zombench/bench/reexec"
+	"zombench/bench/vm/guest"
 	"zombench/measure"
 	"zombench/results"
 )
@@ -27,7 +28,11 @@ import (
 // Main runs the tests of a package as a child subreaper: what their trials leave
 // behind comes to the test and not to pid 1, which need not reap, and is an
 // error. The test binary is its own janitor, and whatever else programs say.
+// In a guest it is also the init.
 func Main(m interface{ Run() int }, programs ...reexec.Program) {
+	if guest.IsInit() {
+		guest.Main()
+	}
 	reexec.Dispatch(append(bench.Programs(), programs...)...)
 	os.Exit(Run(m))
 }
@@ -51,6 +56,9 @@ var built struct {
 // a package. It skips the test without a go command.
 func Zombied(t testing.TB) string {
 	t.Helper()
+	if inGuest() {
+		return "/bin/zombied"
+	}
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("needs the go command to build zombied")
 	}
@@ -69,6 +77,13 @@ func Zombied(t testing.TB) string {
 	return filepath.Join(built.dir, "zombied")
 }
 
+// inGuest reports whether the test runs in a guest of package guests, where the
+// CPU is emulated as a rule.
+func inGuest() bool {
+	_, err := os.Stat(guest.ConfigPath)
+	return err == nil
+}
+
 // Exclusive gives a test the machine for itself among all live tests, of
 // whatever package.
 func Exclusive(t testing.TB) { t.Helper(); machine.Exclusive(t) }
@@ -84,7 +99,7 @@ func Options(t testing.TB) bench.Options {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: fresh cgroups, /proc/slabinfo")
 	}
-	o := bench.Options{FS: measure.Host(), Zombied: Zombied(t), LockPath: filepath.Join(t.TempDir(), "lock")}
+	o := bench.Options{FS: measure.Host(), Zombied: Zombied(t), LockPath: filepath.Join(t.TempDir(), "lock"), Emulated: inGuest()}
 	if len(cgroupParents(t, o.FS)) == 0 {
 		t.Skip("needs a cgroup hierarchy with the pids controller")
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // testOnly are packages that only tests import.
-var testOnly = regexp.MustCompile(`(test|labtest/machine|torture)$`)
+var testOnly = regexp.MustCompile(`(test|labtest/machine|labtest/guests|torture)$`)
 
 // Every package that others import shows by an example, which runs, what it is for.
 func TestPackagesHaveExamples(t *testing.T) {
