@@ -10,7 +10,7 @@ import (
 // Select returns the offers that patterns name, in their order and none twice:
 // a kernel's name, a shell pattern over names ("arm64-7.2*"), or of an
 // architecture's plain kernels the newest, the oldest or the newest of a
-// series ("amd64-newest", "amd64-oldest", "amd64-6.12"). A pattern that names
+// series ("amd64-newest", "amd64-oldest", "amd64-6.12", "amd64-6.12.107"). A pattern that names
 // none is an error.
 func Select(offers []Offer, patterns []string) ([]Offer, error) {
 	var chosen []Offer
@@ -41,7 +41,7 @@ func match(offers []Offer, pattern string) ([]Offer, error) {
 			found = append(found, o)
 		}
 		if which, ok := strings.CutPrefix(pattern, o.Arch+"-"); ok && o.Plain() &&
-			(which == "newest" || which == "oldest" || strings.HasPrefix(o.Release, which+".")) {
+			(which == "newest" || which == "oldest" || inSeries(o.Release, which)) {
 			series = append(series, o)
 		}
 	}
@@ -53,4 +53,10 @@ func match(offers []Offer, pattern string) ([]Offer, error) {
 	default:
 		return series[len(series)-1:], nil
 	}
+}
+
+// inSeries reports whether a release begins with all the numbers of a version.
+func inSeries(release, version string) bool {
+	rest, ok := strings.CutPrefix(release, version)
+	return ok && strings.ContainsAny(rest[:min(1, len(rest))], ".+-")
 }
