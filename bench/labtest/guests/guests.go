@@ -5,12 +5,14 @@
 package guests
 
 import (
+	"cmp"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +26,8 @@ import (
 )
 
 // Kernels returns the amd64 kernels that were fetched whose version begins with
-// that of a series, "" for all, the newest first. It skips the test if there is none.
+// that of a series, "" for all: those without a flavour first, the newest first. It
+// skips the test if there is none.
 func Kernels(t testing.TB, series string) []vm.Kernel {
 	t.Helper()
 	if runtime.GOARCH != "amd64" {
@@ -47,6 +50,11 @@ func Kernels(t testing.TB, series string) []vm.Kernel {
 	if len(found) == 0 {
 		t.Skipf("no kernel %s in the cache; zombench kernels fetch amd64-%s brings one, --suite trixie-backports older ones", series, series)
 	}
+	version := func(k vm.Kernel) string { return strings.TrimPrefix(k.Name, "amd64-") }
+	flavoured := func(k vm.Kernel) int { return min(1, len(debian.Flavour(version(k)))) }
+	slices.SortFunc(found, func(a, b vm.Kernel) int {
+		return cmp.Or(cmp.Compare(flavoured(a), flavoured(b)), debian.CompareVersions(version(b), version(a)))
+	})
 	return found
 }
 
