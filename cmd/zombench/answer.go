@@ -14,37 +14,21 @@ import (
 
 // formatFlag adds the flag of a command's format, which means the same for all, and
 // completes its values in shells.
-func formatFlag(cmd *cobra.Command, format *string) {
-	cmd.Flags().StringVar(format, "format", string(report.Text), "output `FORMAT`: "+report.FormatNames())
-	var names []string
-	for _, f := range report.Formats() {
-		names = append(names, string(f))
-	}
-	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
-}
-
-// parseFormat parses what the flag was given.
-func parseFormat(format string) (report.Format, error) {
-	f, err := report.ParseFormat(format)
-	if err != nil {
-		return f, usageErrorf("--format: %w", err)
-	}
-	return f, nil
-}
-
-// writeDoc prints the answer of a command.
-func writeDoc(w io.Writer, d report.Doc, format string) error {
-	f, err := parseFormat(format)
-	if err != nil {
-		return err
-	}
-	return d.Write(w, f)
+func formatFlag(cmd *cobra.Command, format *report.Format) {
+	*format = report.Text
+	cmd.Flags().Var(format, "format", "output `FORMAT`: "+report.FormatNames())
+	complete(cmd, "format", words(func([]string) (names []string) {
+		for _, f := range report.Formats() {
+			names = append(names, string(f))
+		}
+		return names
+	}))
 }
 
 // answerFlags say how what was measured is answered.
 type answerFlags struct {
 	query   report.Query
-	format  string
+	format  report.Format
 	plot    plotFlags
 	metrics string
 }
@@ -63,9 +47,6 @@ func (a *answerFlags) register(cmd *cobra.Command) {
 func (a *answerFlags) check() error {
 	if a.query.Per < 1 {
 		return usageErrorf("--per: %d zombies; want 1 or more", a.query.Per)
-	}
-	if _, err := parseFormat(a.format); err != nil {
-		return err
 	}
 	if a.metrics != "" {
 		if err := checkDir(a.metrics); err != nil {
@@ -91,7 +72,7 @@ func (a *answerFlags) write(w io.Writer, set *results.Set) error {
 			return err
 		}
 	}
-	return writeDoc(w, doc, a.format)
+	return doc.Write(w, a.format)
 }
 
 // measured reads back what a run has written.

@@ -19,7 +19,8 @@ const worseStatus = 1
 
 func newCheck() *cobra.Command {
 	var q report.Query
-	var failOver, format string
+	var failOver string
+	var format report.Format
 	cmd := &cobra.Command{
 		Use:   "check OLD NEW",
 		Short: "Compare two result files, and fail on a significant regression",
@@ -47,10 +48,6 @@ Exit status: 0 no regression, 1 a regression, 2 the files cannot be compared.`,
 			if err != nil {
 				return usageErrorf("--fail-over: %w", err)
 			}
-			f, err := parseFormat(format)
-			if err != nil {
-				return err
-			}
 			set, errs := results.Load(files...)
 			if len(errs) > 0 {
 				return &exitError{usageStatus, errors.Join(errs...)}
@@ -62,7 +59,7 @@ Exit status: 0 no regression, 1 a regression, 2 the files cannot be compared.`,
 				}
 				return &exitError{usageStatus, queryError(err)}
 			}
-			if err := verdict.Doc().Write(cmd.OutOrStdout(), f); err != nil {
+			if err := verdict.Doc().Write(cmd.OutOrStdout(), format); err != nil {
 				return &exitError{usageStatus, err}
 			}
 			if len(verdict.Worse) > 0 {

@@ -21,7 +21,8 @@ import (
 )
 
 func newDoctor() *cobra.Command {
-	var zombied, format string
+	var zombied string
+	var format report.Format
 	var watch time.Duration
 	cmd := &cobra.Command{
 		Use:   "doctor",
@@ -44,7 +45,7 @@ Exit status: 0 if zombench run works here, even if some instruments are missing;
 	return cmd
 }
 
-func doctor(ctx context.Context, w io.Writer, fs measure.FS, zombied, format string, watch time.Duration) error {
+func doctor(ctx context.Context, w io.Writer, fs measure.FS, zombied string, format report.Format, watch time.Duration) error {
 	zombiedPath, zombiedErr := findZombied(zombied)
 	who := []string{"not watched for"}
 	switch {
@@ -81,7 +82,7 @@ func doctor(ctx context.Context, w io.Writer, fs measure.FS, zombied, format str
 		{Heading: "Processes that walk /proc here", Facts: who},
 		{Heading: "Limits that an army would reach here, nearest first", Tables: []report.Table{room}},
 	}
-	if err := writeDoc(w, d, format); err != nil {
+	if err := d.Write(w, format); err != nil {
 		return err
 	}
 	switch {

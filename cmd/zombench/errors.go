@@ -83,8 +83,8 @@ func flagError(cmd *cobra.Command, err error) error {
 		"duration": "a duration such as 100ms or 2m",
 		"bool":     "true or false",
 	}[invalid.GetFlag().Value.Type()]
-	if !ok {
-		return err
+	if !ok { // the flag's own words
+		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, invalid.Unwrap())
 	}
 	return fmt.Errorf("--%s: %q is not %s", invalid.GetFlag().Name, invalid.GetValue(), want)
 }

@@ -29,7 +29,7 @@ var explained = struct {
 
 func newExplain(all func() []bench.Experiment) *cobra.Command {
 	var f harnessFlags
-	var format string
+	var format report.Format
 	var fields *fieldFlags
 	cmd := &cobra.Command{
 		Use:   "explain [FILE...]",
@@ -50,9 +50,6 @@ are unexplained), 1 it does not.`,
   zombench explain --spawn exec,os-exec
   zombench explain results/local/mine.txt --format markdown`,
 		RunE: func(cmd *cobra.Command, files []string) error {
-			if _, err := parseFormat(format); err != nil {
-				return err
-			}
 			if len(files) > 0 {
 				if err := onlyMeasuring(cmd, "format"); err != nil {
 					return err
@@ -120,12 +117,12 @@ func explainedExperiments(all []bench.Experiment) ([]bench.Experiment, error) {
 }
 
 // explain prints the ledgers of a set, and fails if one does not add up.
-func explain(w io.Writer, set *results.Set, format string) error {
+func explain(w io.Writer, set *results.Set, format report.Format) error {
 	ledgers, err := ledger.New(set.Records)
 	if err != nil {
 		return err
 	}
-	if err := writeDoc(w, report.Ledger(ledgers), format); err != nil {
+	if err := report.Ledger(ledgers).Write(w, format); err != nil {
 		return err
 	}
 	for _, l := range ledgers {

@@ -89,7 +89,7 @@ func newKernelsList() *cobra.Command {
 	var source kernelSource
 	var archs []string
 	var cachedOnly bool
-	var format string
+	var format report.Format
 	cmd := &cobra.Command{
 		Use:   "list [KERNEL...]",
 		Short: "List the kernels that Debian offers",
@@ -116,7 +116,7 @@ of them have been downloaded.
 			if err != nil {
 				return patternError(err)
 			}
-			return writeDoc(cmd.OutOrStdout(), kernelsDoc(listed), format)
+			return kernelsDoc(listed).Write(cmd.OutOrStdout(), format)
 		},
 	}
 	flags := cmd.Flags()

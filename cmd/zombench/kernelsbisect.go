@@ -15,7 +15,8 @@ import (
 
 func newKernelsBisect() *cobra.Command {
 	f := kernelsFlags{accel: "auto"}
-	var unit, format string
+	var unit string
+	var format report.Format
 	experiments := guestExperiments()[:1]
 	var fields *fieldFlags
 	cmd := &cobra.Command{
@@ -37,9 +38,6 @@ kernels it finds, give their result files to zombench explain.
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, err := parseFormat(format); err != nil {
-				return err
-			}
 			if err := errors.Join(fields.apply(experiments), f.complete(cmd, experiments[0])); err != nil {
 				return err
 			}
@@ -61,7 +59,7 @@ kernels it finds, give their result files to zombench explain.
 			if _, ok := errors.AsType[*kernels.NoStepError](err); err != nil && !ok {
 				return err
 			}
-			return errors.Join(writeDoc(cmd.OutOrStdout(), f.bisectDoc(series.Kernels, unit, before, after, looks), format), err)
+			return errors.Join(f.bisectDoc(series.Kernels, unit, before, after, looks).Write(cmd.OutOrStdout(), format), err)
 		},
 	}
 	flags := cmd.Flags()

@@ -11,6 +11,7 @@ import (
 	"zombench/measure/limits"
 	"zombench/measure/taskscan"
 	"zombench/measure/watch"
+	"zombench/results/report"
 	"zombench/results/report/host"
 )
 
@@ -21,7 +22,7 @@ type limitsOptions struct {
 	cgroup string
 	pid    int
 	from   string
-	format string
+	format report.Format
 	tasks  limits.Tasks // nil: a walk of /proc
 }
 
@@ -87,9 +88,6 @@ func countTasks() (tasks limits.Tasks, done func(), err error) {
 
 // answerLimits answers for the machine in kernel as it is now.
 func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, now time.Time) error {
-	if _, err := parseFormat(o.format); err != nil {
-		return err
-	}
 	if o.pid < 0 {
 		return usageErrorf("--pid: %d: want a process id", o.pid)
 	}
@@ -128,7 +126,7 @@ func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, 
 			exitCode(stderr, fmt.Errorf("some limits are omitted: %w", err))
 		}
 	}
-	if err := writeDoc(stdout, answer.Doc(), o.format); err != nil {
+	if err := answer.Doc().Write(stdout, o.format); err != nil {
 		return err
 	}
 	if refused != nil {

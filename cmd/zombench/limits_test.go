@@ -17,6 +17,7 @@ import (
 	"zombench/measure"
 	"zombench/measure/limits"
 	"zombench/measure/measuretest"
+	"zombench/results/report"
 	"zombench/results/report/host"
 )
 
@@ -56,7 +57,7 @@ func TestLimitsGolden(t *testing.T) {
 			"root/sys/fs/cgroup/a|b`<i>\x1b[31m/pids.current": "1\n",
 		}, limitsOptions{format: "markdown", from: "measured.txt"}},
 	} {
-		name := tt.name + "." + cmp.Or(tt.o.format, "text")
+		name := tt.name + "." + string(cmp.Or(tt.o.format, "text"))
 		t.Run(name, func(t *testing.T) {
 			kernel := machine(t, nil, tt.change)
 			if tt.o.from != "" {
@@ -89,7 +90,7 @@ func TestLimitsCount(t *testing.T) {
 	if got := err.Error(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	for format, want := range map[string]map[uint64]string{
+	for format, want := range map[report.Format]map[uint64]string{
 		"json":     {18626: `"fit": true`, 18627: `"fit": false`},
 		"markdown": {18626: "18626 zombies fit\n", 18627: "18627 zombies do not fit\n"},
 	} {

@@ -15,7 +15,7 @@ import (
 )
 
 func newList(all func() []bench.Experiment) *cobra.Command {
-	var format string
+	var format report.Format
 	cmd := &cobra.Command{
 		Use:   "list [EXPERIMENT...]",
 		Short: "List the benchmarks, what they need, and whether this machine can run them",
@@ -37,7 +37,7 @@ machine.`,
 				return err
 			}
 			defer host.Close()
-			return writeDoc(cmd.OutOrStdout(), listDoc(host, chosen), format)
+			return listDoc(host, chosen).Write(cmd.OutOrStdout(), format)
 		},
 	}
 	formatFlag(cmd, &format)

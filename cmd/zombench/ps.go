@@ -12,13 +12,15 @@ import (
 	"zombench/measure/taskscan"
 	"zombench/measure/watch"
 	"zombench/measure/watch/exporter"
+	"zombench/results/report"
 	"zombench/results/report/host"
 )
 
 // psOptions are the flags of zombench ps.
 type psOptions struct {
-	from, format, textfile string
-	warn, crit             int // -1: not asked
+	from, textfile string
+	format         report.Format
+	warn, crit     int // -1: not asked
 }
 
 func newPs() *cobra.Command {
@@ -85,9 +87,6 @@ func findSource() (source procs.Source, done func(), why error) {
 }
 
 func ps(stdout, stderr io.Writer, kernel measure.FS, source procs.Source, why error, o psOptions) error {
-	if _, err := parseFormat(o.format); err != nil {
-		return err
-	}
 	if o.warn >= 0 || o.crit >= 0 {
 		found, err := procs.Scan(kernel, source)
 		line, status := host.Check(found, err, o.warn, o.crit)
@@ -120,5 +119,5 @@ func ps(stdout, stderr io.Writer, kernel measure.FS, source procs.Source, why er
 		e.Update(watch.Snapshot(watch.Options{FS: kernel, Pages: each.Pages, Charge: each.Charge}, found, time.Now()))
 		return e.WriteTextfile(o.textfile)
 	}
-	return writeDoc(stdout, host.NewZombies(found, each).Doc(), o.format)
+	return host.NewZombies(found, each).Doc().Write(stdout, o.format)
 }

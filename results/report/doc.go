@@ -1,8 +1,10 @@
 package report
 
 import (
+	"fmt"
 	"math"
 	"slices"
+	"strconv"
 
 	"zombench/results/figure"
 )
@@ -18,6 +20,9 @@ type Doc struct {
 	// Data is what JSON has instead of all that, where programs want more than
 	// tables say. Nil for the tables themselves.
 	Data any `json:"-"`
+	// Width is that of text that is not for a page, in columns. 0: that of the terminal
+	// that it is written to, or of a page.
+	Width int `json:"-"`
 }
 
 // A Section is a part of a Doc.
@@ -62,6 +67,24 @@ func Number(v float64, text string) Cell { return Cell{Text: text, Value: finite
 // Interval returns a cell of a number with its interval.
 func Interval(v, lo, hi float64, text string) Cell {
 	return Cell{Text: text, Value: finite(v), Lo: finite(lo), Hi: finite(hi)}
+}
+
+// Row adds a row. A text, or a whole number, stands for a cell of it.
+func (t *Table) Row(cells ...any) {
+	row := make([]Cell, len(cells))
+	for i, c := range cells {
+		switch c := c.(type) {
+		case Cell:
+			row[i] = c
+		case int:
+			row[i] = Number(float64(c), strconv.Itoa(c))
+		case uint64:
+			row[i] = whole(c)
+		default:
+			row[i] = Words(fmt.Sprint(c))
+		}
+	}
+	t.Rows = append(t.Rows, row)
 }
 
 func finite(v float64) *float64 {

@@ -2,7 +2,10 @@ package report
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // sample is a document with everything that one can have, of hostile words.
@@ -38,6 +41,25 @@ func TestDoc(t *testing.T) {
 	var got map[string]int
 	if err := json.Unmarshal([]byte(render(t, d, JSON)), &got); err != nil || got["data"] != 1 {
 		t.Error(got, err)
+	}
+}
+
+// A table that is wider than the page has its words and names broken, and no number;
+// one that fits is left alone.
+func TestWide(t *testing.T) {
+	const about, name = "what zombies hold that were created by fork and exec", "Zombies/count=500,1000/parallel=50/spawn=exec"
+	table := Table{Columns: []Column{{Name: "benchmark", Left: true}, {Name: "room for zombies"}, {Name: "measures", Left: true}}}
+	table.Row(name, Number(12.5, "12.5 MiB each"), about)
+	table.Row("Control", 7, "nothing")
+	for _, tt := range []struct{ width, widest, lines int }{
+		{200, 120, 4}, {100, 100, 5}, {80, 80, 5}, {40, 59, 8},
+	} {
+		text := render(t, Doc{Width: tt.width, Sections: []Section{{Tables: []Table{table}}}}, Text)
+		lines := strings.Split(strings.Trim(text, "\n"), "\n")
+		widest := slices.MaxFunc(lines, func(a, b string) int { return utf8.RuneCountInString(a) - utf8.RuneCountInString(b) })
+		if n := utf8.RuneCountInString(widest); n > tt.widest || len(lines) != tt.lines || !strings.Contains(text, " 12.5 MiB each ") {
+			t.Errorf("%d columns: %d lines of up to %d:\n%s", tt.width, len(lines), n, text)
+		}
 	}
 }
 

@@ -82,7 +82,9 @@ func TestOtherBenchmarks(t *testing.T) {
 		"median ± 95 % interval of n trials",
 		"need >= 6 samples for confidence interval at level 0.95",
 	}
-	if diff := cmp.Diff(want, squeeze(render(t, r.Doc(), Text))); diff != "" {
+	wide := r.Doc()
+	wide.Width = 200
+	if diff := cmp.Diff(want, squeeze(render(t, wide, Text))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	for format, want := range map[Format]string{

@@ -1,35 +1,51 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"io"
+	"math"
+	"os"
 	"strings"
 
 	"github.com/olekukonko/tablewriter"
+	"github.com/olekukonko/tablewriter/pkg/twwidth"
 	"github.com/olekukonko/tablewriter/renderer"
 	"github.com/olekukonko/tablewriter/tw"
+	"golang.org/x/term"
 
 	"zombench/results"
 )
 
 // A layout is how people read a document: on a terminal, or as GitHub's Markdown.
 type layout struct {
+	width             int // of the page, in columns
 	escape            func(string) string
 	title, fact, item string // formats of a heading, of the first fact, and of the others
 	gap               string // behind what Markdown would take for the beginning of a table
 	table             func() tablewriter.Option
 }
 
-var terminal = layout{results.Printable, "%s\n", "%s\n", "  %s\n", "", func() tablewriter.Option {
-	return tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
-		Borders: tw.BorderNone,
-		Settings: tw.Settings{
-			Separators: tw.Separators{BetweenColumns: tw.Off, BetweenRows: tw.Off},
-			Lines:      tw.Lines{ShowHeaderLine: tw.On},
-		},
-	}))
-}}
+// terminal is the layout of a document that goes to w as text.
+func terminal(w io.Writer, d Doc) layout {
+	width := 0
+	if f, ok := w.(*os.File); ok {
+		width, _, _ = term.GetSize(int(f.Fd())) // 0 of what is no terminal
+	}
+	// A page of a document or of a mail holds a little less than 100.
+	return layout{cmp.Or(d.Width, width, 100), results.Printable, "%s\n", "%s\n", "  %s\n", "", func() tablewriter.Option {
+		return tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
+			Borders: tw.BorderNone,
+			Settings: tw.Settings{
+				Separators: tw.Separators{BetweenColumns: tw.Off, BetweenRows: tw.Off},
+				Lines:      tw.Lines{ShowHeaderLine: tw.On},
+			},
+		}))
+	}}
+}
 
-var markdown = layout{escapeMarkdown, "**%s**\n", "**%s**\n", "- %s\n", "\n", func() tablewriter.Option {
+// Whoever renders Markdown breaks its cells.
+var markdown = layout{math.MaxInt, escapeMarkdown, "**%s**\n", "**%s**\n", "- %s\n", "\n", func() tablewriter.Option {
 	return tablewriter.WithRenderer(renderer.NewMarkdown())
 }}
 
@@ -105,29 +121,29 @@ func (l layout) notes(p *parts, notes []string) {
 // writeTable writes a table, no blanks at the ends of lines.
 func (l layout) writeTable(b *strings.Builder, t Table) error {
 	align := make([]tw.Align, len(t.Columns))
-	header := make([]string, len(t.Columns))
+	rows := make([][]string, 1+len(t.Rows)) // the header before the others
 	for i, c := range t.Columns {
-		header[i] = l.escape(c.Name)
+		rows[0] = append(rows[0], l.escape(c.Name))
 		if align[i] = tw.AlignRight; c.Left {
 			align[i] = tw.AlignLeft
 		}
 	}
-	// The defaults wrap cells, and put spaces and capitals into kmem-B/1000zombies.
+	for i, row := range t.Rows {
+		for _, c := range row {
+			rows[1+i] = append(rows[1+i], l.escape(c.Text))
+		}
+	}
+	l.fit(rows, t.Columns)
+	// The defaults wrap numbers, and put spaces and capitals into kmem-B/1000zombies.
 	cell := tw.CellConfig{
 		Formatting: tw.CellFormatting{AutoWrap: tw.WrapNone, AutoFormat: tw.Off},
 		Alignment:  tw.CellAlignment{Global: tw.AlignRight, PerColumn: align},
 	}
 	var out strings.Builder
 	table := tablewriter.NewTable(&out, l.table(), tablewriter.WithConfig(tablewriter.Config{Header: cell, Row: cell}))
-	table.Header(header)
-	for _, row := range t.Rows {
-		texts := make([]string, len(row))
-		for i, c := range row {
-			texts[i] = l.escape(c.Text)
-		}
-		if err := table.Append(texts); err != nil {
-			return err
-		}
+	table.Header(rows[0])
+	if err := table.Bulk(rows[1:]); err != nil {
+		return err
 	}
 	if err := table.Render(); err != nil {
 		return err
@@ -136,4 +152,76 @@ func (l layout) writeTable(b *strings.Builder, t Table) error {
 		b.WriteString(strings.TrimRight(line, " \n") + "\n")
 	}
 	return nil
+}
+
+// fit breaks texts into lines, those of the widest columns first, until the table is
+// no wider than the page. Numbers stay whole, and so do words.
+func (l layout) fit(rows [][]string, columns []Column) {
+	widths, least := make([]int, len(columns)), make([]int, len(columns))
+	total := 0
+	for j, c := range columns {
+		for i, row := range rows {
+			whole := twwidth.Width(row[j])
+			widths[j] = max(widths[j], whole)
+			if c.Left || i == 0 {
+				word := 0
+				for _, w := range strings.FieldsFunc(row[j], func(r rune) bool { return r == ' ' || r == '/' }) {
+					word = max(word, twwidth.Width(w+"/"))
+				}
+				word += len(indent)
+				if c.Left {
+					word = max(word, sentence)
+				}
+				whole = min(whole, word)
+			}
+			least[j] = max(least[j], whole)
+		}
+		total += 1 + widths[j] + 1
+	}
+	for ; total > l.width; total-- {
+		widest := -1
+		for j, w := range widths {
+			if w > least[j] && (widest < 0 || w > widths[widest]) {
+				widest = j
+			}
+		}
+		if widest < 0 {
+			break
+		}
+		widths[widest]--
+	}
+	for _, row := range rows {
+		for j := range row {
+			row[j] = wrap(row[j], widths[j])
+		}
+	}
+}
+
+// indent begins each further line of a cell, which would look like a row without it.
+const indent = "  "
+
+// sentence is how many columns words need so that they can be read as one, though the
+// table be too wide for the page.
+const sentence = 20
+
+// wrap breaks a text into lines of at most so many columns: between words, and within
+// paths and names of benchmarks that are longer than a line.
+func wrap(s string, width int) string {
+	var b strings.Builder
+	at := 0
+	for _, word := range strings.SplitAfter(s, " ") {
+		parts := []string{word}
+		if len(indent)+twwidth.Width(strings.TrimSpace(word)) > width {
+			parts = strings.SplitAfter(word, "/")
+		}
+		for _, part := range parts {
+			if at > 0 && at+twwidth.Width(strings.TrimSpace(part)) > width {
+				b.WriteString("\n" + indent)
+				at = len(indent)
+			}
+			b.WriteString(part)
+			at += twwidth.Width(part)
+		}
+	}
+	return strings.ReplaceAll(b.String(), " \n", "\n")
 }

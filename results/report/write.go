@@ -32,13 +32,17 @@ func FormatNames() string {
 	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
-// ParseFormat finds a format by its name.
-func ParseFormat(name string) (Format, error) {
-	if f := Format(name); slices.Contains(Formats(), f) {
-		return f, nil
+// Set makes it the format of a name. With String and Type it is a flag.
+func (f *Format) Set(name string) error {
+	if !slices.Contains(Formats(), Format(name)) {
+		return fmt.Errorf("unknown format %q: want %s", name, FormatNames())
 	}
-	return "", fmt.Errorf("unknown format %q: want %s", name, FormatNames())
+	*f = Format(name)
+	return nil
 }
+
+func (f *Format) String() string { return string(*f) }
+func (f *Format) Type() string   { return "format" }
 
 // NeedsReadings reports whether the raw readings of trials are seen in a format, as
 // pictures or as data.
@@ -50,7 +54,7 @@ func (d Doc) Write(w io.Writer, f Format) error {
 	var err error
 	switch f {
 	case Text:
-		err = terminal.write(&b, d)
+		err = terminal(w, d).write(&b, d)
 	case Markdown:
 		err = markdown.write(&b, d)
 	case HTML:
@@ -62,7 +66,7 @@ func (d Doc) Write(w io.Writer, f Format) error {
 	case LaTeX:
 		err = writeLaTeX(&b, d)
 	default:
-		_, err = ParseFormat(string(f))
+		err = f.Set(string(f))
 	}
 	if err == nil {
 		_, err = io.WriteString(w, b.String())

@@ -22,7 +22,8 @@ func TestWriteReportFails(t *testing.T) {
 	if err := r.Doc().Write(io.Discard, "bmp"); err == nil {
 		t.Error("bmp")
 	}
-	if _, err := ParseFormat("bmp"); err == nil || !strings.Contains(err.Error(), "want text, markdown, html, csv, json or latex") {
+	var f Format
+	if err := f.Set("bmp"); err == nil || !strings.Contains(err.Error(), "want text, markdown, html, csv, json or latex") {
 		t.Error(err)
 	}
 }

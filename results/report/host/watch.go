@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -144,7 +145,7 @@ func Table(r *watch.Report, assumed string, width, height int) []string {
 	}
 	if len(t.Rows) > 0 {
 		var b strings.Builder
-		_ = report.Doc{Sections: []report.Section{{Tables: []report.Table{t}}}}.Write(&b, report.Text) // a Builder does not fail
+		_ = report.Doc{Width: math.MaxInt, Sections: []report.Section{{Tables: []report.Table{t}}}}.Write(&b, report.Text) // a Builder does not fail
 		lines = append(lines, "")
 		lines = append(lines, strings.Split(strings.Trim(b.String(), "\n"), "\n")...)
 	}
