@@ -13,7 +13,7 @@ BUILDFLAGS  := -trimpath -buildvcs=auto
 BENCHSTAT   := $(GO) tool benchstat -col kernel -ignore cpu,cgroup,page-size,vm,node,program
 
 .DEFAULT_GOAL := help
-.PHONY: help build test torture bench bench-quick bench-spawning bench-reaping bench-kernels inits compare compare-kernels recorded report explain man install packages guests image test-modules lint clean test-engines test-kubernetes
+.PHONY: help build test torture bench bench-quick bench-spawning bench-reaping bench-kernels inits compare compare-kernels recorded report explain man install packages guests image image-guests test-modules lint clean test-engines test-kubernetes
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,17 +94,18 @@ install: build man ## install programs, pages, completion, a systemd unit: make 
 	bin/native/zombench watch --print unit | sed 's,/usr/local/bin,$(PREFIX)/bin,' \
 		>$(DESTDIR)$(PREFIX)/lib/systemd/system/zombench-watch.service
 
-packages: ## make a deb, an rpm and an apk in bin/
-	rm -rf bin/root
+packages: guests ## make debs, rpms and apks in bin/: zombench, and zombench-guests
+	rm -rf bin/root bin/*.deb bin/*.rpm bin/*.apk
 	$(MAKE) --no-print-directory install DESTDIR=bin/root PREFIX=/usr
-	for format in deb rpm apk; do \
+	for format in deb rpm apk; do for package in nfpm guests; do \
 		VERSION=$$($(GO) version -m bin/zombench | awk '$$1 == "mod" { print $$3 ~ /^v/ ? $$3 : "0.0.0" }') ARCH=$$($(GO) env GOARCH) \
-		env -u GOARCH $(GO) tool -modfile=cmd/package/go.mod nfpm package -f cmd/package/nfpm.yaml -p $$format -t bin/ || exit; \
-	done
+		env -u GOARCH $(GO) tool -modfile=cmd/package/go.mod nfpm package -f cmd/package/$$package.yaml -p $$format -t bin/ || exit; \
+	done; done
 
 # With these, nodes need neither Go nor this source.
 GUESTS ?= 386 amd64 arm arm64 loong64 mips64le ppc64le riscv64 s390x
 guests: ## build what kernels run --guest bin/guests boots, for every architecture
+	rm -rf bin/guests
 	for arch in $(GUESTS); do \
 		CGO_ENABLED=0 GOARCH=$$arch GOARM=7 $(GO) build $(BUILDFLAGS) -ldflags='-s -w' -o bin/guests/$$arch/ ./cmd/zombench/guest ./cmd/zombied || exit; \
 	done
@@ -112,6 +113,9 @@ guests: ## build what kernels run --guest bin/guests boots, for every architectu
 IMAGE ?= localhost/zombench:latest
 image: build ## make a container image of the programs in bin/image.tar, without an engine
 	cd cmd/package && $(GO) run ./image -o ../../bin/image.tar -tag $(IMAGE) -arch $$($(GO) env GOARCH) ../../bin/zombench ../../bin/zombied
+
+image-guests: build guests ## the same with the guests' programs in a second layer, in bin/image-guests.tar
+	cd cmd/package && $(GO) run ./image -o ../../bin/image-guests.tar -tag $(IMAGE)-guests -arch $$($(GO) env GOARCH) -guests ../../bin/guests ../../bin/zombench ../../bin/zombied
 
 # Modules of their own keep what they depend on out of the programs.
 MODULES := cmd/package bench/fleet/kubernetes

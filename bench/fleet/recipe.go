@@ -78,7 +78,7 @@ func arguments(engine string, j Job) []string {
 	case j.Kind == Watch:
 		args = []string{"watch", "--listen", "0.0.0.0:9817"}
 	case j.Kind == Kernels && engine == "kubernetes":
-		args = []string{"kernels", "run", "--guest", "/usr/lib/zombench", "-o", "/results", "--resume", "--shard", fmt.Sprintf("%s/%d", index, j.Shards)}
+		args = []string{"kernels", "run", "-o", "/results", "--resume", "--shard", fmt.Sprintf("%s/%d", index, j.Shards)}
 	case j.Kind == Kernels:
 		args = []string{"zombench", "kernels", "run", "-o", "kernels", "--resume", "--shard", fmt.Sprintf("%s/%d", index, j.Shards)}
 	case engine == "kubernetes":

@@ -50,8 +50,8 @@ type Fleet struct {
 	Dir     string    // for the result files, NAME.txt
 	Resume  bool      // leave out kernels of which Dir has a whole file that this Version recorded
 	Console string    // directory for NAME.console, each guest's raw console; "" keeps none
-	Source  string    // a directory in zombench's source
-	Guest   string    // a directory in which the guests' programs lie, GOARCH/guest and GOARCH/zombied; "" builds them
+	Guest   string    // a directory in which the guests' programs lie, GOARCH/guest and GOARCH/zombied
+	Source  string    // a directory in zombench's source, to build them; without either they are looked for
 	Log     io.Writer // told how the guests proceed, in lines
 }
 
@@ -106,9 +106,9 @@ func (f *Fleet) Run(ctx context.Context, kernels []vm.Kernel) ([]string, error) 
 		return nil, err
 	}
 	defer tmp.Close()
-	built := newPrograms(f.Source, tmp.Path)
-	if f.Guest != "" {
-		built = newPrograms("", f.Guest)
+	built, err := f.findPrograms(tmp.Path)
+	if err != nil {
+		return nil, err
 	}
 	r := fleetRun{
 		Fleet:    f,

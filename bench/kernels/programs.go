@@ -2,11 +2,13 @@ package kernels
 
 import (
 	"context"
+	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 
@@ -18,15 +20,59 @@ import (
 // programs are the static builds of what guests run, one for each architecture
 // that is asked for.
 type programs struct {
-	source string // a directory in zombench's source; "" if all were built before
-	dir    string // where the builds lie, by architecture
+	dir    string // where they lie, by architecture
+	source string // in which they are built first; "" if they were built before
+	hint   string // how they can be had, for an error
 
 	mu    sync.Mutex // one at a time: the compiler uses all CPUs
 	built map[string]error
 }
 
-func newPrograms(source, dir string) *programs {
-	return &programs{source: source, dir: dir, built: make(map[string]error)}
+// findPrograms returns the programs that f says; else those of the source around the
+// working directory, to be built in tmp; else those that are installed with zombench.
+func (f *Fleet) findPrograms(tmp string) (*programs, error) {
+	p := &programs{dir: f.Guest, hint: "; make guests builds them", built: make(map[string]error)}
+	switch {
+	case f.Guest != "":
+	case f.Source != "":
+		p.dir, p.source = tmp, f.Source
+	default:
+		wd, err := os.Getwd()
+		if err != nil {
+			return nil, err
+		}
+		if inSource(wd) {
+			p.dir, p.source = tmp, wd
+			break
+		}
+		self, err := os.Executable()
+		if err != nil {
+			return nil, err
+		}
+		p.dir = installed(self)
+		p.hint = fmt.Sprintf("; the package zombench-guests brings them, and %s is not in zombench's source, to build them", wd)
+	}
+	return p, nil
+}
+
+// installed returns where the guests' programs lie beside an installed zombench: those
+// of /usr/bin/zombench in /usr/lib/zombench/guests.
+func installed(zombench string) string {
+	return filepath.Join(filepath.Dir(zombench), "../lib/zombench/guests")
+}
+
+// inSource reports whether a directory is in zombench's source.
+func inSource(dir string) bool {
+	for {
+		mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil {
+			return strings.HasPrefix(string(mod), "module zombench\n")
+		}
+		if dir == filepath.Dir(dir) {
+			return false
+		}
+		dir = filepath.Dir(dir)
+	}
 }
 
 // files returns the files of a guest that does j, with programs that were built.
@@ -52,14 +98,31 @@ func (p *programs) build(ctx context.Context, arch vm.Arch) error {
 	switch {
 	case done:
 	case p.source == "":
-		if _, err = os.Stat(filepath.Join(p.dirOf(arch), "guest")); err != nil {
-			err = fmt.Errorf("the guests' programs for %s (make guests builds them): %w", arch.GOARCH, err)
+		if err = sameBuild(filepath.Join(p.dirOf(arch), "guest"), mainVersion()); err != nil {
+			err = fmt.Errorf("the guests' programs for %s: %w%s", arch.GOARCH, err, p.hint)
 		}
 	default:
 		err = build(ctx, arch, p.source, p.dirOf(arch))
 		p.built[arch.GOARCH] = err
 	}
 	return err
+}
+
+// sameBuild reports that a program is not of this version of zombench: it might take
+// a job for another one, and its results would have the wrong version in their head.
+func sameBuild(program, version string) error {
+	info, err := buildinfo.ReadFile(program)
+	if err == nil && info.Main.Version != version {
+		err = fmt.Errorf("%s is of zombench %s, and this is %s", program, info.Main.Version, version)
+	}
+	return err
+}
+
+func mainVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return ""
 }
 
 func build(ctx context.Context, arch vm.Arch, source, dir string) error {

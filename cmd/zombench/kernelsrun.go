@@ -65,8 +65,9 @@ func newKernelsRun() *cobra.Command {
 		Short: "Boot kernels and measure each",
 		Long: `Run boots each kernel in QEMU with a static build of the harness and of zombied,
 measures there what zombies hold, and writes DIR/NAME.txt for each. --experiment
-chooses another experiment, whose name is added to that of the file. The builds need
-the go command and zombench's source.
+chooses another experiment, whose name is added to that of the file. In zombench's
+source these programs are built, which needs the go command; elsewhere they come from
+the package zombench-guests.
 
 ` + patternHelp + `
 Your own kernel is given by its path, which must have a slash in it. Without
@@ -130,8 +131,8 @@ func (f *kernelsFlags) machine(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.Append, "append", nil, "add a `parameter` to the kernel command line; may be given several times")
 	flags.DurationVar(&f.Timeout, "timeout", 10*time.Minute, "how long one kernel may take")
 	flags.StringVar(&f.Console, "console", "", "keep each kernel's console as NAME.console in this `directory`")
-	flags.StringVar(&f.Guest, "guest", "", "`directory` of the guests' programs, GOARCH/guest and GOARCH/zombied, as make guests builds them (default: build them)")
-	flags.StringVar(&f.Source, "source", ".", "`directory` of zombench's source")
+	flags.StringVar(&f.Guest, "guest", "", "`directory` of the guests' programs, GOARCH/guest and GOARCH/zombied, as make guests builds them (default: build them; outside zombench's source ../lib/zombench/guests beside zombench)")
+	flags.StringVar(&f.Source, "source", "", "`directory` of zombench's source, to build them there")
 }
 
 // patterns returns the kernels that the flags and arguments ask for.

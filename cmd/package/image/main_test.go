@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -24,11 +25,22 @@ func TestImage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	guests := filepath.Join(dir, "guests")
+	for _, arch := range []string{"amd64", "s390x"} {
+		if err := errors.Join(os.MkdirAll(filepath.Join(guests, arch), 0o755), os.WriteFile(filepath.Join(guests, arch, "guest"), []byte(arch), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	const tag = "localhost/zombench:test"
-	var digests []string
-	for _, out := range []string{"a.tar", "b.tar"} {
+	digests := make(map[string][]string) // of images with and without guests
+	for _, out := range []string{"a.tar", "b.tar", "a-guests.tar", "b-guests.tar"} {
+		guests := guests
+		want := []string{"bin/zombench", "bin/zombied", "lib/zombench/guests/amd64/guest", "lib/zombench/guests/s390x/guest"}
+		if !strings.Contains(out, "guests") {
+			guests, want = "", want[:2]
+		}
 		out = filepath.Join(dir, out)
-		if err := write(out, tag, "arm64", programs); err != nil {
+		if err := write(out, tag, "arm64", guests, programs); err != nil {
 			t.Fatal(err)
 		}
 		ref, err := name.NewTag(tag)
@@ -43,7 +55,7 @@ func TestImage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		digests = append(digests, digest.String())
+		digests[guests] = append(digests[guests], digest.String())
 		config, err := image.ConfigFile()
 		if err != nil || config.Architecture != "arm64" || config.Config.Entrypoint[0] != "/bin/zombench" {
 			t.Errorf("%+v, %v", config, err)
@@ -58,19 +70,24 @@ func TestImage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			names = append(names, h.Name)
-		}
-		files.Close()
-		for _, want := range []string{"bin/zombench", "bin/zombied"} {
-			if !slices.Contains(names, want) {
-				t.Errorf("%s is not among %q", want, names)
+			if h.Typeflag == tar.TypeReg {
+				names = append(names, h.Name)
 			}
 		}
+		files.Close()
+		if slices.Sort(names); !slices.Equal(names, want) {
+			t.Errorf("%s holds %q, want %q", out, names, want)
+		}
 	}
-	if digests[0] != digests[1] {
+	with, without := digests[guests], digests[""]
+	if with[0] != with[1] || without[0] != without[1] || with[0] == without[0] {
 		t.Errorf("two builds differ: %q", digests)
 	}
-	if err := write(filepath.Join(dir, "none.tar"), tag, "amd64", []string{filepath.Join(dir, "nothing")}); err == nil {
+	none := filepath.Join(dir, "none.tar")
+	if err := write(none, tag, "amd64", "", []string{filepath.Join(dir, "nothing")}); err == nil {
 		t.Error("an image was made of a program that is not there")
+	}
+	if err := write(none, tag, "amd64", t.TempDir(), programs); err == nil {
+		t.Error("an image was made with guests that are not there")
 	}
 }
