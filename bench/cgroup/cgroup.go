@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zombench/bench/wait"
 	"zombench/measure"
 )
 
@@ -116,27 +117,12 @@ func rmdir(ctx context.Context, path string) error {
 		case !errors.Is(err, unix.EBUSY):
 			return &os.PathError{Op: "rmdir", Path: path, Err: err}
 		}
-		if wait(ctx, pause) != nil {
+		if wait.Sleep(ctx, pause) != nil {
 			err := error(&os.PathError{Op: "rmdir", Path: path, Err: err})
 			if left, perr := procs(path); perr == nil && len(left) > 0 {
 				err = fmt.Errorf("%w: %d processes live in it, first pid %d", err, len(left), left[0])
 			}
 			return err
 		}
-	}
-}
-
-// wait sleeps for d, or until ctx ends: then it returns ctx's error.
-func wait(ctx context.Context, d time.Duration) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zombench/bench/wait"
 	"zombench/measure"
 )
 
@@ -76,7 +77,7 @@ func inUse(path string) bool {
 func AwaitRelease(ctx context.Context, dirs []string, makers ...int) {
 	for {
 		all, _ := made(dirs, makers)
-		if !slices.ContainsFunc(all, inUse) || wait(ctx, time.Millisecond) != nil {
+		if !slices.ContainsFunc(all, inUse) || wait.Sleep(ctx, time.Millisecond) != nil {
 			return
 		}
 	}
@@ -113,7 +114,7 @@ func AwaitExit(ctx context.Context, patience time.Duration, dirs []string, maker
 		if time.Since(since) > patience {
 			return fmt.Errorf("%d processes still live in %s", alive, strings.Join(left, ", "))
 		}
-		if err := wait(ctx, 20*time.Millisecond); err != nil {
+		if err := wait.Sleep(ctx, 20*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -157,7 +158,7 @@ func sweep(ctx context.Context, path string) error {
 		if !errors.Is(err, unix.EBUSY) {
 			return err
 		}
-		if wait(ctx, 5*time.Millisecond) != nil {
+		if wait.Sleep(ctx, 5*time.Millisecond) != nil {
 			return err
 		}
 	}

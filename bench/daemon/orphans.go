@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"zombench/bench/wait"
 )
 
 // BecomeSubreaper makes this process the one to which the orphans of its
@@ -28,43 +29,28 @@ func CollectOrphans(ctx context.Context, own map[int]bool, more func() bool) (in
 	for {
 		// Peek first: a wait for any child would steal the status for which
 		// an os/exec Wait is waiting.
-		var info unix.Siginfo
-		err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+		dead, err := wait.ID(unix.P_ALL, 0, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT)
 		switch {
-		case err == unix.EINTR:
-			continue
 		case err == unix.ECHILD:
 			return collected, nil
 		case err != nil:
 			return collected, fmt.Errorf("looking for orphans: %w", err)
 		}
-		pid := int(childPid(&info))
-		if pid != 0 && !own[pid] {
-			if _, err := unix.Wait4(pid, nil, unix.WNOHANG, nil); err != nil && err != unix.EINTR {
-				return collected, fmt.Errorf("collecting orphan %d: %w", pid, err)
+		if dead.PID != 0 && !own[dead.PID] {
+			if _, err := wait.ID(unix.P_PID, dead.PID, unix.WEXITED); err != nil {
+				return collected, fmt.Errorf("collecting orphan %d: %w", dead.PID, err)
 			}
 			collected++
 			continue
 		}
-		if pid == 0 && !more() {
+		if dead.PID == 0 && !more() {
 			return collected, nil
 		}
 		// Either living ones will follow, or one of our own is dead: it is
 		// about to be waited for elsewhere and hides the ones behind it
 		// until then.
-		select {
-		case <-ctx.Done():
-			return collected, context.Cause(ctx)
-		case <-time.After(time.Millisecond):
+		if err := wait.Sleep(ctx, time.Millisecond); err != nil {
+			return collected, err
 		}
 	}
-}
-
-// childPid reads si_pid, which x/sys/unix leaves in the padding. It is the
-// first member of a union that is aligned as a pointer is
-// (include/uapi/asm-generic/siginfo.h).
-func childPid(info *unix.Siginfo) int32 {
-	const align = unsafe.Sizeof(uintptr(0))
-	const offset = (3*unsafe.Sizeof(int32(0)) + align - 1) &^ (align - 1)
-	return *(*int32)(unsafe.Add(unsafe.Pointer(info), offset))
 }

@@ -3,7 +3,6 @@ package pidns
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -138,13 +137,9 @@ func (k *Keeper) order(ctx context.Context, what byte) (uint32, error) {
 }
 
 // Close ends the inits, and with them their namespaces.
-func (k *Keeper) Close() error { return errors.Join(k.orders.Close(), ignoreClosed(k.theirs.Close())) }
-
-func ignoreClosed(err error) error {
-	if errors.Is(err, os.ErrClosed) {
-		return nil
-	}
-	return err
+func (k *Keeper) Close() error {
+	k.theirs.Close() // of no effect once they were started
+	return k.orders.Close()
 }
 
 // keep is an init that keeps. An outer one waits for the next; the innermost

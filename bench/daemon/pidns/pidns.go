@@ -25,6 +25,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zombench/bench/reexec"
+	"zombench/bench/wait"
 	"zombench/measure"
 )
 
@@ -100,27 +101,15 @@ const failed = 126
 func run(stderr io.Writer, name string, args []string) int {
 	quiet()
 	pid, err := start(name, args)
+	var status int
+	if err == nil {
+		status, err = wait.Until(pid)
+	}
 	if err != nil {
 		fmt.Fprintf(stderr, "init of a pid namespace: %v\n", err)
 		return failed
 	}
-	for {
-		var status unix.WaitStatus
-		child, err := unix.Wait4(-1, &status, 0, nil)
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err != nil:
-			fmt.Fprintf(stderr, "init of a pid namespace: waiting: %v\n", err)
-			return failed
-		case child != pid:
-			continue // an orphan
-		case status.Signaled():
-			return 128 + int(status.Signal())
-		case status.Exited():
-			return status.ExitStatus()
-		}
-	}
+	return status
 }
 
 // quiet keeps threads from coming or going while zombies are counted: no garbage

@@ -94,7 +94,7 @@ func prepare(warn io.Writer) error {
 		}
 	}
 	if err := loopbackUp(); err != nil {
-		fmt.Fprintf(warn, "guest: %v\n", err)
+		fmt.Fprintf(warn, "guest: bringing up lo: %v\n", err)
 	}
 	unix.Umask(0o022)
 	return nil
@@ -130,16 +130,13 @@ func sysctl(name string, values []string) error {
 func loopbackUp() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("bringing up lo: %w", err)
+		return err
 	}
 	defer unix.Close(fd)
 	ifr, err := unix.NewIfreq("lo")
 	if err != nil {
-		return fmt.Errorf("bringing up lo: %w", err)
+		return err
 	}
 	ifr.SetUint16(unix.IFF_UP)
-	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, ifr); err != nil {
-		return fmt.Errorf("bringing up lo: %w", err)
-	}
-	return nil
+	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, ifr)
 }

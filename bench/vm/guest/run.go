@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
+
+	"zombench/bench/wait"
 )
 
 // run starts the program, reaps whatever is left to pid 1 until the program
@@ -42,9 +44,9 @@ func run(c Config, stdout, stderr io.Writer) (int, error) {
 	if err != nil {
 		return StatusSetup, fmt.Errorf("starting %s: %w", c.Args[0], err)
 	}
-	status, err := reap(pid)
+	status, err := wait.Until(pid)
 	if err != nil {
-		return StatusSetup, err
+		return StatusSetup, fmt.Errorf("waiting for the program: %w", err)
 	}
 	// A process that still holds a pipe would keep the copies waiting.
 	if err := syscall.Kill(-1, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
@@ -52,22 +54,4 @@ func run(c Config, stdout, stderr io.Writer) (int, error) {
 	}
 	copies.Wait()
 	return status, nil
-}
-
-// reap collects children until the one called pid has ended, and returns its
-// exit status as a shell gives it: 128 and more for signals.
-func reap(pid int) (int, error) {
-	for {
-		var ws syscall.WaitStatus
-		got, err := syscall.Wait4(-1, &ws, 0, nil)
-		switch {
-		case errors.Is(err, syscall.EINTR):
-		case err != nil:
-			return 0, fmt.Errorf("waiting for the program: %w", err)
-		case got == pid && ws.Signaled():
-			return 128 + int(ws.Signal()), nil
-		case got == pid && ws.Exited():
-			return ws.ExitStatus(), nil
-		}
-	}
 }

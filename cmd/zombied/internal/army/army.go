@@ -21,7 +21,7 @@ import (
 	"time"
 
 	"zombench/bench/threads"
-	"zombench/cmd/zombied/internal/clone"
+	"zombench/bench/wait"
 
 	"golang.org/x/sys/unix"
 )
@@ -175,13 +175,13 @@ func (a *Army) raiseOn(t *thread) {
 
 // see counts the children of a thread that are dead, in the order of their
 // birth. It waits for those that still live, or stops at the first of them.
-func (a *Army) see(t *thread, wait bool) {
+func (a *Army) see(t *thread, patient bool) {
 	done := 0
 	defer func() { t.unseen = slices.Delete(t.unseen, 0, done) }()
 	for ; done < len(t.unseen); done++ {
 		pids := t.unseen[done]
 		for i, pid := range pids {
-			dead, err := isDead(int(pid), wait)
+			dead, err := isDead(int(pid), patient)
 			switch {
 			case err != nil:
 				a.fail(fmt.Errorf("waiting for child %d to exit: %w", pid, err))
@@ -234,9 +234,9 @@ func (a *Army) reapOn(t *thread) {
 			switch code, err := collect(int(pid)); {
 			case err != nil:
 				t.ends.Lost++
-			case code == clone.CldKilled:
+			case code == wait.Killed:
 				t.ends.Killed++
-			case code == clone.CldDumped:
+			case code == wait.Dumped:
 				t.ends.Dumped++
 			default:
 				t.ends.Exited++

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -48,41 +49,26 @@ func oneByOne(pids []int32, start func() (pid int, err error)) (n int, err error
 	return len(pids), nil
 }
 
-// spawners are the ways of spawning by name, the default first.
-var spawners = []struct {
-	name string
-	make func(program string) (Spawner, error)
-}{
-	{"exec", newExecSpawner},
-	{"os-exec", newOSExecSpawner},
-	{"clone", newCloneSpawner},
-}
-
-// SpawnerNames lists the ways of spawning that NewSpawner knows.
-func SpawnerNames() []string {
-	var names []string
-	for _, s := range spawners {
-		names = append(names, s.name)
-	}
-	return names
-}
+// SpawnerNames lists the ways of spawning that NewSpawner knows, the default first.
+func SpawnerNames() []string { return []string{"exec", "os-exec", "clone"} }
 
 // NewSpawner returns the way of spawning of a name. program finds the path of what
 // children execute, and is asked only if they do.
 func NewSpawner(name string, program func() (string, error)) (Spawner, error) {
-	for _, s := range spawners {
-		if s.name == name {
-			if !Executes(name) {
-				return s.make("")
-			}
-			path, err := program()
-			if err != nil {
-				return nil, err
-			}
-			return s.make(path)
-		}
+	if !slices.Contains(SpawnerNames(), name) {
+		return nil, fmt.Errorf("%q is not one of %s", name, strings.Join(SpawnerNames(), ", "))
 	}
-	return nil, fmt.Errorf("%q is not one of %s", name, strings.Join(SpawnerNames(), ", "))
+	if !Executes(name) {
+		return cloneSpawner{}, nil
+	}
+	path, err := program()
+	if err != nil {
+		return nil, err
+	}
+	if name == "os-exec" {
+		return &osExecSpawner{path: path}, nil
+	}
+	return newExecSpawner(path)
 }
 
 // Executes reports whether children that are started in this way execute a program.
@@ -122,10 +108,6 @@ type osExecSpawner struct {
 	path string
 	mu   sync.Mutex
 	cmds []*exec.Cmd
-}
-
-func newOSExecSpawner(path string) (Spawner, error) {
-	return &osExecSpawner{path: path}, nil
 }
 
 func (s *osExecSpawner) Spawn(pids []int32) (int, error) { return oneByOne(pids, s.start) }
@@ -177,8 +159,6 @@ func (s *osExecSpawner) Release() {
 
 // A cloneSpawner starts children that are nothing but the exit system call.
 type cloneSpawner struct{}
-
-func newCloneSpawner(string) (Spawner, error) { return cloneSpawner{}, nil }
 
 func (cloneSpawner) Spawn(pids []int32) (int, error) { return clone.Exited(pids) }
 func (cloneSpawner) DieAtOnce() bool                 { return true }

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zombench/bench/wait"
 	"zombench/cmd/zombied/internal/clone"
 )
 
@@ -167,30 +168,23 @@ func (s *Spawner) entries(dirs []string) (calls []clone.Call, release func(), er
 // ended waits for the end of a child, leaves it a zombie, and returns the *Error
 // of one that could not be dressed.
 func (s *Spawner) ended(pid int32) error {
-	code, status, err := wait(pid, unix.WNOWAIT)
+	child, err := wait.ID(unix.P_PID, int(pid), unix.WEXITED|unix.WNOWAIT)
+	killed := child.Code == wait.Killed && unix.Signal(child.Status) == unix.SIGKILL
 	switch {
 	case err != nil:
 		return fmt.Errorf("waiting for the death of child %d: %w", pid, err)
-	case code == clone.CldExited && status == 0 && !s.outfit.killed:
-		return nil
-	case code == clone.CldKilled && unix.Signal(status) == unix.SIGKILL && s.outfit.killed:
-		return nil
-	case code == clone.CldExited && status != 0:
-		return &Error{s.list, unix.Errno(status)}
-	case code == clone.CldExited:
+	case child.Code == wait.Exited && child.Status != 0:
+		return &Error{s.list, unix.Errno(child.Status)}
+	case child.Code == wait.Exited && s.outfit.killed:
 		return &Error{s.list, errors.New("the child was not killed")}
+	case child.Code == wait.Exited, killed && s.outfit.killed:
+		return nil
 	}
-	return &Error{s.list, fmt.Errorf("the child was ended by %v", unix.Signal(status))}
+	return &Error{s.list, fmt.Errorf("the child was ended by %v", unix.Signal(child.Status))}
 }
 
 // collect reaps a child.
 func collect(pid int32) error {
-	_, _, err := wait(pid, 0)
+	_, err := wait.ID(unix.P_PID, int(pid), unix.WEXITED)
 	return err
-}
-
-// wait waits for a child and returns si_code and si_status (waitid(2)).
-func wait(pid int32, options int) (code, status int32, err error) {
-	info, err := clone.Waitid(int(pid), unix.WEXITED|options)
-	return info.Code, siStatus(&info), err
 }
