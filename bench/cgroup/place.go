@@ -26,7 +26,6 @@ const (
 // Place is where fresh cgroups can be made. It is not safe for concurrent use.
 type Place struct {
 	parents  []Parent
-	own      []string // v1: the process's own cgroup in the hierarchy of the same index; "" for v2
 	noMemory error
 	proc     string
 	leaf     *os.File // the locked leaf, where there is one
@@ -105,26 +104,19 @@ func (s Search) Find() (*Place, error) {
 
 // add finds the parent in one hierarchy, for all of the controllers or not at all.
 func (s Search) add(p *Place, h measure.Hierarchy, controllers ...string) error {
+	parent := Parent{Dir: h.Dir(), Version: h.Version, Controllers: controllers}
+	var err error
 	if h.Version == 1 {
-		if err := probe(h.Dir(), 1); err != nil {
-			return err
+		if err = probe(parent.Dir, 1); err == nil {
+			err = s.record(parent)
 		}
-		parent := Parent{Dir: h.Dir(), Version: 1, Controllers: controllers}
-		if err := s.record(parent); err != nil {
-			return err
-		}
+	} else {
+		parent, p.leaf, err = s.findV2(h, controllers)
+	}
+	if err == nil {
 		p.parents = append(p.parents, parent)
-		p.own = append(p.own, h.Dir())
-		return nil
 	}
-	parent, leaf, err := s.findV2(h, controllers)
-	if err != nil {
-		return err
-	}
-	p.parents = append(p.parents, parent)
-	p.own = append(p.own, "")
-	p.leaf = leaf
-	return nil
+	return err
 }
 
 func (s Search) record(p Parent) error {
@@ -223,7 +215,7 @@ func (p *Place) Close() error {
 		errs = append(errs, p.leaf.Close())
 		p.leaf = nil
 	}
-	p.parents, p.own = nil, nil
+	p.parents = nil
 	return errors.Join(errs...)
 }
 
@@ -238,8 +230,8 @@ func (p *Place) Fresh(name string) (*Cgroup, error) {
 		return nil, fmt.Errorf("making a cgroup: %q is no name for one", name)
 	}
 	c := &Cgroup{}
-	for i, parent := range p.parents {
-		d := dir{path: filepath.Join(parent.Dir, ourName(name)), own: p.own[i], version: parent.Version}
+	for _, parent := range p.parents {
+		d := dir{path: filepath.Join(parent.Dir, ourName(name)), version: parent.Version}
 		if err := c.add(d); err != nil {
 			return nil, errors.Join(err, c.abandon())
 		}
@@ -267,6 +259,7 @@ func (c *Cgroup) add(d dir) error {
 	if err != nil {
 		return denied(d.version, fmt.Errorf("making a cgroup: %w", err))
 	}
+	d.own = filepath.Dir(d.path)
 	c.dirs = append(c.dirs, d)
 	return nil
 }
@@ -281,9 +274,6 @@ func (c *Cgroup) Join(h measure.Hierarchy) (string, error) {
 		}
 	}
 	d := dir{path: filepath.Join(h.Dir(), filepath.Base(c.dirs[0].path)), version: h.Version}
-	if h.Version == 1 {
-		d.own = h.Dir()
-	}
 	return d.path, c.add(d)
 }
 

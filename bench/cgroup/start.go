@@ -74,29 +74,26 @@ func (c *Cgroup) startOnThread(cmd *exec.Cmd) error {
 	return err
 }
 
-// enter moves the calling thread into the directories of version 1, by writing
-// 0 to tasks (cgroup1_procs_write: pid 0 is the writer itself).
+// enter moves the calling thread into the directories of version 1.
 func (c *Cgroup) enter() error {
-	for _, d := range c.dirs {
-		if d.version != 1 {
-			continue
-		}
-		if err := write(filepath.Join(d.path, "tasks"), "0"); err != nil {
-			return denied(1, fmt.Errorf("entering the cgroup: %w", err))
-		}
-	}
-	return nil
+	return c.moveThread("entering", func(d dir) string { return d.path })
 }
 
 // leave moves the calling thread back to where its process belongs.
 func (c *Cgroup) leave() error {
+	return c.moveThread("leaving", func(d dir) string { return d.own })
+}
+
+// moveThread moves the calling thread by writing 0 to tasks (cgroup1_procs_write:
+// pid 0 is the writer itself).
+func (c *Cgroup) moveThread(doing string, to func(dir) string) error {
 	var errs []error
 	for _, d := range c.dirs {
 		if d.version != 1 {
 			continue
 		}
-		if err := write(filepath.Join(d.own, "tasks"), "0"); err != nil {
-			errs = append(errs, fmt.Errorf("leaving the cgroup: %w", err))
+		if err := write(filepath.Join(to(d), "tasks"), "0"); err != nil {
+			errs = append(errs, denied(1, fmt.Errorf("%s the cgroup: %w", doing, err)))
 		}
 	}
 	return errors.Join(errs...)

@@ -37,9 +37,9 @@ func (s Search) findV2(h measure.Hierarchy, want []string) (Parent, *os.File, er
 		why = notSupported(fmt.Errorf("cgroup %s has no %s controller; as root: echo '+%s' > %s/cgroup.subtree_control, and in every cgroup below it",
 			own, strings.Join(lacks, " and no "), strings.Join(lacks, " +"), h.Mount))
 	} else {
-		leaf, err := s.settle(&parent)
+		settled, leaf, err := s.settle(parent)
 		if err == nil {
-			return parent, leaf, nil
+			return settled, leaf, nil
 		}
 		why = err
 	}
@@ -77,18 +77,18 @@ func aloneRemedy(own string) string {
 }
 
 // settle makes the process's own cgroup ready to have children that carry the
-// controllers, and fills in what was done to it.
-func (s Search) settle(parent *Parent) (*os.File, error) {
+// controllers, and returns it with what was done to it.
+func (s Search) settle(parent Parent) (_ Parent, leaf *os.File, err error) {
 	enabled, err := words(filepath.Join(parent.Dir, "cgroup.subtree_control"))
 	if err != nil {
-		return nil, fmt.Errorf("reading what the own cgroup hands down: %w", err)
+		return parent, nil, fmt.Errorf("reading what the own cgroup hands down: %w", err)
 	}
 	todo := missing(enabled, parent.Controllers)
 	if err := probe(parent.Dir, 2); err != nil {
-		return nil, err
+		return parent, nil, err
 	}
 	if len(todo) == 0 {
-		return nil, s.record(*parent)
+		return parent, nil, s.record(parent)
 	}
 	parent.Enabled = todo
 	// Only the root may hold processes and hand down controllers; it alone has
@@ -96,27 +96,23 @@ func (s Search) settle(parent *Parent) (*os.File, error) {
 	if _, err := os.Stat(filepath.Join(parent.Dir, "cgroup.type")); err == nil {
 		others, err := s.strangers(parent.Dir)
 		if err != nil {
-			return nil, err
+			return parent, nil, err
 		}
 		if len(others) > 0 {
-			*parent = Parent{Dir: parent.Dir, Version: 2, Controllers: parent.Controllers}
-			return nil, fmt.Errorf("cgroup %s: %w (pid %d)", parent.Dir, errShared, others[0])
+			return parent, nil, fmt.Errorf("cgroup %s: %w (pid %d)", parent.Dir, errShared, others[0])
 		}
 		parent.Leaf = true
 	}
-	if err := s.record(*parent); err != nil {
-		return nil, err
+	if err := s.record(parent); err != nil {
+		return parent, nil, err
 	}
-	leaf, err := s.alter(*parent)
-	if err != nil {
+	if leaf, err = s.alter(parent); err != nil {
 		err = errors.Join(err, parent.Restore())
 		if leaf != nil {
 			leaf.Close()
 		}
-		*parent = Parent{Dir: parent.Dir, Version: 2, Controllers: parent.Controllers}
-		return nil, err
 	}
-	return leaf, nil
+	return parent, leaf, err
 }
 
 // alter does to the parent what its fields say.

@@ -1,7 +1,6 @@
 package janitor
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -48,21 +47,18 @@ func (l *Lock) save() error {
 	j := l.journal
 	j.Dirs = slices.Concat(l.earlier.Dirs, l.journal.Dirs)
 	// What the first of them found is what the sysctl is to be again.
-	j.Sysctls = maps.Clone(l.journal.Sysctls)
-	for name, old := range l.earlier.Sysctls {
-		if j.Sysctls == nil {
-			j.Sysctls = map[string]string{}
-		}
-		j.Sysctls[name] = old
+	j.Sysctls = make(map[string]string)
+	maps.Copy(j.Sysctls, l.journal.Sysctls)
+	maps.Copy(j.Sysctls, l.earlier.Sysctls)
+	b, err := json.Marshal(j)
+	b = append(b, '\n')
+	if err == nil {
+		_, err = l.file.WriteAt(b, 0)
 	}
-	var b bytes.Buffer
-	if err := json.NewEncoder(&b).Encode(j); err != nil {
-		return fmt.Errorf("writing the journal: %w", err)
+	if err == nil {
+		err = l.file.Truncate(int64(len(b)))
 	}
-	if _, err := l.file.WriteAt(b.Bytes(), 0); err != nil {
-		return fmt.Errorf("writing the journal: %w", err)
-	}
-	if err := l.file.Truncate(int64(b.Len())); err != nil {
+	if err != nil {
 		return fmt.Errorf("writing the journal: %w", err)
 	}
 	return nil

@@ -69,19 +69,12 @@ func Path() string {
 // Acquire takes the lock, or returns a *HeldError if a run has it. If that run
 // has ended and only its janitor is at work, Acquire waits for it, about six
 // seconds at most. fs says where the sysctls are; a test points it elsewhere.
-func Acquire(ctx context.Context, path string, fs measure.FS) (*Lock, error) {
-	l, err := acquire(ctx, path, fs)
-	if err != nil {
-		var held *HeldError
-		if errors.As(err, &held) {
-			return nil, err
+func Acquire(ctx context.Context, path string, fs measure.FS) (_ *Lock, err error) {
+	defer func() {
+		if _, held := errors.AsType[*HeldError](err); err != nil && !held {
+			err = fmt.Errorf("locking %s: %w", path, err)
 		}
-		return nil, fmt.Errorf("locking %s: %w", path, err)
-	}
-	return l, nil
-}
-
-func acquire(ctx context.Context, path string, fs measure.FS) (*Lock, error) {
+	}()
 	l := &Lock{fs: fs, path: path}
 	patience, cancel := context.WithTimeout(ctx, clearingTime)
 	defer cancel()
