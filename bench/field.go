@@ -3,6 +3,7 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,137 +23,115 @@ type Value interface {
 	Type() string // what its text is: "number", "list", ...
 }
 
-// Int makes a field of a whole number from least to most.
-func Int(p *int, least, most int) Value { return &number{p, least, most} }
-
-type number struct {
-	p           *int
-	least, most int
+// A value is a variable that is set by what text means. What is refused changes
+// nothing.
+type value[T any] struct {
+	p     *T
+	kind  string
+	parse func(string) (T, error)
 }
 
-func (v *number) Type() string   { return "number" }
-func (v *number) String() string { return strconv.Itoa(*v.p) }
-func (v *number) Set(s string) error {
-	n, err := parseInt(s, v.least, v.most)
+func (v *value[T]) Type() string   { return v.kind }
+func (v *value[T]) String() string { return fmt.Sprint(*v.p) }
+func (v *value[T]) Set(s string) error {
+	x, err := v.parse(s)
 	if err == nil {
-		*v.p = n
+		*v.p = x
 	}
 	return err
 }
 
-func parseInt(s string, least, most int) (int, error) {
-	n, err := strconv.Atoi(strings.TrimSpace(s))
-	switch {
-	case errors.Is(err, strconv.ErrRange):
-		return 0, fmt.Errorf("%s is out of range: want %d to %d", s, least, most)
-	case err != nil:
-		return 0, fmt.Errorf("%q is not a whole number", s)
-	case n < least || n > most:
-		return 0, fmt.Errorf("%d is out of range: want %d to %d", n, least, most)
+// Int makes a field of a whole number from least to most.
+func Int(p *int, least, most int) Value { return &value[int]{p, "number", inRange(least, most)} }
+
+func inRange(least, most int) func(string) (int, error) {
+	return func(s string) (int, error) {
+		n, err := strconv.Atoi(strings.TrimSpace(s))
+		switch {
+		case errors.Is(err, strconv.ErrRange):
+			return 0, fmt.Errorf("%s is out of range: want %d to %d", s, least, most)
+		case err != nil:
+			return 0, fmt.Errorf("%q is not a whole number", s)
+		case n < least || n > most:
+			return 0, fmt.Errorf("%d is out of range: want %d to %d", n, least, most)
+		}
+		return n, nil
 	}
-	return n, nil
 }
 
 // Ints makes a field of a list of distinct whole numbers from least to most.
-func Ints(p *[]int, least, most int) Value {
-	return &list[int]{p: p, parse: func(s string) (int, error) { return parseInt(s, least, most) }}
-}
+func Ints(p *[]int, least, most int) Value { return List(p, inRange(least, most)) }
 
 // Words makes a field of a list of distinct words out of those allowed.
 func Words(p *[]string, allowed ...string) Value {
-	return &list[string]{p: p, allowed: allowed, parse: func(s string) (string, error) {
-		for _, a := range allowed {
-			if s == a {
-				return s, nil
-			}
+	return &words{List(p, func(s string) (string, error) {
+		if !slices.Contains(allowed, s) {
+			return "", fmt.Errorf("unknown value %q: want %s", s, strings.Join(allowed, ", "))
 		}
-		return "", fmt.Errorf("unknown value %q: want %s", s, strings.Join(allowed, ", "))
-	}}
+		return s, nil
+	}), allowed}
 }
 
-type list[T comparable] struct {
-	p       *[]T
-	parse   func(string) (T, error)
+type words struct {
+	Value
 	allowed []string
 }
 
-// Allowed returns the words that the list may hold; nil if they are not to be listed.
-func (v *list[T]) Allowed() []string { return v.allowed }
+// Allowed returns the words that the list may hold.
+func (v *words) Allowed() []string { return v.allowed }
 
-func (v *list[T]) Type() string { return "list" }
+// List makes a field of a list of distinct things, each of which is parsed.
+func List[T comparable](p *[]T, parse func(string) (T, error)) Value {
+	return &list[T]{value[[]T]{p, "list", func(s string) (all []T, err error) {
+		if s == "" {
+			return nil, nil
+		}
+		for _, word := range strings.Split(s, ",") {
+			x, err := parse(word)
+			if err != nil {
+				return nil, err
+			}
+			if slices.Contains(all, x) {
+				return nil, fmt.Errorf("%v is given twice", x)
+			}
+			all = append(all, x)
+		}
+		return all, nil
+	}}}
+}
+
+type list[T comparable] struct{ value[[]T] }
 
 func (v *list[T]) String() string {
 	return strings.Join(strings.Fields(strings.Trim(fmt.Sprint(*v.p), "[]")), ",")
 }
 
-func (v *list[T]) Set(s string) error {
-	var all []T
-	if s == "" {
-		*v.p = nil
-		return nil
-	}
-	for _, word := range strings.Split(s, ",") {
-		x, err := v.parse(word)
-		if err != nil {
-			return err
-		}
-		for _, y := range all {
-			if x == y {
-				return fmt.Errorf("%v is given twice", x)
-			}
-		}
-		all = append(all, x)
-	}
-	*v.p = all
-	return nil
-}
-
 // Bool makes a field that is on or off.
-func Bool(p *bool) Value { return (*truth)(p) }
-
-type truth bool
-
-func (v *truth) Type() string   { return "bool" }
-func (v *truth) String() string { return strconv.FormatBool(bool(*v)) }
-func (v *truth) Set(s string) error {
-	b, err := strconv.ParseBool(s)
-	if err != nil {
-		return fmt.Errorf("%q is neither true nor false", s)
-	}
-	*v = truth(b)
-	return nil
+func Bool(p *bool) Value {
+	return &value[bool]{p, "bool", func(s string) (bool, error) {
+		b, err := strconv.ParseBool(s)
+		if err != nil {
+			err = fmt.Errorf("%q is neither true nor false", s)
+		}
+		return b, err
+	}}
 }
 
 // Text makes a field of any text; what names it, such as "command".
-func Text(p *string, what string) Value { return &text{p, what} }
-
-type text struct {
-	p    *string
-	what string
+func Text(p *string, what string) Value {
+	return &value[string]{p, what, func(s string) (string, error) { return s, nil }}
 }
-
-func (v *text) Type() string       { return v.what }
-func (v *text) String() string     { return *v.p }
-func (v *text) Set(s string) error { *v.p = s; return nil }
 
 // Duration makes a field of a duration of at least some length.
-func Duration(p *time.Duration, least time.Duration) Value { return &duration{p, least} }
-
-type duration struct {
-	p     *time.Duration
-	least time.Duration
-}
-
-func (v *duration) Type() string   { return "duration" }
-func (v *duration) String() string { return v.p.String() }
-func (v *duration) Set(s string) error {
-	d, err := time.ParseDuration(s)
-	switch {
-	case err != nil:
-		return fmt.Errorf("%q is not a duration such as 100ms", s)
-	case d < v.least:
-		return fmt.Errorf("%v is too short: want %v or more", d, v.least)
-	}
-	*v.p = d
-	return nil
+func Duration(p *time.Duration, least time.Duration) Value {
+	return &value[time.Duration]{p, "duration", func(s string) (time.Duration, error) {
+		d, err := time.ParseDuration(s)
+		switch {
+		case err != nil:
+			return 0, fmt.Errorf("%q is not a duration such as 100ms", s)
+		case d < least:
+			return 0, fmt.Errorf("%v is too short: want %v or more", d, least)
+		}
+		return d, nil
+	}}
 }

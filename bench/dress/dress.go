@@ -105,7 +105,7 @@ func Experiment() bench.Experiment {
 
 // Field makes the field dress, a list of dresses, each of which may be several.
 func Field(p *[]string) bench.Field {
-	return bench.Field{Name: "dress", Usage: "what the children do before they end, such as setsid,groups=1000; + puts on several: setsid+threads", Value: (*outfits)(p)}
+	return bench.Field{Name: "dress", Usage: "what the children do before they end, such as setsid,groups=1000; + puts on several: setsid+threads", Value: bench.List(p, parse)}
 }
 
 // Args returns the arguments of zombied start for an outfit.
@@ -113,24 +113,14 @@ func Args(outfit string) []string {
 	return []string{"--dress", strings.ReplaceAll(outfit, "+", ",")}
 }
 
-type outfits []string
-
-func (o *outfits) Type() string   { return "list" }
-func (o *outfits) String() string { return strings.Join(*o, ",") }
-func (o *outfits) Set(s string) error {
-	all := strings.Split(s, ",")
-	for i, outfit := range all {
-		if slices.Contains(all[:i], outfit) {
-			return fmt.Errorf("%s is given twice", outfit)
-		}
-		for _, word := range strings.Split(outfit, "+") {
-			if _, ok := lookup(word); !ok {
-				return fmt.Errorf("unknown dress %q: want %s", word, strings.Join(names(), ", "))
-			}
+// parse reads an outfit: words such as groups=1000, with + between them.
+func parse(outfit string) (string, error) {
+	for _, word := range strings.Split(outfit, "+") {
+		if _, ok := lookup(word); !ok {
+			return "", fmt.Errorf("unknown dress %q: want %s", word, strings.Join(names(), ", "))
 		}
 	}
-	*o = all
-	return nil
+	return outfit, nil
 }
 
 // lookup finds a dress by a word such as groups=1000.
@@ -164,6 +154,9 @@ func About(outfit string) string {
 }
 
 func (p *plan) setups() ([]bench.Setup, error) {
+	if err := bench.AtLeastOne("dress", p.dresses, "dress"); err != nil {
+		return nil, err
+	}
 	cpus, err := measure.Host().PossibleCPUs()
 	if err != nil {
 		return nil, err
