@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"time"
@@ -17,7 +18,7 @@ import (
 const pidfileHelp = "pid file `FILE` (default /run/zombied.pid for root, $XDG_RUNTIME_DIR/zombied.pid otherwise)"
 
 // errNotRunning says that no process holds the pid file.
-var errNotRunning = errors.New("not running")
+var errNotRunning = &exitError{exitNotRunning, errors.New("not running")}
 
 // A remote is a daemon that runs in another process.
 type remote struct {
@@ -83,12 +84,22 @@ func (r *remote) ended(d time.Duration) (bool, error) {
 	}
 }
 
-func stopCommand() *cobra.Command {
+func pidfileFlag(cmd *cobra.Command, given *string) {
+	cmd.Flags().StringVar(given, "pidfile", "", pidfileHelp)
+	_ = cmd.MarkFlagFilename("pidfile")
+}
+
+func timeoutFlag(cmd *cobra.Command, timeout *time.Duration) {
+	cmd.Flags().DurationVar(timeout, "timeout", 30*time.Second, "give up after `DURATION`")
+}
+
+// remoteCommand makes a command that does something with the daemon that holds
+// the pid file.
+func remoteCommand(use, short string, do func(out io.Writer, r *remote) error) *cobra.Command {
 	var given string
-	var timeout time.Duration
 	cmd := &cobra.Command{
-		Use:   "stop",
-		Short: "Stop the daemon; init reaps its zombies",
+		Use:   use,
+		Short: short,
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, err := pidfilePath(given)
@@ -96,86 +107,79 @@ func stopCommand() *cobra.Command {
 				return err
 			}
 			r, err := findRemote(path)
-			if errors.Is(err, errNotRunning) {
-				fmt.Fprintln(cmd.OutOrStdout(), "zombied is not running")
-				return nil
-			}
 			if err != nil {
 				return err
 			}
 			defer r.close()
-			if err := r.order(unix.SIGTERM); err != nil {
-				return err
-			}
-			switch ended, err := r.ended(timeout); {
-			case err != nil:
-				return err
-			case !ended:
-				return fmt.Errorf("pid %d is still running %v after SIGTERM", r.pid, timeout)
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "stopped pid %d\n", r.pid)
-			return nil
+			return do(cmd.OutOrStdout(), r)
 		},
 	}
-	remoteFlags(cmd, &given, &timeout)
+	pidfileFlag(cmd, &given)
+	return cmd
+}
+
+func stopCommand() *cobra.Command {
+	var timeout time.Duration
+	cmd := remoteCommand("stop", "Stop the daemon; init reaps its zombies", func(out io.Writer, r *remote) error {
+		if err := r.order(unix.SIGTERM); err != nil {
+			return err
+		}
+		switch ended, err := r.ended(timeout); {
+		case err != nil:
+			return err
+		case !ended:
+			return fmt.Errorf("pid %d is still running %v after SIGTERM", r.pid, timeout)
+		}
+		fmt.Fprintf(out, "stopped pid %d\n", r.pid)
+		return nil
+	})
+	stop := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		err := stop(cmd, args)
+		if errors.Is(err, errNotRunning) {
+			fmt.Fprintln(cmd.OutOrStdout(), "zombied is not running")
+			return nil
+		}
+		return err
+	}
+	timeoutFlag(cmd, &timeout)
 	return cmd
 }
 
 func reapCommand() *cobra.Command {
-	var given string
 	var timeout time.Duration
-	cmd := &cobra.Command{
-		Use:   "reap",
-		Short: "Make the daemon reap its zombies and keep running",
-		Args:  noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			path, err := pidfilePath(given)
-			if err != nil {
+	cmd := remoteCommand("reap", "Make the daemon reap its zombies and keep running", func(out io.Writer, r *remote) error {
+		before, err := measure.Host().Children(r.pid)
+		if err != nil {
+			return err
+		}
+		if err := r.order(unix.SIGUSR2); err != nil {
+			return err
+		}
+		exited := func(err error) error {
+			return &exitError{exitNotRunning, errors.Join(fmt.Errorf("pid %d exited instead of reaping", r.pid), err)}
+		}
+		for until := time.Now().Add(timeout); ; {
+			left, err := measure.Host().Children(r.pid)
+			switch {
+			case err == nil && len(left) == 0:
+				fmt.Fprintf(out, "reaped %d zombies of pid %d\n", len(before), r.pid)
+				return nil
+			case errors.Is(err, fs.ErrNotExist):
+				return exited(nil)
+			case err != nil:
 				return err
+			case time.Now().After(until):
+				return fmt.Errorf("pid %d still has %d children %v after SIGUSR2", r.pid, len(left), timeout)
 			}
-			r, err := findRemote(path)
-			if errors.Is(err, errNotRunning) {
-				return &exitError{exitNotRunning, errNotRunning}
+			// The end of the daemon is worth knowing at once; the rest has time.
+			if ended, err := r.ended(20 * time.Millisecond); ended || err != nil {
+				return exited(err)
 			}
-			if err != nil {
-				return err
-			}
-			defer r.close()
-			before, err := measure.Host().Children(r.pid)
-			if err != nil {
-				return err
-			}
-			if err := r.order(unix.SIGUSR2); err != nil {
-				return err
-			}
-			for until := time.Now().Add(timeout); ; {
-				left, err := measure.Host().Children(r.pid)
-				switch {
-				case err == nil && len(left) == 0:
-					fmt.Fprintf(cmd.OutOrStdout(), "reaped %d zombies of pid %d\n", len(before), r.pid)
-					return nil
-				case errors.Is(err, fs.ErrNotExist):
-					return &exitError{exitNotRunning, fmt.Errorf("pid %d exited instead of reaping", r.pid)}
-				case err != nil:
-					return err
-				case time.Now().After(until):
-					return fmt.Errorf("pid %d still has %d children %v after SIGUSR2", r.pid, len(left), timeout)
-				}
-				// The end of the daemon is worth knowing at once; the rest has time.
-				if ended, err := r.ended(20 * time.Millisecond); ended || err != nil {
-					return &exitError{exitNotRunning, errors.Join(fmt.Errorf("pid %d exited instead of reaping", r.pid), err)}
-				}
-			}
-		},
-	}
-	remoteFlags(cmd, &given, &timeout)
+		}
+	})
+	timeoutFlag(cmd, &timeout)
 	return cmd
-}
-
-func remoteFlags(cmd *cobra.Command, given *string, timeout *time.Duration) {
-	cmd.Flags().StringVar(given, "pidfile", "", pidfileHelp)
-	cmd.Flags().DurationVar(timeout, "timeout", 30*time.Second, "give up after `DURATION`")
-	_ = cmd.MarkFlagFilename("pidfile")
 }
 
 // stale reports whether a pid file was left behind.

@@ -138,7 +138,8 @@ func (d *daemon) run() error {
 			case sig == syscall.SIGUSR2:
 				d.log.Info("ignoring SIGUSR2: already reaping")
 			default:
-				d.log.Info("stopping", "signal", sig.String(), "left to init", d.tally().standing)
+				left, _ := d.tally()
+				d.log.Info("stopping", "signal", sig.String(), "left to init", left)
 				d.heard(d.socket.Send("STOPPING=1"))
 				if d.readiness != nil && !d.ready {
 					return fmt.Errorf("stopped before it was ready (%s)", sig)
@@ -262,31 +263,29 @@ func (d *daemon) release() {
 	case d.shortfall != nil:
 		d.readiness.Ready(fmt.Sprintf("%v; pid %d keeps them", d.shortfall, pid))
 	case d.phase == standing:
-		d.readiness.Ready(fmt.Sprintf("%d zombies created; pid %d keeps them", d.tally().standing, pid))
+		created, _ := d.tally()
+		d.readiness.Ready(fmt.Sprintf("%d zombies created; pid %d keeps them", created, pid))
 	default:
 		d.readiness.Ready(fmt.Sprintf("pid %d is ready; kill -USR1 %d creates %d zombies", pid, pid, d.options.count))
 	}
 }
 
-// A tally is how many children stand, and could not be started.
-type tally struct{ standing, failed int }
-
-func (d *daemon) tally() tally {
+// tally counts the zombies that stand, and the children that could not be started.
+func (d *daemon) tally() (standing, failed int) {
 	if d.army == nil {
-		return tally{}
+		return 0, 0
 	}
-	standing, failed := d.army.Tally()
-	return tally{standing, failed}
+	return d.army.Tally()
 }
 
 // status is what each message tells.
 func (d *daemon) status() []string {
-	now := d.tally()
+	standing, failed := d.tally()
 	lines := []string{
-		fmt.Sprintf("STATUS=%s: %d of %d zombies", d.phase, now.standing, d.options.count),
+		fmt.Sprintf("STATUS=%s: %d of %d zombies", d.phase, standing, d.options.count),
 		field("PHASE", d.phase),
-		field("STANDING", now.standing),
-		field("FAILED", now.failed),
+		field("STANDING", standing),
+		field("FAILED", failed),
 	}
 	self, err := measure.Host().Process(0)
 	if err != nil {

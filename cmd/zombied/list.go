@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -15,33 +14,13 @@ import (
 )
 
 func listCommand() *cobra.Command {
-	var given string
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the daemon's zombies as ps axo stat,pid,comm,ppid does",
-		Long: `List prints the zombies of the daemon, a line each in the order of their pids, in
-the columns of ps axo stat,pid,comm,ppid.`,
-		Example: `  zombied list | wc -l
-  zombied list | awk '$1 ~ /^Z/ { print $2 }'`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			path, err := pidfilePath(given)
-			if err != nil {
-				return err
-			}
-			r, err := findRemote(path)
-			if errors.Is(err, errNotRunning) {
-				return &exitError{exitNotRunning, errNotRunning}
-			}
-			if err != nil {
-				return err
-			}
-			defer r.close()
-			return list(cmd.OutOrStdout(), measure.Host(), r.pid)
-		},
-	}
-	cmd.Flags().StringVar(&given, "pidfile", "", pidfileHelp)
-	_ = cmd.MarkFlagFilename("pidfile")
+	cmd := remoteCommand("list", "List the daemon's zombies as ps axo stat,pid,comm,ppid does", func(out io.Writer, r *remote) error {
+		return list(out, measure.Host(), r.pid)
+	})
+	cmd.Long = `List prints the zombies of the daemon, a line each in the order of their pids, in
+the columns of ps axo stat,pid,comm,ppid.`
+	cmd.Example = `  zombied list | wc -l
+  zombied list | awk '$1 ~ /^Z/ { print $2 }'`
 	return cmd
 }
 

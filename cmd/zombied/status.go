@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -61,32 +62,30 @@ func statusCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&given, "pidfile", "", pidfileHelp)
+	pidfileFlag(cmd, &given)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	_ = cmd.MarkFlagFilename("pidfile")
 	return cmd
 }
 
 func (s status) print(w io.Writer) error {
-	var err error
+	var b strings.Builder
 	switch {
 	case s.Stale:
-		_, err = fmt.Fprintf(w, "zombied is not running, but %s was left behind\n", s.PIDFile)
+		fmt.Fprintf(&b, "zombied is not running, but %s was left behind\n", s.PIDFile)
 	case !s.Running:
-		_, err = fmt.Fprintln(w, "zombied is not running")
+		fmt.Fprintln(&b, "zombied is not running")
 	default:
-		_, err = fmt.Fprintf(w, "zombied is running, pid %d, since %s\n", s.PID, clock(*s.Since))
-		switch {
-		case err != nil:
-		case s.Stand != nil:
-			_, err = fmt.Fprintf(w, "%d zombies, the oldest since %s\n", s.Zombies, clock(*s.Stand))
-		default:
-			_, err = fmt.Fprintln(w, "no zombies")
+		fmt.Fprintf(&b, "zombied is running, pid %d, since %s\n", s.PID, clock(*s.Since))
+		if s.Stand != nil {
+			fmt.Fprintf(&b, "%d zombies, the oldest since %s\n", s.Zombies, clock(*s.Stand))
+		} else {
+			fmt.Fprintln(&b, "no zombies")
 		}
-		if err == nil && s.Living > 0 {
-			_, err = fmt.Fprintf(w, "%d children still running\n", s.Living)
+		if s.Living > 0 {
+			fmt.Fprintf(&b, "%d children still running\n", s.Living)
 		}
 	}
+	_, err := io.WriteString(w, b.String())
 	return err
 }
 
@@ -97,9 +96,6 @@ func clock(t time.Time) string { return t.Format("2006-01-02 15:04:05") }
 func readStatus(kernel measure.FS, path string) (status, error) {
 	s := status{PIDFile: path}
 	pid, held, err := pidfile.Holder(path)
-	if foreign, ok := errors.AsType[*pidfile.ForeignError](err); ok {
-		return s, foreign
-	}
 	if err != nil {
 		return s, err
 	}

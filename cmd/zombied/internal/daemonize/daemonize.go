@@ -165,8 +165,8 @@ func again(stage string, log, readiness, inherit *os.File) (*exec.Cmd, error) {
 	if inherit != nil {
 		stage += withInherited
 	}
-	cmd.Env = append(environ(), stageVar+"="+stage)
-	if log != nil { // a nil *os.File in an io.Writer is not nil
+	cmd.Env = append(os.Environ(), stageVar+"="+stage) // of two of one name the last counts
+	if log != nil {                                    // a nil *os.File in an io.Writer is not nil
 		cmd.Stdout, cmd.Stderr = log, log
 	}
 	cmd.ExtraFiles = []*os.File{readiness}
@@ -174,16 +174,6 @@ func again(stage string, log, readiness, inherit *os.File) (*exec.Cmd, error) {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, inherit)
 	}
 	return cmd, nil
-}
-
-func environ() []string {
-	var env []string
-	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, stageVar+"=") {
-			env = append(env, kv)
-		}
-	}
-	return env
 }
 
 // A Readiness is the daemon's end of the pipe on which its launcher waits. A nil

@@ -23,28 +23,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A HeldError says that another process holds the file.
-type HeldError struct {
-	Path string
-	PID  int // 0 if the holder is outside this pid namespace
-}
-
-func (e *HeldError) Error() string {
-	if e.PID == 0 {
-		return fmt.Sprintf("already running, in another pid namespace (%s is locked)", e.Path)
-	}
-	return fmt.Sprintf("already running, pid %d (%s)", e.PID, e.Path)
-}
-
-// A ForeignError says that what lies at the path is no pid file of this user;
-// it has not been touched.
-type ForeignError struct {
-	Path   string
-	Reason string
-}
-
-func (e *ForeignError) Error() string {
-	return fmt.Sprintf("%s %s, so it is not used as a pid file: remove it, or choose another with --pidfile", e.Path, e.Reason)
+// foreign is the error of a file that is no pid file of this user, and was not
+// touched.
+func foreign(path, reason string) error {
+	return fmt.Errorf("%s %s, so it is not used as a pid file: remove it, or choose another with --pidfile", path, reason)
 }
 
 // A File is a pid file that this process holds.
@@ -54,8 +36,7 @@ type File struct {
 }
 
 // Acquire takes the pid file at path for this process, and writes its pid into
-// it. A file that nobody holds is taken over. The error is a *HeldError if
-// another process holds it, a *ForeignError if it is none of ours.
+// it. A file that nobody holds is taken over, and one that is none of ours is not.
 func Acquire(path string) (*File, error) {
 	for {
 		f, err := acquire(path)
@@ -88,7 +69,10 @@ func acquire(path string) (_ *File, err error) {
 		if err == nil && !held {
 			return nil, replace(file, path)
 		}
-		return nil, &HeldError{path, pid}
+		if pid == 0 {
+			return nil, fmt.Errorf("already running, in another pid namespace (%s is locked)", path)
+		}
+		return nil, fmt.Errorf("already running, pid %d (%s)", pid, path)
 	case err != nil:
 		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}
@@ -172,9 +156,9 @@ func open(path string, flags int) (*os.File, error) {
 	fd, err := unix.Open(path, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o644)
 	switch {
 	case errors.Is(err, unix.ELOOP):
-		return nil, &ForeignError{path, "is a symbolic link"}
+		return nil, foreign(path, "is a symbolic link")
 	case errors.Is(err, unix.EISDIR), errors.Is(err, unix.ENXIO):
-		return nil, &ForeignError{path, "is not a regular file"}
+		return nil, foreign(path, "is not a regular file")
 	case err != nil:
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
@@ -186,7 +170,7 @@ func open(path string, flags int) (*os.File, error) {
 	}
 	if !info.Mode().IsRegular() {
 		file.Close()
-		return nil, &ForeignError{path, "is not a regular file"}
+		return nil, foreign(path, "is not a regular file")
 	}
 	return file, nil
 }
@@ -198,10 +182,10 @@ func check(path string, file *os.File) error {
 		return fmt.Errorf("looking at %s: %w", path, err)
 	}
 	if int(st.Uid) != os.Geteuid() {
-		return &ForeignError{path, fmt.Sprintf("belongs to user %d", st.Uid)}
+		return foreign(path, fmt.Sprintf("belongs to user %d", st.Uid))
 	}
 	if st.Nlink > 1 {
-		return &ForeignError{path, "has another name too (a hard link)"}
+		return foreign(path, "has another name too (a hard link)")
 	}
 	text, err := io.ReadAll(io.LimitReader(io.NewSectionReader(file, 0, 64), 64))
 	if err != nil {
@@ -212,7 +196,7 @@ func check(path string, file *os.File) error {
 		return nil
 	}
 	if _, err := strconv.ParseUint(string(text), 10, 31); err != nil {
-		return &ForeignError{path, "does not contain a pid"}
+		return foreign(path, "does not contain a pid")
 	}
 	return nil
 }
