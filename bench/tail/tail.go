@@ -5,6 +5,7 @@ package tail
 
 import (
 	"bytes"
+	"strings"
 	"sync"
 )
 
@@ -29,10 +30,15 @@ func (l *Log) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// LastLine returns the last line that is not empty, "" if nothing was written.
-func (l *Log) LastLine() string {
+// Lines returns the last lines, without what is blank around them.
+func (l *Log) Lines() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	lines := bytes.Split(bytes.TrimSpace(l.end), []byte("\n"))
-	return string(bytes.TrimSpace(lines[len(lines)-1]))
+	return strings.Split(string(bytes.TrimSpace(l.end)), "\n")
+}
+
+// LastLine returns the last line that is not empty, "" if nothing was written.
+func (l *Log) LastLine() string {
+	lines := l.Lines()
+	return strings.TrimSpace(lines[len(lines)-1])
 }

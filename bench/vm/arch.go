@@ -3,6 +3,7 @@ package vm
 import (
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -18,7 +19,6 @@ type Arch struct {
 	Machine string // -M
 	CPU     string // -cpu: fixed, since x86's task_struct holds the FPU state of the model
 	Memory  int    // MiB; threads-max grows with it: 1534 at 256 MiB on amd64
-	Options []string
 	Console string // the kernel's name for the serial console
 	Params  string // further kernel parameters
 }
@@ -58,7 +58,7 @@ var archs = []Arch{
 }
 
 // Archs returns every architecture that can be booted.
-func Archs() []Arch { return append([]Arch(nil), archs...) }
+func Archs() []Arch { return slices.Clone(archs) }
 
 // LookupArch finds an architecture by the name that Go or Debian gives it.
 func LookupArch(name string) (Arch, error) {
@@ -74,11 +74,11 @@ func LookupArch(name string) (Arch, error) {
 	return Arch{}, fmt.Errorf("unknown architecture %q; known are %s", name, strings.Join(known, ", "))
 }
 
-// LookQEMU returns the path of the architecture's QEMU, or a *NoQEMUError.
+// LookQEMU returns the path of the architecture's QEMU.
 func (a Arch) LookQEMU() (string, error) {
 	path, err := exec.LookPath(a.QEMU)
 	if err != nil {
-		return "", &NoQEMUError{Binary: a.QEMU, Package: a.Package}
+		return "", fmt.Errorf("%s not found in PATH; on Debian: apt-get install --no-install-recommends %s", a.QEMU, a.Package)
 	}
 	return path, nil
 }

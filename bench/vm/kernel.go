@@ -12,14 +12,14 @@ import (
 
 // A Kernel is an image that can be booted, and what is known about it.
 type Kernel struct {
-	Name    string // architecture and release as Debian writes them: "amd64-6.1.0-56", "arm64-7.2.13+deb14-16k"
-	GOARCH  string
-	Path    string // of the image
-	Release string // as uname -r says it; "" if the image does not say
-	SHA256  string // of the image, hex
+	Name    string `json:"name"` // architecture and release as Debian writes them: "amd64-6.1.0-56", "arm64-7.2.13+deb14-16k"
+	GOARCH  string `json:"goarch"`
+	Path    string `json:"-"`       // of the image
+	Release string `json:"release"` // as uname -r says it; "" if the image does not say
+	SHA256  string `json:"sha256"`  // of the image, hex
 
-	Package string // Debian's package; "" for a kernel of one's own
-	Version string // of the package
+	Package string `json:"package"` // Debian's package; "" for a kernel of one's own
+	Version string `json:"version"` // of the package
 }
 
 // Inspect finds out what the kernel image at path is, or the one that was built in a
@@ -39,24 +39,26 @@ func Inspect(path string) (Kernel, error) {
 	if err != nil {
 		return Kernel{}, &NotKernelError{Path: path, Reason: err.Error()}
 	}
-	sum := sha256.New()
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
+	sum, err := Sum(path)
+	if err != nil {
 		return Kernel{}, fmt.Errorf("kernel image: %w", err)
 	}
-	if _, err := io.Copy(sum, f); err != nil {
-		return Kernel{}, fmt.Errorf("kernel image: %w", err)
+	release := cmp.Or(h.release, built, releaseOfPath(path))
+	return Kernel{Name: Name(h.goarch, release), GOARCH: h.goarch, Path: path, Release: release, SHA256: sum}, nil
+}
+
+// Sum returns the SHA-256 of a file, in hex.
+func Sum(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
 	}
-	k := Kernel{
-		GOARCH:  h.goarch,
-		Path:    path,
-		Release: h.release,
-		SHA256:  fmt.Sprintf("%x", sum.Sum(nil)),
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
 	}
-	if k.Release == "" {
-		k.Release = cmp.Or(built, releaseOfPath(path))
-	}
-	k.Name = Name(k.GOARCH, k.Release)
-	return k, nil
+	return fmt.Sprintf("%x", h.Sum(nil)), nil
 }
 
 // images are where a kernel's tree holds what QEMU boots of each architecture, as its
@@ -122,10 +124,15 @@ func Name(goarch, release string) string {
 			release = release[:i] + rest
 		}
 	}
-	return debian + "-" + strings.Map(func(r rune) rune {
+	return debian + "-" + Word(release)
+}
+
+// Word makes a text fit for a file's name.
+func Word(s string) string {
+	return strings.Map(func(r rune) rune {
 		if r == '/' || r <= ' ' || r == 0x7f {
 			return '_'
 		}
 		return r
-	}, release)
+	}, s)
 }

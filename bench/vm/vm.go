@@ -11,7 +11,6 @@
 package vm
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -27,6 +26,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zombench/bench/tail"
 	"zombench/bench/vm/console"
 	"zombench/bench/vm/initramfs"
 )
@@ -70,10 +70,9 @@ type Result struct {
 // when ctx ends, when the time is over, and when this process dies; there are
 // no temporary files.
 //
-// Its errors are *NotKernelError, *NoQEMUError, *QEMUError, *PanicError,
-// *HangError, *ResetError, *ExitError and *console.FrameError, wrapped with the
-// kernel's name, or ctx's. With an *ExitError comes what the program printed
-// before it failed.
+// Its errors are *NotKernelError, *GuestError, *ExitError and
+// *console.FrameError, wrapped with the kernel's name, ctx's, or QEMU's own. With
+// an *ExitError comes what the program printed before it failed.
 func Boot(ctx context.Context, c Config) (*Result, error) {
 	res, err := boot(ctx, c)
 	if err != nil {
@@ -105,14 +104,11 @@ func boot(ctx context.Context, c Config) (*Result, error) {
 		return nil, err
 	}
 
-	timeout := c.Timeout
-	if timeout == 0 {
-		timeout = DefaultTimeout
-	}
+	timeout := cmp.Or(c.Timeout, DefaultTimeout)
 	run, stop := context.WithTimeout(ctx, timeout)
 	defer stop()
 
-	var stderr tail
+	var stderr tail.Log
 	dec := console.NewDecoder(c.Stderr)
 	args := append(arch.args(c), "-kernel", "/proc/self/fd/3", "-initrd", "/proc/self/fd/4")
 	cmd := exec.CommandContext(run, qemu, args...)
@@ -143,13 +139,13 @@ func boot(ctx context.Context, c Config) (*Result, error) {
 	case !errors.Is(err, console.ErrNoEnd):
 		return nil, err
 	case dec.PanicMessage() != "":
-		return nil, &PanicError{dec.PanicMessage(), remains(dec, arch.memory(c))}
+		return nil, failed(dec, arch.memory(c), "the kernel panicked: "+dec.PanicMessage())
 	case errors.Is(run.Err(), context.DeadlineExceeded):
-		return nil, &HangError{timeout, remains(dec, arch.memory(c))}
+		return nil, failed(dec, arch.memory(c), fmt.Sprintf("no end marker after %v, %s", timeout, begun(dec.Begun())))
 	case runErr != nil:
-		return nil, &QEMUError{Err: runErr, Stderr: stderr.String()}
+		return nil, fmt.Errorf("QEMU failed: %w%s", runErr, quote(stderr.Lines()))
 	default:
-		return nil, &ResetError{remains(dec, arch.memory(c))}
+		return nil, failed(dec, arch.memory(c), "the machine went down without an end marker, "+begun(dec.Begun()))
 	}
 }
 
@@ -157,13 +153,15 @@ func boot(ctx context.Context, c Config) (*Result, error) {
 // init: they panic for want of it, or stop before they have a console.
 const scarce = 96
 
-// remains says what is left of a guest with some MiB of memory.
-func remains(dec *console.Decoder, memory int) Remains {
-	r := Remains{Begun: dec.Begun(), OutOfMemory: dec.OutOfMemory(), Console: dec.Tail(quoted)}
-	if r.OutOfMemory == "" && !r.Begun && memory < scarce {
-		r.OutOfMemory = fmt.Sprintf("it has %d MiB", memory)
+// failed makes the error of a guest with some MiB of memory to which something
+// happened before its end.
+func failed(dec *console.Decoder, memory int, what string) error {
+	const quoted = 5 // console lines
+	e := &GuestError{What: what, OutOfMemory: dec.OutOfMemory(), Console: dec.Tail(quoted)}
+	if e.OutOfMemory == "" && !dec.Begun() && memory < scarce {
+		e.OutOfMemory = fmt.Sprintf("it has %d MiB", memory)
 	}
-	return r
+	return e
 }
 
 // memory returns the MiB that a guest is given.
@@ -171,13 +169,6 @@ func (a Arch) memory(c Config) int { return cmp.Or(c.Memory, a.Memory) }
 
 // args returns QEMU's arguments for c, without the kernel and the initramfs.
 func (a Arch) args(c Config) []string {
-	cpu, accel := a.CPU, c.Accel
-	if c.CPU != "" {
-		cpu = c.CPU
-	}
-	if accel == "" {
-		accel = TCG
-	}
 	cpus := max(c.CPUs, 1)
 	params := []string{
 		"console=" + a.Console,
@@ -189,7 +180,7 @@ func (a Arch) args(c Config) []string {
 		params = append(params, a.Params)
 	}
 	args := []string{
-		"-accel", string(accel), "-smp", fmt.Sprintf("cpus=%d,maxcpus=%d", cpus, max(cpus, c.MaxCPUs)), "-m", strconv.Itoa(a.memory(c)),
+		"-accel", string(cmp.Or(c.Accel, TCG)), "-smp", fmt.Sprintf("cpus=%d,maxcpus=%d", cpus, max(cpus, c.MaxCPUs)), "-m", strconv.Itoa(a.memory(c)),
 		"-nodefaults", "-no-user-config", "-no-reboot",
 		"-display", "none", "-monitor", "none", "-serial", "stdio",
 		"-append", strings.Join(append(params, c.Append...), " "),
@@ -197,10 +188,7 @@ func (a Arch) args(c Config) []string {
 	if a.Machine != "" {
 		args = append(args, "-M", a.Machine)
 	}
-	if cpu != "" {
-		args = append(args, "-cpu", cpu)
-	}
-	return append(args, a.Options...)
+	return append(args, "-cpu", cmp.Or(c.CPU, a.CPU))
 }
 
 // watch hands the console on and ends a guest that has nothing more to say.
@@ -224,16 +212,6 @@ func (w *watch) Write(p []byte) (int, error) {
 			w.timer = time.AfterFunc(afterPanic, w.stop)
 		}
 	}
-	return len(p), nil
-}
-
-// tail keeps the last bytes that are written to it.
-type tail struct{ bytes.Buffer }
-
-func (t *tail) Write(p []byte) (int, error) {
-	const most = 4 << 10
-	t.Buffer.Write(p)
-	t.Next(t.Len() - min(t.Len(), most))
 	return len(p), nil
 }
 

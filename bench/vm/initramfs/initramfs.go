@@ -10,6 +10,8 @@
 package initramfs
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -19,16 +21,15 @@ import (
 	"github.com/cavaliergopher/cpio"
 )
 
-// A File is one entry of the archive. Exactly one of Source, Link and Dir is
-// set, or none: then Data, which may be empty, is the content.
+// A File is one entry of the archive. One of Source and Link is set, or none: then
+// Data, which may be empty, is the content.
 type File struct {
 	Path string // where it lies in the guest, absolute
-	Mode uint32 // permission bits; 0 means 0755 for directories, 0644 for files
+	Mode uint32 // permission bits; 0 means 0644
 
 	Data   []byte // content
 	Source string // file on the host that holds the content
 	Link   string // target of a symbolic link
-	Dir    bool   // a directory
 }
 
 // Pack writes files to w in the given order, preceded by the directories that
@@ -59,37 +60,25 @@ func (p *packer) add(f File) error {
 		return err
 	}
 	if _, ok := p.seen[f.Path]; ok {
-		if f.Dir && p.seen[f.Path] {
-			return nil
-		}
 		return fmt.Errorf("the path comes twice")
 	}
+	mode := cpio.TypeReg | cpio.FileMode(cmp.Or(f.Mode, 0o644))&cpio.ModePerm
 	switch {
-	case f.Dir:
-		return p.dir(f.Path, f.Mode)
 	case f.Link != "":
 		return p.entry(f.Path, cpio.TypeSymlink|0o777, int64(len(f.Link)), strings.NewReader(f.Link))
-	case f.Source != "":
-		src, err := os.Open(f.Source)
-		if err != nil {
-			return err
-		}
-		defer src.Close()
-		fi, err := src.Stat()
-		if err != nil {
-			return err
-		}
-		return p.entry(f.Path, cpio.TypeReg|fileMode(f.Mode), fi.Size(), src)
-	default:
-		return p.entry(f.Path, cpio.TypeReg|fileMode(f.Mode), int64(len(f.Data)), strings.NewReader(string(f.Data)))
+	case f.Source == "":
+		return p.entry(f.Path, mode, int64(len(f.Data)), bytes.NewReader(f.Data))
 	}
-}
-
-func fileMode(mode uint32) cpio.FileMode {
-	if mode == 0 {
-		mode = 0o644
+	src, err := os.Open(f.Source)
+	if err != nil {
+		return err
 	}
-	return cpio.FileMode(mode) & cpio.ModePerm
+	defer src.Close()
+	fi, err := src.Stat()
+	if err != nil {
+		return err
+	}
+	return p.entry(f.Path, mode, fi.Size(), src)
 }
 
 // parents writes the directories of dir that are not there yet. The kernel
@@ -107,18 +96,9 @@ func (p *packer) parents(dir string) error {
 	if err := p.parents(path.Dir(dir)); err != nil {
 		return err
 	}
-	return p.dir(dir, 0)
-}
-
-func (p *packer) dir(name string, mode uint32) error {
-	if mode == 0 {
-		mode = 0o755
-	}
-	if err := p.entry(name, cpio.TypeDir|cpio.FileMode(mode)&cpio.ModePerm, 0, strings.NewReader("")); err != nil {
-		return err
-	}
-	p.seen[name] = true
-	return nil
+	err := p.entry(dir, cpio.TypeDir|0o755, 0, strings.NewReader(""))
+	p.seen[dir] = true
+	return err
 }
 
 // entry writes one header and its content. Owner root, no times: the archive
