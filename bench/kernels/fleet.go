@@ -165,7 +165,7 @@ func (r *fleetRun) measure(ctx context.Context, k vm.Kernel) error {
 func (f *Fleet) name(k vm.Kernel) string {
 	name := k.Name
 	if f.CPU != "" {
-		name += "-" + fileWord(f.CPU)
+		name += "-" + vm.Word(f.CPU)
 	}
 	if f.Experiment != "" {
 		name += "-" + f.Experiment
@@ -174,7 +174,7 @@ func (f *Fleet) name(k vm.Kernel) string {
 		name += fmt.Sprintf("-%dcpus", n)
 	}
 	for _, p := range f.Append {
-		name += "-" + fileWord(p)
+		name += "-" + vm.Word(p)
 	}
 	return name
 }
@@ -324,14 +324,4 @@ func inspect(file []byte, name string) (s sent, err error) {
 		s.kernel = results.Lookup(rec.Config, "kernel")
 	}
 	return s, reader.Err()
-}
-
-// fileWord makes a text fit for a file's name.
-func fileWord(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '/' || r <= ' ' {
-			return '_'
-		}
-		return r
-	}, s)
 }

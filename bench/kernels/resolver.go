@@ -46,26 +46,21 @@ type Resolver struct {
 // Choose.
 func (r *Resolver) Find(ctx context.Context, patterns []string) ([]vm.Kernel, error) {
 	c, err := r.Choose(ctx, patterns)
-	errs := []error{err}
-	var found []vm.Kernel
-	var missing []vm.Kernel
-	for _, k := range c.Kernels {
-		if k.Path == "" {
-			missing = append(missing, k)
-		}
-	}
-	here, err := c.Fetch(ctx, missing)
-	for _, k := range c.Kernels {
-		if k.Path != "" {
-			found = append(found, k)
-		} else if i := slices.IndexFunc(here, func(h vm.Kernel) bool { return h.Name == k.Name }); i >= 0 {
-			found = append(found, here[i])
-		}
-	}
+	supply := newSupply(c.Kernels, c.Fetch)
+	fetchErr := supply.bring(ctx, supply.wanted)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	return found, errors.Join(append(errs, err)...)
+	var found []vm.Kernel
+	for _, k := range c.Kernels {
+		if k.Path == "" {
+			k = supply.here[k.Name]
+		}
+		if k.Path != "" {
+			found = append(found, k)
+		}
+	}
+	return found, errors.Join(err, fetchErr)
 }
 
 // A Choice is the kernels that patterns name.
@@ -166,7 +161,7 @@ func (c *Choice) choose(ctx context.Context, r *Resolver, cached []vm.Kernel, pa
 	if err != nil {
 		return nil, err
 	}
-	repo, offers, err := r.offers(ctx, archs)
+	repo, offers, err := r.offers(ctx, archs, cached)
 	if err != nil && ctx.Err() == nil {
 		r.Notice(fmt.Sprintf("only kernels fetched before can be used: %v", err))
 		repo, offers = nil, offersOf(cached)
@@ -180,12 +175,8 @@ func (c *Choice) choose(ctx context.Context, r *Resolver, cached []vm.Kernel, pa
 			errs = append(errs, fmt.Errorf("%w; see zombench kernels list", err))
 		}
 		for _, o := range some {
-			if i := slices.IndexFunc(cached, func(k vm.Kernel) bool { return isOf(k, o) }); i >= 0 {
-				kernels = append(kernels, cached[i])
-				continue
-			}
 			c.offers[o.Name] = o
-			kernels = append(kernels, vm.Kernel{Name: o.Name, GOARCH: o.GOARCH, Release: o.Release, Package: o.Package, Version: o.Version})
+			kernels = append(kernels, o.Kernel)
 		}
 	}
 	return kernels, errors.Join(errs...)
@@ -196,7 +187,7 @@ func (c *Choice) choose(ctx context.Context, r *Resolver, cached []vm.Kernel, pa
 func (c *Choice) Fetch(ctx context.Context, kernels []vm.Kernel) ([]vm.Kernel, error) {
 	var offers []debian.Offer
 	for _, k := range kernels {
-		if o, ok := c.offers[k.Name]; ok {
+		if o, ok := c.offers[k.Name]; ok && o.Path == "" {
 			c.notice(fmt.Sprintf("fetching %s: %s %s, %.0f MB", o.Name, o.Package, o.Version, float64(o.Size)/1e6))
 			offers = append(offers, o)
 		}
@@ -207,8 +198,9 @@ func (c *Choice) Fetch(ctx context.Context, kernels []vm.Kernel) ([]vm.Kernel, e
 	return c.repo.Fetch(ctx, offers)
 }
 
-// offers lists what Debian has for architectures, by Debian's names.
-func (r *Resolver) offers(ctx context.Context, archs []string) (*debian.Repo, []debian.Offer, error) {
+// offers lists what Debian has for architectures, by Debian's names, with the Path of
+// what is cached of it.
+func (r *Resolver) offers(ctx context.Context, archs []string, cached []vm.Kernel) (*debian.Repo, []debian.Offer, error) {
 	repo, err := debian.Open(r.Dir)
 	if err != nil {
 		return nil, nil, err
@@ -226,19 +218,18 @@ func (r *Resolver) offers(ctx context.Context, archs []string) (*debian.Repo, []
 	for _, w := range warnings {
 		r.Notice(w)
 	}
+	for i, o := range offers {
+		if j := slices.IndexFunc(cached, func(k vm.Kernel) bool { return k.Name == o.Name && k.Version == o.Version }); j >= 0 {
+			offers[i].Kernel = cached[j]
+		}
+	}
 	return repo, offers, err
-}
-
-// A Listed kernel can be had.
-type Listed struct {
-	debian.Offer
-	Fetched bool // it is here
 }
 
 // List returns the kernels that patterns name, all if there are none: what
 // Debian offers, or of that only what was fetched before. archs limits it to
 // architectures, by Debian's names; nil means those of the patterns.
-func (r *Resolver) List(ctx context.Context, archs, patterns []string, cachedOnly bool) ([]Listed, error) {
+func (r *Resolver) List(ctx context.Context, archs, patterns []string, cachedOnly bool) ([]debian.Offer, error) {
 	cached, err := debian.Cached(r.Dir)
 	if err != nil {
 		return nil, err
@@ -251,28 +242,14 @@ func (r *Resolver) List(ctx context.Context, archs, patterns []string, cachedOnl
 	var offers []debian.Offer
 	if cachedOnly {
 		offers = slices.DeleteFunc(offersOf(cached), func(o debian.Offer) bool { return archs != nil && !slices.Contains(archs, o.Arch) })
-	} else if _, offers, err = r.offers(ctx, archs); err != nil {
+	} else if _, offers, err = r.offers(ctx, archs, cached); err != nil {
 		return nil, err
 	}
-	if len(patterns) > 0 {
-		if offers, err = debian.Select(offers, patterns); err != nil {
-			return nil, err
-		}
+	if len(patterns) == 0 {
+		return offers, nil
 	}
-	listed := make([]Listed, 0, len(offers))
-	for _, o := range offers {
-		listed = append(listed, Listed{o, fetched(cached, o)})
-	}
-	return listed, nil
+	return debian.Select(offers, patterns)
 }
-
-// fetched reports whether what is offered is among the kernels fetched before.
-func fetched(cached []vm.Kernel, o debian.Offer) bool {
-	return slices.ContainsFunc(cached, func(k vm.Kernel) bool { return isOf(k, o) })
-}
-
-// isOf reports whether a kernel is what is offered.
-func isOf(k vm.Kernel, o debian.Offer) bool { return k.Name == o.Name && k.Version == o.Version }
 
 // A set of kernels has no image twice.
 type set []vm.Kernel
@@ -289,11 +266,9 @@ func (s *set) add(kernels ...vm.Kernel) {
 func offersOf(cached []vm.Kernel) []debian.Offer {
 	var offers []debian.Offer
 	for _, k := range cached {
-		arch, err := vm.LookupArch(k.GOARCH)
-		if err != nil {
-			continue
+		if arch, err := vm.LookupArch(k.GOARCH); err == nil {
+			offers = append(offers, debian.Offer{Kernel: k, Arch: arch.Debian})
 		}
-		offers = append(offers, debian.Offer{Name: k.Name, GOARCH: k.GOARCH, Arch: arch.Debian, Release: k.Release, Package: k.Package, Version: k.Version})
 	}
 	return offers
 }

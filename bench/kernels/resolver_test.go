@@ -105,7 +105,7 @@ func TestListCached(t *testing.T) {
 			t.Errorf("%v %v: %v, %v", tt.archs, tt.patterns, listed, err)
 		}
 		for _, k := range listed {
-			if !k.Fetched {
+			if k.Path == "" {
 				t.Errorf("%s was not fetched", k.Name)
 			}
 		}

@@ -42,10 +42,7 @@ func (s *supply) get(ctx context.Context, k vm.Kernel) (vm.Kernel, error) {
 	if s.here[k.Name].Path == "" && s.errs[k.Name] == nil {
 		next := s.wanted[:min(fetchAhead, len(s.wanted))]
 		s.wanted = s.wanted[len(next):]
-		got, err := s.fetch(ctx, next)
-		for _, g := range got {
-			s.here[g.Name] = g
-		}
+		err := s.bring(ctx, next)
 		for _, n := range next {
 			if s.here[n.Name].Path == "" {
 				s.errs[n.Name] = fmt.Errorf("%s could not be fetched: %w", n.Name, err)
@@ -53,4 +50,13 @@ func (s *supply) get(ctx context.Context, k vm.Kernel) (vm.Kernel, error) {
 		}
 	}
 	return s.here[k.Name], s.errs[k.Name]
+}
+
+// bring fetches some kernels.
+func (s *supply) bring(ctx context.Context, kernels []vm.Kernel) error {
+	got, err := s.fetch(ctx, kernels)
+	for _, k := range got {
+		s.here[k.Name] = k
+	}
+	return err
 }

@@ -13,6 +13,7 @@ import (
 
 	"zombench/bench/kernels"
 	"zombench/bench/vm"
+	"zombench/bench/vm/debian"
 	"zombench/results/report"
 	"zombench/results/report/host"
 )
@@ -129,7 +130,7 @@ of them have been downloaded.
 }
 
 // kernelsDoc lists kernels.
-func kernelsDoc(listed []kernels.Listed) report.Doc {
+func kernelsDoc(listed []debian.Offer) report.Doc {
 	t := report.Table{Columns: []report.Column{
 		{Name: "kernel", Left: true}, {Name: "package", Left: true}, {Name: "version", Left: true},
 		{Name: "MB"}, {Name: "suites", Left: true}, {Name: "fetched", Left: true}}}
@@ -138,7 +139,7 @@ func kernelsDoc(listed []kernels.Listed) report.Doc {
 		if k.Size > 0 {
 			size = report.Number(float64(k.Size)/1e6, fmt.Sprintf("%.0f", float64(k.Size)/1e6))
 		}
-		if k.Fetched {
+		if k.Path != "" {
 			fetched = "yes"
 		}
 		t.Rows = append(t.Rows, []report.Cell{report.Words(k.Name), report.Words(k.Package), report.Words(k.Version),

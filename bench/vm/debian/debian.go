@@ -70,11 +70,9 @@ func open(dir, etc string) (*Repo, error) {
 // Suites returns the suites of the system's own sources.
 func (r *Repo) Suites() []string {
 	var suites []string
-	seen := make(map[string]bool)
 	for _, s := range r.sources {
 		for _, suite := range s.suites {
-			if !seen[suite] {
-				seen[suite] = true
+			if !slices.Contains(suites, suite) {
 				suites = append(suites, suite)
 			}
 		}

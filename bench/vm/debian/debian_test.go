@@ -162,7 +162,10 @@ func TestCompareVersions(t *testing.T) {
 }
 
 // packages is in the form of a mirror's list; the hashes are invented.
-const packages = `Package: linux-image-6.1.0-50-amd64-unsigned
+const packages = `Package: a
+Size: many
+
+Package: linux-image-6.1.0-50-amd64-unsigned
 Source: linux
 Version: 6.1.176-1
 Size: 1
@@ -213,10 +216,14 @@ SHA256: 33`
 
 func offers(t *testing.T) []Offer {
 	t.Helper()
+	some, err := parseIndex(strings.NewReader(packages))
+	if err != nil {
+		t.Fatal(err)
+	}
 	m := make(map[string]*Offer)
 	for _, p := range []pair{{"bookworm", "amd64"}, {"bookworm-security", "amd64"}} {
-		if err := parseIndex(strings.NewReader(packages), p, m); err != nil {
-			t.Fatal(err)
+		for _, o := range some {
+			add(o, p, m)
 		}
 	}
 	var all []Offer
@@ -229,15 +236,18 @@ func offers(t *testing.T) []Offer {
 
 func TestParseIndex(t *testing.T) {
 	suites := []string{"bookworm", "bookworm-security"}
+	kernel := func(name, release, pkg, version string) vm.Kernel {
+		return vm.Kernel{Name: name, GOARCH: "amd64", Release: release, Package: pkg, Version: version}
+	}
 	want := []Offer{
-		{"amd64-6.1.0-50", "amd64", "6.1.0-50-amd64", "linux-image-6.1.0-50-amd64", "6.1.176-1", "amd64", suites, 70305560, "bb"},
-		{"amd64-6.1.0-50-cloud", "amd64", "6.1.0-50-cloud-amd64", "linux-image-6.1.0-50-cloud-amd64", "6.1.176-1", "amd64", suites, 3, "dd"},
-		{"amd64-7.3.4+deb13", "amd64", "7.3.4+deb13-amd64", "linux-binary-7.3.4+deb13-amd64", "7.3.4-1~bpo13+1", "amd64", suites, 14138336, "22"},
+		{kernel("amd64-6.1.0-50", "6.1.0-50-amd64", "linux-image-6.1.0-50-amd64", "6.1.176-1"), "amd64", suites, 70305560, "bb"},
+		{kernel("amd64-6.1.0-50-cloud", "6.1.0-50-cloud-amd64", "linux-image-6.1.0-50-cloud-amd64", "6.1.176-1"), "amd64", suites, 3, "dd"},
+		{kernel("amd64-7.3.4+deb13", "7.3.4+deb13-amd64", "linux-binary-7.3.4+deb13-amd64", "7.3.4-1~bpo13+1"), "amd64", suites, 14138336, "22"},
 	}
 	if diff := cmp.Diff(want, offers(t)); diff != "" {
 		t.Error(diff)
 	}
-	if err := parseIndex(strings.NewReader("Package: x\nSize: many\n"), pair{"s", "amd64"}, nil); err == nil {
+	if _, err := parseIndex(strings.NewReader("Package: linux-image-1\nSize: many\n")); err == nil {
 		t.Error("a size that is no number went unnoticed")
 	}
 }

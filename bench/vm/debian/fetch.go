@@ -2,8 +2,8 @@ package debian
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,12 +21,7 @@ import (
 
 // record is the file kernel.json beside an image: where it came from.
 type record struct {
-	Name          string `json:"name"`
-	GOARCH        string `json:"goarch"`
-	Release       string `json:"release"`
-	SHA256        string `json:"sha256"` // of the image
-	Package       string `json:"package"`
-	Version       string `json:"version"`
+	vm.Kernel
 	PackageSHA256 string `json:"package_sha256"`
 }
 
@@ -59,10 +54,7 @@ func Cached(dir string) ([]vm.Kernel, error) {
 		all = append(all, k)
 	}
 	slices.SortFunc(all, func(a, b vm.Kernel) int {
-		if c := strings.Compare(a.GOARCH, b.GOARCH); c != 0 {
-			return c
-		}
-		return CompareVersions(a.Release, b.Release)
+		return cmp.Or(strings.Compare(a.GOARCH, b.GOARCH), CompareVersions(a.Release, b.Release))
 	})
 	return all, nil
 }
@@ -77,31 +69,15 @@ func load(dir string) (vm.Kernel, error) {
 	if err := json.Unmarshal(b, &r); err != nil {
 		return vm.Kernel{}, fmt.Errorf("%s: %w", filepath.Join(dir, recordFile), err)
 	}
-	k := vm.Kernel{
-		Name: r.Name, GOARCH: r.GOARCH, Release: r.Release, SHA256: r.SHA256,
-		Package: r.Package, Version: r.Version, Path: filepath.Join(dir, imageFile),
-	}
-	sum, err := sumFile(k.Path)
+	r.Path = filepath.Join(dir, imageFile)
+	sum, err := vm.Sum(r.Path)
 	if err != nil {
 		return vm.Kernel{}, fmt.Errorf("a kernel fetched before: %w", err)
 	}
-	if sum != k.SHA256 {
-		return vm.Kernel{}, fmt.Errorf("%s has changed since it was fetched; remove %s and fetch it again", k.Path, dir)
+	if sum != r.SHA256 {
+		return vm.Kernel{}, fmt.Errorf("%s has changed since it was fetched; remove %s and fetch it again", r.Path, dir)
 	}
-	return k, nil
-}
-
-func sumFile(name string) (string, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("%x", h.Sum(nil)), nil
+	return r.Kernel, nil
 }
 
 // Fetch brings the offered kernels into the cache, those that are not there,
@@ -166,12 +142,12 @@ func (r *Repo) keep(ctx context.Context, tmp string, o Offer) (vm.Kernel, error)
 	// apt writes an epoch's colon as %3a.
 	deb := filepath.Join(tmp, fmt.Sprintf("%s_%s_%s.deb", o.Package, strings.ReplaceAll(o.Version, ":", "%3a"), o.Arch))
 	// apt has checked this; here it is the link between the record and the file.
-	sum, err := sumFile(deb)
+	sum, err := vm.Sum(deb)
 	if err != nil {
 		return vm.Kernel{}, err
 	}
-	if sum != o.SHA256 {
-		return vm.Kernel{}, fmt.Errorf("the package's SHA-256 is %s, the list says %s", sum, o.SHA256)
+	if sum != o.PackageSHA256 {
+		return vm.Kernel{}, fmt.Errorf("the package's SHA-256 is %s, the list says %s", sum, o.PackageSHA256)
 	}
 	dir := filepath.Join(tmp, o.Name)
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -181,17 +157,16 @@ func (r *Repo) keep(ctx context.Context, tmp string, o Offer) (vm.Kernel, error)
 	if err := extract(ctx, deb, o.Release, image); err != nil {
 		return vm.Kernel{}, err
 	}
-	k, err := vm.Inspect(image)
+	found, err := vm.Inspect(image)
 	if err != nil {
 		return vm.Kernel{}, err
 	}
-	if k.GOARCH != o.GOARCH {
-		return vm.Kernel{}, fmt.Errorf("the image is for %s, not %s", k.GOARCH, o.GOARCH)
+	if found.GOARCH != o.GOARCH {
+		return vm.Kernel{}, fmt.Errorf("the image is for %s, not %s", found.GOARCH, o.GOARCH)
 	}
-	b, err := json.MarshalIndent(record{
-		Name: o.Name, GOARCH: o.GOARCH, Release: o.Release, SHA256: k.SHA256,
-		Package: o.Package, Version: o.Version, PackageSHA256: o.SHA256,
-	}, "", "\t")
+	k := o.Kernel
+	k.SHA256 = found.SHA256
+	b, err := json.MarshalIndent(record{k, o.PackageSHA256}, "", "\t")
 	if err != nil {
 		return vm.Kernel{}, err
 	}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"zombench/bench/vm"
 )
 
 // TestFetch downloads two kernels of which the mirror has one: with one call of
@@ -45,8 +47,8 @@ func TestFetch(t *testing.T) {
 		t.Fatal(err)
 	}
 	offer := func(release, version string) Offer {
-		return Offer{Name: "i386-" + strings.TrimSuffix(release, "-686-pae"), GOARCH: "386", Arch: "i386", Release: release,
-			Package: "linux-image-" + release, Version: version, Suites: []string{"stable"}, SHA256: fmt.Sprintf("%x", sha256.Sum256(content))}
+		return Offer{Kernel: vm.Kernel{Name: "i386-" + strings.TrimSuffix(release, "-686-pae"), GOARCH: "386", Release: release,
+			Package: "linux-image-" + release, Version: version}, Arch: "i386", Suites: []string{"stable"}, PackageSHA256: fmt.Sprintf("%x", sha256.Sum256(content))}
 	}
 	// apt-get as it behaves when the mirror lacks one of several packages.
 	script := "#!/bin/sh\necho \"$@\" >>" + bin + "/calls\ncp " + bin + "/*.deb .\necho 'E: Failed to fetch 4.5.6  404  Not Found' >&2\nexit 100\n"
@@ -76,7 +78,7 @@ func TestFetch(t *testing.T) {
 	if left, _ := filepath.Glob(r.dir + "/fetch-*"); len(left) > 0 {
 		t.Errorf("%v are left", left)
 	}
-	offers[1].SHA256 = strings.Repeat("0", 64)
+	offers[1].PackageSHA256 = strings.Repeat("0", 64)
 	os.RemoveAll(kernelsDir(r.dir))
 	if _, err := r.Fetch(t.Context(), offers[1:]); err == nil || !strings.Contains(err.Error(), "SHA-256") {
 		t.Errorf("a package that is not the one of the list: %v", err)

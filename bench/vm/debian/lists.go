@@ -3,7 +3,9 @@ package debian
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"zombench/bench/vm"
 )
 
 // maxAge is how old a package list may be before it is fetched anew.
@@ -61,13 +65,7 @@ func (r *Repo) List(ctx context.Context, suites, archs []string, refresh bool) (
 		offers = append(offers, *o)
 	}
 	slices.SortFunc(offers, func(a, b Offer) int {
-		if c := strings.Compare(a.Arch, b.Arch); c != 0 {
-			return c
-		}
-		if c := CompareVersions(a.Release, b.Release); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Name, b.Name)
+		return cmp.Or(strings.Compare(a.Arch, b.Arch), CompareVersions(a.Release, b.Release), strings.Compare(a.Name, b.Name))
 	})
 	return offers, warnings, nil
 }
@@ -135,123 +133,81 @@ func (r *Repo) fresh(pairs []pair) bool {
 	return true
 }
 
-// readIndex adds the kernels of a list.
+// A summary is what a list says of packages that may hold a kernel.
+type summary struct {
+	Of       time.Time // the list's
+	Packages []Offer
+}
+
+// readIndex adds the kernels of a list. Unpacking the whole takes a second, so the
+// summary is kept until apt has another list.
 func (r *Repo) readIndex(ctx context.Context, ix index, byName map[string]*Offer) error {
-	f, err := r.openKernels(ctx, ix.file)
-	if err == nil {
-		err = errors.Join(parseIndex(f, ix.pair, byName), f.Close())
-	}
+	info, err := os.Stat(ix.file)
 	if err != nil {
-		return fmt.Errorf("reading %s: %w", ix.file, err)
+		return fmt.Errorf("a package list: %w", err)
+	}
+	name := r.aptDir("kernels", filepath.Base(ix.file)+".json")
+	var s summary
+	kept, err := os.ReadFile(name)
+	if err != nil || json.Unmarshal(kept, &s) != nil || !s.Of.Equal(info.ModTime()) {
+		s.Of = info.ModTime()
+		if s.Packages, err = unpack(ctx, ix.file); err != nil {
+			return fmt.Errorf("reading %s: %w", ix.file, err)
+		}
+		if kept, err = json.Marshal(s); err != nil {
+			return err
+		}
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, kept, 0o644)); err != nil {
+			return fmt.Errorf("apt's private state: %w", err)
+		}
+	}
+	for _, o := range s.Packages {
+		add(o, ix.pair, byName)
 	}
 	return nil
 }
 
-// openKernels opens the part of a list that is about kernels. Unpacking the
-// whole takes a second, so that part is kept, under the time of the list, until
-// apt has another list.
-func (r *Repo) openKernels(ctx context.Context, list string) (*os.File, error) {
-	of, err := os.Stat(list)
-	if err != nil {
-		return nil, err
-	}
-	name := r.aptDir("kernels", filepath.Base(list)+".kernels")
-	if kept, err := os.Stat(name); err == nil && kept.ModTime().Equal(of.ModTime()) {
-		return os.Open(name)
-	}
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		return nil, err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(name), "new-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(tmp.Name()) // of no effect once it is renamed
-	err = errors.Join(unpackKernels(ctx, tmp, list), tmp.Close())
-	if err == nil {
-		err = os.Chtimes(tmp.Name(), time.Time{}, of.ModTime())
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), name)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return os.Open(name)
-}
-
-// unpackKernels writes the part of a list that is about kernels.
-func unpackKernels(ctx context.Context, w io.Writer, list string) error {
+// unpack returns the packages of a list that may hold a kernel.
+func unpack(ctx context.Context, list string) ([]Offer, error) {
 	// apt-helper unpacks whatever apt has stored the list as.
 	cmd := exec.CommandContext(ctx, "/usr/lib/apt/apt-helper", "cat-file", list)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return err
+		return nil, err
 	}
-	filterErr := filterKernels(w, out)
+	packages, err := parseIndex(out)
 	io.Copy(io.Discard, out)
-	return errors.Join(filterErr, cmd.Wait())
+	return packages, errors.Join(err, cmd.Wait())
 }
 
-// filterKernels copies the stanzas that begin with the name of a package that
-// may hold a kernel.
-func filterKernels(w io.Writer, r io.Reader) error {
-	out := bufio.NewWriter(w)
-	keep := false
-	sc := newScanner(r)
-	for sc.Scan() {
-		line := sc.Bytes()
-		if name, ok := bytes.CutPrefix(line, []byte("Package: ")); ok {
-			keep = bytes.HasPrefix(name, []byte("linux-image-")) || bytes.HasPrefix(name, []byte("linux-binary-"))
-		}
-		if keep {
-			out.Write(line)
-			out.WriteByte('\n')
-		}
-	}
-	return errors.Join(sc.Err(), out.Flush())
-}
-
-// newScanner scans a list by lines, of which some are long.
-func newScanner(r io.Reader) *bufio.Scanner {
+// parseIndex reads those packages of a list whose names say that they may hold a
+// kernel.
+func parseIndex(r io.Reader) (packages []Offer, err error) {
 	sc := bufio.NewScanner(r)
-	sc.Buffer(make([]byte, 64<<10), 1<<20)
-	return sc
-}
-
-// parseIndex adds the kernels of a list to those of others.
-func parseIndex(r io.Reader, p pair, byName map[string]*Offer) error {
-	var o Offer
-	sc := newScanner(r)
+	sc.Buffer(make([]byte, 64<<10), 1<<20) // some lines are long
+	var o *Offer                           // nil: of another package
 	for sc.Scan() {
-		line := sc.Text()
-		if line == "" {
-			add(o, p, byName)
-			o = Offer{}
-			continue
-		}
-		key, value, ok := strings.Cut(line, ": ")
-		if !ok {
-			continue
-		}
-		switch key {
-		case "Package":
-			o.Package = value
-		case "Version":
-			o.Version = value
-		case "Size":
-			n, err := strconv.ParseInt(value, 10, 64)
-			if err != nil {
-				return fmt.Errorf("the size of %s: %w", o.Package, err)
+		key, value, _ := bytes.Cut(sc.Bytes(), []byte(": "))
+		switch {
+		case string(key) == "Package":
+			o = nil
+			if bytes.HasPrefix(value, []byte("linux-image-")) || bytes.HasPrefix(value, []byte("linux-binary-")) {
+				packages = append(packages, Offer{Kernel: vm.Kernel{Package: string(value)}})
+				o = &packages[len(packages)-1]
 			}
-			o.Size = n
-		case "SHA256":
-			o.SHA256 = value
+		case o == nil:
+		case string(key) == "Version":
+			o.Version = string(value)
+		case string(key) == "Size":
+			if o.Size, err = strconv.ParseInt(string(value), 10, 64); err != nil {
+				return nil, fmt.Errorf("the size of %s: %w", o.Package, err)
+			}
+		case string(key) == "SHA256":
+			o.PackageSHA256 = string(value)
 		}
 	}
-	add(o, p, byName)
-	return sc.Err()
+	return packages, sc.Err()
 }

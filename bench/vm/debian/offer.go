@@ -8,17 +8,13 @@ import (
 	"zombench/bench/vm"
 )
 
-// An Offer is a kernel that a mirror has.
+// An Offer is a kernel that a mirror has. It is without a Path unless it was fetched.
 type Offer struct {
-	Name    string // as vm.Name makes it
-	GOARCH  string
-	Release string // uname -r
-	Package string
-	Version string   // of the package
-	Arch    string   // Debian's name of the architecture
-	Suites  []string // where this version is
-	Size    int64    // of the package, bytes
-	SHA256  string   // of the package, hex
+	vm.Kernel
+	Arch          string   // Debian's name of the architecture
+	Suites        []string // where this version is
+	Size          int64    // of the package, bytes
+	PackageSHA256 string   // hex
 }
 
 // Plain reports whether this is the architecture's ordinary kernel rather than
