@@ -84,23 +84,9 @@ func (l *Lab) raise(name, old, value string) error {
 	return l.FS.SetSysctl(name, value)
 }
 
-// A MemoryError says that an army would take more memory than it may.
-type MemoryError struct {
-	Count     int    // zombies
-	PerZombie uint64 // bytes, as a small army took them
-	Available uint64 // bytes, MemAvailable of /proc/meminfo
-}
-
 // memoryShare is how much of the available memory an army may take, in
 // percent: the machine has to live beside it.
 const memoryShare = 80
-
-func (e *MemoryError) Error() string {
-	return fmt.Sprintf("an army of %d would take %d MiB (%d bytes a zombie, measured by a small army) and may take %d %% of the %d MiB that are available; ask for at most %d zombies",
-		e.Count, uint64(e.Count)*e.PerZombie>>20, e.PerZombie, memoryShare, e.Available>>20, e.most())
-}
-
-func (e *MemoryError) most() uint64 { return e.Available * memoryShare / 100 / e.PerZombie }
 
 // The size from which on an army's memory is tried out beforehand, and that of
 // the army that tries it.
@@ -109,9 +95,9 @@ const (
 	pilotArmy = 2_000
 )
 
-// tryMemory refuses a setup with a *MemoryError if its army would not fit into
-// the memory of this machine, by what a small army takes. Small armies are not
-// tried: preflight has looked after them.
+// tryMemory refuses a setup whose army would not fit into the memory of this
+// machine, by what a small army takes. Small armies are not tried: preflight has
+// looked after them.
 func (l *Lab) tryMemory(ctx context.Context, a Army) error {
 	if a.Zombies < bigArmy || !l.Instruments.has(meminfo) {
 		return nil
@@ -128,11 +114,7 @@ func (l *Lab) tryMemory(ctx context.Context, a Army) error {
 			if before, err = s.Settle(ctx, "before", nil); err != nil {
 				return err
 			}
-			raised, err := s.Raise(ctx, d)
-			if err == nil {
-				err = Complete(raised, pilotArmy)
-			}
-			if err != nil {
+			if _, err := s.RaiseAll(ctx, d, pilotArmy); err != nil {
 				return err
 			}
 			after, err = s.Settle(ctx, "after", nil)
@@ -160,11 +142,13 @@ func bytesEach(before, after Sample, count int) uint64 {
 	return uint64(math.Max(pages/float64(count), 1))
 }
 
-// fits checks an army of count against the memory that is available.
+// fits checks an army of count against the memory that is available, by the bytes
+// that each zombie of a small army took.
 func fits(count int, perZombie uint64, mem *measure.Meminfo) error {
-	e := &MemoryError{Count: count, PerZombie: perZombie, Available: mem.MemAvailable}
-	if uint64(count) > e.most() {
-		return e
+	most := mem.MemAvailable * memoryShare / 100 / perZombie
+	if uint64(count) <= most {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("an army of %d would take %d MiB (%d bytes a zombie, measured by a small army) and may take %d %% of the %d MiB that are available; ask for at most %d zombies",
+		count, uint64(count)*perZombie>>20, perZombie, memoryShare, mem.MemAvailable>>20, most)
 }

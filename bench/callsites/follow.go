@@ -148,11 +148,7 @@ func follow(ctx context.Context, s *bench.Site, d *daemon.Daemon, name Resolve) 
 	defer trace.Close()
 	// What was freed on the way is freed for good before the army is complete:
 	// objects are given back after grace periods, and settling waits for these.
-	army, err := s.Raise(ctx, d)
-	if err == nil {
-		err = bench.Complete(army, zombies)
-	}
-	if err != nil {
+	if _, err := s.RaiseAll(ctx, d, zombies); err != nil {
 		return err
 	}
 	if _, err := s.Settle(ctx, "after", nil); err != nil {

@@ -22,14 +22,13 @@ import (
 
 // An order is what an actor is to do.
 type order struct {
-	Act      string        `json:"act"`               // an actor's name
-	CPU      int           `json:"cpu"`               // on which it acts
-	Rounds   int           `json:"rounds"`            // how often
-	PID      int           `json:"pid,omitempty"`     // to whom: a process, or a process group
-	Path     string        `json:"path,omitempty"`    // to which file: it is read, or Do is written
-	Do, Undo string        `json:",omitempty"`        // what is written to it, and afterwards
-	Foreign  string        `json:"foreign,omitempty"` // the pid namespace in which it must not be done
-	Within   time.Duration `json:"within,omitempty"`  // after so much time of acting no further round begins
+	Act      string        `json:"act"`              // an actor's name
+	CPU      int           `json:"cpu"`              // on which it acts
+	Rounds   int           `json:"rounds"`           // how often
+	PID      int           `json:"pid,omitempty"`    // to whom: a process, or a process group
+	Path     string        `json:"path,omitempty"`   // to which file: it is read, or Do is written
+	Do, Undo string        `json:",omitempty"`       // what is written to it, and afterwards
+	Within   time.Duration `json:"within,omitempty"` // after so much time of acting no further round begins
 }
 
 // A window is a stretch of CLOCK_MONOTONIC, in ns.

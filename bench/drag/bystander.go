@@ -2,7 +2,6 @@ package drag
 
 import (
 	"bufio"
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -101,12 +100,6 @@ func (b *bystanders) stop() (w watch, err error) {
 		err = fmt.Errorf("reading what the bystanders saw: %w", err)
 	}
 	return w, err
-}
-
-// close ends them if nothing has.
-func (b *bystanders) close(context.Context) error {
-	_, err := b.stop()
-	return err
 }
 
 // mostTicks is how many turns a bystander can note: some three minutes of them.

@@ -84,7 +84,7 @@ func (p *plan) setup(a actor, count int) bench.Setup {
 		About:   a.about,
 		Control: count == a.least,
 		Group:   a.name,
-		Needs:   append([]bench.Need{bench.NeedRoot, bench.NeedCgroup, {Name: "2 CPUs", Check: needCPUs}}, a.needs...),
+		Needs:   append([]bench.Need{bench.NeedRoot, bench.NeedCgroup, {Name: "2 CPUs", Check: func(*bench.Host) error { _, _, err := twoCPUs(); return err }}}, a.needs...),
 		Army:    bench.Army{Zombies: count, Tasks: 1, Spawn: "clone", Optional: true},
 		Run:     func(ctx context.Context, s *bench.Site) error { return perform(ctx, s, a, count, p.rounds) },
 	}
@@ -102,11 +102,6 @@ func (p *plan) setup(a actor, count int) bench.Setup {
 
 // mostFrozen is for how long a trial may hold up the machine unasked.
 const mostFrozen = time.Second
-
-func needCPUs(*bench.Host) error {
-	_, _, err := twoCPUs()
-	return err
-}
 
 // twoCPUs returns two CPUs that this process may run on: the bystanders get the
 // last, since the first is where interrupts go as a rule.

@@ -126,7 +126,7 @@ func TestBystandersSeeAStall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer b.close(t.Context())
+	defer b.stop()
 	const length = 200 * time.Millisecond
 	pid := b.cmd.Process.Pid
 	time.Sleep(20 * time.Millisecond)
@@ -169,13 +169,13 @@ func TestBystandersEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	pid := b.cmd.Process.Pid
-	if err := b.close(t.Context()); err != nil {
+	if _, err := b.stop(); err != nil {
 		t.Error(err)
 	}
 	if err := unix.Kill(pid, 0); err != unix.ESRCH {
 		t.Errorf("pid %d is still there (%v)", pid, err)
 	}
-	if err := b.close(t.Context()); err != nil {
+	if _, err := b.stop(); err != nil {
 		t.Errorf("the second time: %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -60,7 +61,7 @@ func perform(ctx context.Context, s *bench.Site, a actor, count, rounds int) err
 	if err != nil {
 		return err
 	}
-	s.Cleanup(by.close)
+	s.Cleanup(func(context.Context) error { _, err := by.stop(); return err })
 	if by.without != "" {
 		s.Warn("bystanders %s", by.without)
 	}
@@ -112,11 +113,7 @@ func (t *trial) raise(ctx context.Context) error {
 			return fmt.Errorf("keeping thread %d: %w", tid, err)
 		}
 	}
-	raised, err := t.Raise(ctx, t.parent)
-	if err == nil {
-		err = bench.Complete(raised, t.count)
-	}
-	if err != nil {
+	if _, err := t.RaiseAll(ctx, t.parent, t.count); err != nil {
 		return err
 	}
 	if t.toParent {
@@ -143,16 +140,7 @@ func (t *trial) adopt(ctx context.Context, known []int) error {
 	if err != nil {
 		return err
 	}
-	army := children[:0]
-	old := make(map[int]bool)
-	for _, pid := range known {
-		old[pid] = true
-	}
-	for _, pid := range children {
-		if !old[pid] {
-			army = append(army, pid)
-		}
-	}
+	army := slices.DeleteFunc(children, func(pid int) bool { return slices.Contains(known, pid) })
 	if len(army) != t.count {
 		return bench.Brokenf("%d of %d zombies came to this process", len(army), t.count)
 	}
@@ -193,30 +181,25 @@ func (t *trial) moveHome(pid int) error {
 
 // act has the order followed: by a process of its own, or by this one if it is
 // the army's parent.
-func (t *trial) act(ctx context.Context) (performance, error) {
-	type outcome struct {
-		performance
-		err error
-	}
-	done := make(chan outcome, 1)
+func (t *trial) act(ctx context.Context) (p performance, err error) {
+	done := make(chan struct{})
 	go func() {
+		defer close(done)
 		runtime.LockOSThread() // and never unlocked: the thread ends, with the namespace for its children
-		var o outcome
 		if t.actor.ours {
-			o.performance, o.err = act(t.order)
+			p, err = act(t.order)
 		} else {
-			o.performance, o.err = t.actElsewhere(ctx)
+			p, err = t.actElsewhere(ctx)
 		}
-		done <- o
 	}()
-	o := <-done
-	if o.err != nil && ctx.Err() != nil {
-		return performance{}, context.Cause(ctx)
+	<-done
+	switch {
+	case err != nil && ctx.Err() != nil:
+		err = context.Cause(ctx)
+	case err != nil:
+		err = fmt.Errorf("%s: %w", t.actor.name, err)
 	}
-	if o.err != nil {
-		return performance{}, fmt.Errorf("%s: %w", t.actor.name, o.err)
-	}
-	return o.performance, nil
+	return p, err
 }
 
 // actElsewhere runs an actor, in the pid namespace of the army if it has one: that

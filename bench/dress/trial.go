@@ -92,11 +92,8 @@ func (a *army) start(ctx context.Context, s *bench.Site, start daemon.Starter, c
 }
 
 func (a *army) raise(ctx context.Context, s *bench.Site, count int) error {
-	raised, err := s.Raise(ctx, a.daemon)
+	_, err := s.RaiseAll(ctx, a.daemon, count)
 	if err != nil {
-		return err
-	}
-	if err := bench.Complete(raised, count); err != nil {
 		return err
 	}
 	s.Doing("waiting for what was given back")
@@ -116,21 +113,15 @@ func (a *army) raise(ctx context.Context, s *bench.Site, count int) error {
 // end of a process gives back a worker takes down later. It gives up after
 // patience; Settle then tells.
 func calm(ctx context.Context, s *bench.Site, still time.Duration) error {
-	const every = 50 * time.Millisecond
 	last, since := uint64(0), time.Now()
-	for until := since.Add(patience); time.Now().Before(until) && time.Since(since) < still; {
+	_, err := bench.WaitFor(ctx, patience, 50*time.Millisecond, func() (bool, error) {
 		kmem, err := s.Kmem()
-		if err != nil {
-			return err
-		}
 		if kmem != nil && *kmem != last {
 			last, since = *kmem, time.Now()
 		}
-		if err := bench.Sleep(ctx, every); err != nil {
-			return err
-		}
-	}
-	return nil
+		return time.Since(since) >= still, err
+	})
+	return err
 }
 
 // triedGone waits until the child is gone on which zombied has tried the dresses.
@@ -155,15 +146,11 @@ func noneDying(ctx context.Context, s *bench.Site) error {
 	if s.Lab.CgroupKind() != "v2" {
 		return nil
 	}
-	for until := time.Now().Add(patience); time.Now().Before(until); {
-		if n, err := s.Dying(); err != nil || n == 0 {
-			return err
-		}
-		if err := bench.Sleep(ctx, 20*time.Millisecond); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := bench.WaitFor(ctx, patience, 20*time.Millisecond, func() (bool, error) {
+		n, err := s.Dying()
+		return n == 0, err
+	})
+	return err
 }
 
 // netnsGone waits until network namespaces that have ended are gone. They are
@@ -191,34 +178,27 @@ func (a *army) reap(ctx context.Context, s *bench.Site, when string, before benc
 		return now, err
 	}
 	s.Doing("waiting for what it held")
-	for until := time.Now().Add(patience); time.Now().Before(until); {
-		tasks, err := s.Tasks()
+	_, err = bench.WaitFor(ctx, patience, 20*time.Millisecond, func() (bool, error) {
+		tasks, err := s.Pids().Current()
 		if err != nil {
-			return now, err
-		}
-		kmem, err := s.Kmem()
-		if err != nil {
-			return now, err
+			return false, err
 		}
 		now := before
-		now.Kmem = kmem
-		if n := uint64(tasks); now.Pids != nil {
-			now.Pids = &n
+		if now.Kmem, err = s.Kmem(); err != nil {
+			return false, err
 		}
-		dying := before.Dying
-		if dying != nil {
-			n, err := s.Dying()
-			if err != nil {
-				return now, err
-			}
-			dying = &n
+		if now.Pids != nil {
+			now.Pids = &tasks
 		}
-		if s.Lab.Returned(before, now) == "" && (dying == nil || float64(*dying) <= float64(*before.Dying)+dyingSlack(s.Lab, 0)) {
-			break
+		back := s.Lab.Returned(before, now) == ""
+		if before.Dying != nil {
+			dying, err := s.Dying()
+			return back && bench.Delta(*before.Dying, dying) <= dyingSlack(s.Lab, 0), err
 		}
-		if err := bench.Sleep(ctx, 20*time.Millisecond); err != nil {
-			return now, err
-		}
+		return back, nil
+	})
+	if err != nil {
+		return now, err
 	}
 	return s.SettleBack(ctx, when, before)
 }
@@ -323,7 +303,7 @@ func meminfo(of func(*measure.Meminfo) *uint64) func(bench.Sample) *uint64 {
 // difference returns what each zombie of a dressed army holds beyond one of a
 // naked one.
 func difference(lab *bench.Lab, naked, dressed *army, n float64) (values []results.Value) {
-	total, whole := 0.0, true
+	total := 0.0
 	for _, i := range instruments() {
 		gain := (*army).gain
 		if i.unit == unitKmem {
@@ -340,10 +320,7 @@ func difference(lab *bench.Lab, naked, dressed *army, n float64) (values []resul
 			total += (b - a) / n
 		}
 	}
-	for _, s := range []bench.Sample{naked.after, dressed.after} {
-		whole = whole && s.Mem != nil
-	}
-	if whole {
+	if naked.after.Mem != nil && dressed.after.Mem != nil {
 		values = append(values, results.Value{Unit: unitTotal, Value: total})
 	}
 	if naked.slabRead() && dressed.slabRead() {

@@ -203,7 +203,7 @@ func (t *trial) judge(ctx context.Context) error {
 // come is at fault, and there is nothing to measure.
 func (t *trial) expect(ctx context.Context, word, duty string) error {
 	switch {
-	case t.hear(ctx, word, patience):
+	case t.hear(ctx, patience, word) == 1:
 		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -216,22 +216,19 @@ func (t *trial) expect(ctx context.Context, word, duty string) error {
 func (t *trial) judgeReaping(ctx context.Context, before bench.Sample) error {
 	start := time.Now()
 	t.burst.Close()
-	for time.Since(start) < deadline && t.score.collected == 0 {
+	gone, err := bench.WaitFor(ctx, deadline, 100*time.Microsecond, func() (bool, error) {
 		now, err := t.Pids().Current()
-		if err != nil {
-			return err
-		}
-		if now <= *before.Pids {
-			t.score.collected = time.Since(start)
-		}
-		if err := bench.Sleep(ctx, 100*time.Microsecond); err != nil {
-			return err
-		}
+		return now <= *before.Pids, err
+	})
+	if err != nil {
+		return err
+	}
+	if gone {
+		t.score.collected = time.Since(start)
 	}
 	if err := bench.Sleep(ctx, time.Until(start.Add(deadline))); err != nil {
 		return err
 	}
-	var err error
 	if t.score.left, err = t.zombies(); err != nil {
 		return err
 	}
@@ -248,22 +245,27 @@ func (t *trial) judgeReaping(ctx context.Context, before bench.Sample) error {
 // signal sends signals to the candidate, and counts those of which the workload
 // hears before long.
 func (t *trial) signal(ctx context.Context, signals ...syscall.Signal) (heard int) {
-	want := make(map[string]bool)
+	var names []string
 	for _, sig := range signals {
-		want[strings.TrimPrefix(unix.SignalName(sig), "SIG")] = true
+		names = append(names, strings.TrimPrefix(unix.SignalName(sig), "SIG"))
 		if err := t.cmd.Process.Signal(sig); err != nil {
 			return 0 // it has ended already
 		}
 	}
-	timeout := time.After(deadline)
-	for len(want) > 0 {
+	return t.hear(ctx, deadline, names...)
+}
+
+// hear waits for words of the workload, but not for ever, and counts those that come.
+func (t *trial) hear(ctx context.Context, within time.Duration, words ...string) (heard int) {
+	timeout := time.After(within)
+	for len(words) > 0 {
 		select {
-		case w, open := <-t.words:
+		case word, open := <-t.words:
 			if !open {
 				return heard
 			}
-			if want[w] {
-				delete(want, w)
+			if i := slices.Index(words, word); i >= 0 {
+				words = slices.Delete(words, i, i+1)
 				heard++
 			}
 		case <-timeout:
@@ -273,23 +275,6 @@ func (t *trial) signal(ctx context.Context, signals ...syscall.Signal) (heard in
 		}
 	}
 	return heard
-}
-
-// hear waits for a word of the workload, but not for ever.
-func (t *trial) hear(ctx context.Context, word string, within time.Duration) bool {
-	timeout := time.After(within)
-	for {
-		select {
-		case w, open := <-t.words:
-			if w == word || !open {
-				return open
-			}
-		case <-timeout:
-			return false
-		case <-ctx.Done():
-			return false
-		}
-	}
 }
 
 // zombies counts those of the candidate.

@@ -63,16 +63,13 @@ type army struct {
 	count    int // 0 in a control
 	parallel int
 	spawn    string
-	pidns    *int   // nil: in our pid namespace, and the name does not tell
+	pidns    int    // untold: in our pid namespace, and the name does not tell
 	dress    string // "": none, and the name does not tell
 }
 
-func (a army) levels() int {
-	if a.pidns == nil {
-		return 0
-	}
-	return *a.pidns
-}
+const untold = -1
+
+func (a army) levels() int { return max(a.pidns, 0) }
 
 func (p *plan) setups() ([]bench.Setup, error) {
 	if err := cmp.Or(
@@ -82,22 +79,18 @@ func (p *plan) setups() ([]bench.Setup, error) {
 	); err != nil {
 		return nil, err
 	}
-	depths := []*int{nil}
-	if len(p.pidns) > 0 {
-		depths = depths[:0]
-		for i := range p.pidns {
-			depths = append(depths, &p.pidns[i])
-		}
+	depths := p.pidns
+	if len(depths) == 0 {
+		depths = []int{untold}
 	}
-	ways := make([]army, 0, len(p.spawns)+len(p.dresses))
-	for _, spawn := range p.spawns {
-		ways = append(ways, army{spawn: spawn})
-	}
-	if len(p.dresses) > 0 {
-		ways = ways[:0]
-	}
+	var ways []army
 	for _, outfit := range p.dresses {
 		ways = append(ways, army{spawn: dressed, dress: outfit})
+	}
+	if len(ways) == 0 {
+		for _, spawn := range p.spawns {
+			ways = append(ways, army{spawn: spawn})
+		}
 	}
 	var setups []bench.Setup
 	for _, depth := range depths {
@@ -121,8 +114,8 @@ func (a army) setup() bench.Setup {
 		{Key: "parallel", Value: strconv.Itoa(a.parallel)},
 		{Key: "spawn", Value: a.spawn},
 	}
-	if a.pidns != nil {
-		kind = append(kind, results.Param{Key: "pidns", Value: strconv.Itoa(*a.pidns)})
+	if a.pidns != untold {
+		kind = append(kind, results.Param{Key: "pidns", Value: strconv.Itoa(a.pidns)})
 	}
 	if a.dress != "" {
 		kind = append(kind, results.Param{Key: "dress", Value: a.dress})

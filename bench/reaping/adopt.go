@@ -46,23 +46,20 @@ func (t *trial) adopt(p plan, o parent.Options) error {
 		return err
 	}
 	dead, living := t.count, (t.count+livingShare-1)/livingShare
-	t.Doing("raising")
-	if r, err := pt.Must(t.ctx, parent.Order{Do: parent.Raise, Count: dead}); err != nil || r.Standing != dead {
-		if err == nil {
-			err = bench.Brokenf("%d of %d zombies were raised", r.Standing, dead)
-		}
+	if _, err := t.raise(pt, dead); err != nil {
 		return err
 	}
 	if _, err := pt.Must(t.ctx, parent.Order{Do: parent.SpawnLiving, Count: living}); err != nil {
 		return err
 	}
-	if z, l, err := t.childrenOf(pt.PID); err != nil || z != dead || l != living {
-		if err == nil {
-			err = bench.Brokenf("the parent has %d dead and %d living children; want %d and %d", z, l, dead, living)
-		}
+	want := children{dead, living}
+	switch its, err := t.childrenOf(pt.PID); {
+	case err != nil:
 		return err
+	case its != want:
+		return bench.Brokenf("the parent has %v; want %v", its, want)
 	}
-	ours, oursLiving, err := t.childrenOf(os.Getpid())
+	ours, err := t.childrenOf(os.Getpid())
 	if err != nil {
 		return err
 	}
@@ -78,34 +75,33 @@ func (t *trial) adopt(p plan, o parent.Options) error {
 	}
 	elapsed := time.Since(start)
 
-	z, l, err := t.childrenOf(above.PID)
+	adopted, err := t.childrenOf(above.PID)
 	if err != nil {
 		return err
 	}
-	z-- // the parent itself
-	toUs, toUsLiving, err := t.childrenOf(os.Getpid())
+	adopted.dead-- // the parent itself
+	toUs, err := t.childrenOf(os.Getpid())
 	if err != nil {
 		return err
 	}
-	toUs, toUsLiving = toUs-ours, toUsLiving-oursLiving
-	t.Note("above the parent: %d dead and %d living; to the harness: %d and %d", z, l, toUs, toUsLiving)
+	toUs.dead, toUs.living = toUs.dead-ours.dead, toUs.living-ours.living
+	t.Note("above the parent: %v; to the harness: %v", adopted, toUs)
 	if t.control {
-		t.Put(UnitPassed, float64(toUs+toUsLiving))
-		if z != 0 || l != 0 || toUs != dead || toUsLiving != living {
-			err = bench.Brokenf("an ancestor that is no subreaper has adopted %d dead and %d living children", z, l)
+		t.Put(UnitPassed, float64(toUs.dead+toUs.living))
+		if adopted != (children{}) || toUs != want {
+			err = bench.Brokenf("an ancestor that is no subreaper has adopted %v", adopted)
 		}
 		return err // they end with the trial, and are collected then
 	}
 	t.Put(UnitAdoptTime, float64(elapsed.Nanoseconds())/float64(dead+living))
-	t.Put(UnitAdopted, float64(z+l))
-	if z != dead || l != living || toUs != 0 || toUsLiving != 0 {
-		return bench.Brokenf("%d dead and %d living children were adopted, %d and %d passed by; want %d and %d, and none", z, l, toUs, toUsLiving, dead, living)
+	t.Put(UnitAdopted, float64(adopted.dead+adopted.living))
+	if adopted != want || toUs != (children{}) {
+		return bench.Brokenf("%v were adopted, %v passed by; want %v, and none", adopted, toUs, want)
 	}
 	t.Doing("collecting")
 	above.Release()
-	r, err := above.Must(t.ctx, collectAny)
-	if err == nil && r.Ended != dead+living+1 {
-		err = bench.Brokenf("the adopter has collected %d children; want %d and the parent", r.Ended, dead+living)
+	if err := above.Send(collectAny); err != nil {
+		return err
 	}
-	return err
+	return t.awaitCollected(above, collectAny, dead+living+1)
 }

@@ -78,11 +78,11 @@ func (l *limitTest) fillMemory(m measure.Memcg, count int) (killed bool, err err
 			return killed, bench.Brokenf("the parent has ended by itself")
 		}
 		// Its children came to us, dead and to be collected.
-		zombies, _, err := l.childrenOf(os.Getpid())
+		ours, err := l.childrenOf(os.Getpid())
 		if err != nil {
 			return killed, err
 		}
-		l.Put(UnitAt+"OOM", float64(zombies))
+		l.Put(UnitAt+"OOM", float64(ours.dead))
 		l.Note("the OOM killer has killed the parent of the zombies; bystander killed: %v", bystanderKilled)
 	case r.Error == "":
 		return killed, bench.Brokenf("%d children were started and the limit was not met; %d were killed for it", r.Standing, kills)
@@ -129,7 +129,7 @@ func (l *limitTest) freeMemory(killed bool) error {
 			}
 			return true, err
 		}
-	} else if _, err := l.parent.Must(l.ctx, parent.Order{Do: parent.Collect, How: parent.Each}); err != nil {
+	} else if _, err := l.parent.Must(l.ctx, collectEach); err != nil {
 		return err
 	}
 	if err := l.Await(l.ctx, "forks work again", 10*time.Millisecond, works); err != nil {

@@ -25,8 +25,8 @@ const (
 func reapSetups(p plan) []bench.Setup {
 	var setups []bench.Setup
 	for _, m := range []method{
-		{"wait", "the parent waits for each child by its pid", false, waits(parent.Each)},
-		{"wait-any", "the parent waits for any child until none is left", false, waits(parent.Any)},
+		{"wait", "the parent waits for each child by its pid", false, waits(collectEach)},
+		{"wait-any", "the parent waits for any child until none is left", false, waits(collectAny)},
 		{"sigchld", "somebody sends zombied a SIGCHLD, and it reaps", false, onSIGCHLD("reap")},
 		{"ignore", "the parent ignores SIGCHLD", false, disposes(parent.Ignore)},
 		{"nocldwait", "the parent handles SIGCHLD with SA_NOCLDWAIT", false, disposes(parent.NoCldWait)},
@@ -42,7 +42,7 @@ func reapSetups(p plan) []bench.Setup {
 }
 
 // waits: the parent waits for its children.
-func waits(how string) func(*trial, plan) error {
+func waits(order parent.Order) func(*trial, plan) error {
 	return func(t *trial, p plan) error {
 		pt, err := t.start(parent.Options{Parallel: p.parallel})
 		if err != nil {
@@ -56,31 +56,22 @@ func waits(how string) func(*trial, plan) error {
 			return err
 		}
 		t.Put(UnitPeak, float64(t.count))
-		order := parent.Order{Do: parent.Collect, How: how}
 		if err := t.timeReap(before, func() error { return pt.Send(order) }); err != nil {
 			return err
 		}
-		r, err := pt.Await(t.ctx, order)
-		if err == nil && r.Ended != t.count {
-			err = bench.Brokenf("%d of %d zombies were waited for", r.Ended, t.count)
-		}
-		return err
+		return t.awaitCollected(pt, order, t.count)
 	}
 }
 
 // raiseUnder lets a parent raise the trial's army, and checks that all of it is
 // there.
 func (t *trial) raiseUnder(pt *parent.Client) (r parent.Reply, err error) {
-	t.Doing("raising")
 	had, err := t.Tasks()
 	if err != nil {
 		return r, err
 	}
-	if r, err = pt.Do(t.ctx, parent.Order{Do: parent.Raise, Count: t.count}); err != nil {
+	if r, err = t.raise(pt, t.count); err != nil {
 		return r, err
-	}
-	if r.Standing != t.count {
-		return r, bench.Brokenf("%d of %d zombies were raised: %s", r.Standing, t.count, r.Error)
 	}
 	has, err := t.Tasks()
 	if err == nil && has-had != t.count {
@@ -121,22 +112,20 @@ func (t *trial) timeKmem(before bench.Sample, start time.Time) error {
 	if before.Kmem == nil {
 		return nil
 	}
-	for time.Since(start) < kmemPatience {
+	back, err := bench.WaitFor(t.ctx, kmemPatience-time.Since(start), 200*time.Microsecond, func() (bool, error) {
 		now, err := t.Kmem()
-		if err != nil {
-			return err
-		}
 		at := time.Since(start)
-		if change, ok := bench.Change(before.Kmem, now); ok && change <= float64(t.Lab.KmemTolerance()) {
-			t.Put(UnitKmemTime, float64(at.Nanoseconds()))
-			return nil
+		change, ok := bench.Change(before.Kmem, now)
+		if back := ok && change <= float64(t.Lab.KmemTolerance()); !back {
+			return false, err
 		}
-		if err := bench.Sleep(t.ctx, 200*time.Microsecond); err != nil {
-			return err
-		}
+		t.Put(UnitKmemTime, float64(at.Nanoseconds()))
+		return true, nil
+	})
+	if err == nil && !back {
+		t.Note("the kernel memory was not back after %v, before any cache was shrunk", kmemPatience)
 	}
-	t.Note("the kernel memory was not back after %v, before any cache was shrunk", kmemPatience)
-	return nil
+	return err
 }
 
 // checkReturned checks that everything was given back.
@@ -176,11 +165,11 @@ func disposes(how string) func(*trial, plan) error {
 		if err != nil {
 			return err
 		}
-		if r, err := pt.Do(t.ctx, parent.Order{Do: parent.Dispose, How: how}); err != nil || r.Error != "" {
-			if err == nil {
-				err = fmt.Errorf("setting SIGCHLD to %s: %s: %w", how, r.Error, measure.ErrNotSupported)
-			}
+		switch r, err := pt.Do(t.ctx, parent.Order{Do: parent.Dispose, How: how}); {
+		case err != nil:
 			return err
+		case r.Error != "":
+			return fmt.Errorf("setting SIGCHLD to %s: %s: %w", how, r.Error, measure.ErrNotSupported)
 		}
 		before, err := t.Settle(t.ctx, "before", nil)
 		if err != nil {
@@ -225,10 +214,7 @@ func onSIGCHLD(does string) func(*trial, plan) error {
 		if err != nil {
 			return err
 		}
-		raised, err := t.Raise(t.ctx, d)
-		if err == nil {
-			err = bench.Complete(raised, t.count)
-		}
+		raised, err := t.RaiseAll(t.ctx, d, t.count)
 		if err != nil {
 			return err
 		}
@@ -314,7 +300,7 @@ func (t *trial) exits(p plan, how parent.Order, collected int) error {
 	if err := t.timeReap(a.before, a.parent.Kill); err != nil {
 		return err
 	}
-	return t.awaitCollected(a.adopter, collected)
+	return t.awaitCollected(a.adopter, collectAny, collected)
 }
 
 // parentExitsLazily: the parent is killed, and its adopter does not wait for
@@ -331,27 +317,31 @@ func parentExitsLazily(t *trial, p plan) error {
 	if err := t.awaitDead(a.parent.PID); err != nil {
 		return err
 	}
-	zombies, living, err := t.childrenOf(a.adopter.PID)
+	its, err := t.childrenOf(a.adopter.PID)
 	if err != nil {
 		return err
 	}
-	if zombies != t.count+1 || living != 0 {
-		return bench.Brokenf("the adopter has %d zombies and %d living children; want the army of %d and its parent", zombies, living, t.count)
+	if want := (children{dead: t.count + 1}); its != want {
+		return bench.Brokenf("the adopter has %v; want the army of %d and its parent", its, t.count)
 	}
 	if err := t.timeReap(a.before, func() error { return a.adopter.Send(collectAny) }); err != nil {
 		return err
 	}
-	return t.awaitCollected(a.adopter, t.count+1)
+	return t.awaitCollected(a.adopter, collectAny, t.count+1)
 }
 
-// collectAny has a parent wait for any child until none is left.
-var collectAny = parent.Order{Do: parent.Collect, How: parent.Any}
+// The orders that have a parent wait for its children: each by its pid, or any until
+// none is left.
+var (
+	collectEach = parent.Order{Do: parent.Collect, How: parent.Each}
+	collectAny  = parent.Order{Do: parent.Collect, How: parent.Any}
+)
 
-// awaitCollected takes a parent's reply to collectAny and checks it.
-func (t *trial) awaitCollected(pt *parent.Client, want int) error {
-	r, err := pt.Await(t.ctx, collectAny)
+// awaitCollected takes a parent's reply to such an order and checks it.
+func (t *trial) awaitCollected(pt *parent.Client, order parent.Order, want int) error {
+	r, err := pt.Await(t.ctx, order)
 	if err == nil && r.Ended != want {
-		err = bench.Brokenf("the adopter has collected %d children, want %d", r.Ended, want)
+		err = bench.Brokenf("%d children were collected, want %d", r.Ended, want)
 	}
 	return err
 }

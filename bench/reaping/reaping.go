@@ -19,7 +19,6 @@ import (
 	"zombench/bench"
 	"zombench/bench/reaping/parent"
 	"zombench/bench/reexec"
-	"zombench/measure"
 	"zombench/results"
 )
 
@@ -137,28 +136,42 @@ func (t *trial) awaitDead(pid int) error {
 	})
 }
 
+// children are those of a process.
+type children struct{ dead, living int }
+
+func (c children) String() string {
+	return fmt.Sprintf("%d dead and %d living children", c.dead, c.living)
+}
+
 // childrenOf counts the children of a process by whether they are zombies.
-func (t *trial) childrenOf(pid int) (zombies, living int, err error) {
+func (t *trial) childrenOf(pid int) (c children, err error) {
 	all, err := t.Lab.FS.Children(pid)
 	if err != nil {
-		return 0, 0, err
+		return c, err
 	}
 	for _, child := range all {
 		p, err := t.Lab.FS.Process(child)
 		switch {
 		case err != nil:
-			return 0, 0, err
+			return c, err
 		case p.Zombie():
-			zombies++
+			c.dead++
 		default:
-			living++
+			c.living++
 		}
 	}
-	return zombies, living, nil
+	return c, nil
 }
 
-// notSupported makes an error say that this kernel has no such thing.
-func notSupported(err error) error { return fmt.Errorf("%w: %w", measure.ErrNotSupported, err) }
+// raise has a parent raise an army, all of it.
+func (t *trial) raise(pt *parent.Client, count int) (parent.Reply, error) {
+	t.Doing("raising")
+	r, err := pt.Do(t.ctx, parent.Order{Do: parent.Raise, Count: count})
+	if err == nil && r.Standing != count {
+		err = bench.Brokenf("%d of %d zombies were raised: %s", r.Standing, count, r.Error)
+	}
+	return r, err
+}
 
 // slashless makes a value fit for a benchmark name.
 func slashless(value string) string { return strings.ReplaceAll(value, "/", "_") }

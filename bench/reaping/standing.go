@@ -11,6 +11,7 @@ import (
 
 	"zombench/bench"
 	"zombench/bench/reaping/parent"
+	"zombench/measure"
 	"zombench/results"
 )
 
@@ -133,7 +134,7 @@ func (t *trial) consumption(pt *parent.Client, zombies []int) (c consumption, er
 func cpuTime(dir string) (uint64, error) {
 	data, err := os.ReadFile(filepath.Join(dir, "schedstat"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, fmt.Errorf("CPU time of a task in ns (CONFIG_SCHED_INFO): %w", notSupported(err))
+		return 0, fmt.Errorf("CPU time of a task in ns (CONFIG_SCHED_INFO): %w", measure.ErrNotSupported)
 	}
 	if err != nil {
 		return 0, err
@@ -164,7 +165,7 @@ func (t *trial) keepPids(p plan) error {
 	if _, err := l.limitPids(t.count + free); err != nil {
 		return err
 	}
-	army, err := l.parent.Must(t.ctx, parent.Order{Do: parent.Raise, Count: t.count})
+	army, err := t.raise(l.parent, t.count)
 	if err != nil {
 		return err
 	}
@@ -182,7 +183,7 @@ func (t *trial) keepPids(p plan) error {
 		}
 	}
 	t.Put(UnitGivenOut, rounds*free)
-	if _, err := l.parent.Must(t.ctx, parent.Order{Do: parent.Collect, How: parent.Each}); err != nil {
+	if _, err := l.parent.Must(t.ctx, collectEach); err != nil {
 		return err
 	}
 	after, err := l.givenOut(2 * (t.count + 2*free))

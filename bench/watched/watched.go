@@ -113,11 +113,7 @@ func (p *plan) run(ctx context.Context, s *bench.Site, w watcher, count int) err
 	if err != nil {
 		return err
 	}
-	raised, err := s.Raise(ctx, d)
-	if err == nil {
-		err = bench.Complete(raised, count)
-	}
-	if err != nil {
+	if _, err := s.RaiseAll(ctx, d, count); err != nil {
 		return err
 	}
 	before, err := s.Settle(ctx, "before", nil)

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -69,11 +68,12 @@ func Start(ctx context.Context, start func(*exec.Cmd) error, o Options) (_ *Clie
 
 	c := &Client{in: in, out: out, hold: hold, replies: json.NewDecoder(out)}
 	c.next.in, c.next.out = in2, out2
-	uid := o.UID
-	if uid == 0 {
-		uid = -1
+	o.Parallel = max(o.Parallel, 1)
+	options, err := json.Marshal(o)
+	if err != nil {
+		return nil, err
 	}
-	c.cmd = reexec.Command(name, strconv.Itoa(max(o.Parallel, 1)), strconv.Itoa(uid), strconv.FormatBool(o.Subreaper))
+	c.cmd = reexec.Command(name, string(options))
 	c.cmd.Stdin, c.cmd.Stdout = stdin, stdout
 	c.cmd.Stderr = &c.stderr
 	// Whoever inherits standard error may outlive the parent.

@@ -200,7 +200,7 @@ func TestReplyThatDoesNotCome(t *testing.T) {
 }
 
 func TestParentThatCannotBe(t *testing.T) {
-	for _, args := range [][]string{nil, {"1", "-1"}, {"many", "-1", "false"}, {"1", "nobody", "false"}, {"1", "-1", "perhaps"}, {"0", "-1", "false"}} {
+	for _, args := range [][]string{nil, {"1", "-1"}, {"many"}, {`{"Parallel":1,"UID":"nobody"}`}, {`{"Parallel":1,"UID":-1}`}, {`{"UID":1}`}} {
 		if _, err := newParent(args); err == nil {
 			t.Errorf("%q is accepted", args)
 		}

@@ -4,6 +4,5 @@
 //
 // A parent does nothing that it was not told: once it is ready it starts no
 // thread and pays no first-time cost, and its children are small programs, never
-// Go programs. It is not the army's daemon, zombied, and measures nothing itself
-// but its own time.
+// Go programs. It is not the army's daemon, zombied, and measures nothing itself.
 package parent

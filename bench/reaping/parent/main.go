@@ -1,6 +1,7 @@
 package parent
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 	"zombench/bench/daemon"
 	"zombench/bench/reexec"
 	"zombench/bench/threads"
+	"zombench/bench/wait"
 )
 
 // Descriptors that a parent is given besides the first three.
@@ -41,8 +43,8 @@ const name = "zombench-parent"
 // Program is the parent that Start starts, for main to dispatch.
 func Program() reexec.Program { return reexec.Program{Name: name, Main: run} }
 
-// run is the parent program. Its arguments are those that Start passes:
-// PARALLEL, UID (-1: stay), SUBREAPER. It returns the exit status.
+// run is the parent program. Its argument are the Options, in JSON. It returns the
+// exit status.
 func run(args []string) int {
 	// Nothing may be collected or grown while the kernel is read.
 	debug.SetGCPercent(-1)
@@ -76,8 +78,7 @@ func run(args []string) int {
 }
 
 type parent struct {
-	args     []string
-	parallel int
+	options  Options
 	true     string
 	cat      string
 	null     int
@@ -85,48 +86,45 @@ type parent struct {
 }
 
 func newParent(args []string) (*parent, error) {
-	if len(args) != 3 {
+	if len(args) != 1 {
 		return nil, errors.New("this command is for zombench itself")
 	}
-	parallel, err1 := strconv.Atoi(args[0])
-	uid, err2 := strconv.Atoi(args[1])
-	reaper, err3 := strconv.ParseBool(args[2])
-	if err := errors.Join(err1, err2, err3); err != nil || parallel < 1 {
-		return nil, fmt.Errorf("arguments %q: %w", args, err)
+	p := &parent{}
+	err := json.Unmarshal([]byte(args[0]), &p.options)
+	if o := p.options; err != nil || o.Parallel < 1 || o.UID < 0 {
+		return nil, fmt.Errorf("options %s: %w", args[0], cmp.Or(err, error(unix.EINVAL)))
 	}
-	p := &parent{args: args, parallel: parallel}
-	if p.true, err1 = exec.LookPath("true"); err1 != nil {
-		return nil, err1
+	if p.true, err = exec.LookPath("true"); err != nil {
+		return nil, err
 	}
-	if p.cat, err1 = exec.LookPath("cat"); err1 != nil {
-		return nil, err1
+	if p.cat, err = exec.LookPath("cat"); err != nil {
+		return nil, err
 	}
-	if p.null, err1 = syscall.Open(os.DevNull, syscall.O_RDWR|syscall.O_CLOEXEC, 0); err1 != nil {
-		return nil, err1
+	if p.null, err = syscall.Open(os.DevNull, syscall.O_RDWR|syscall.O_CLOEXEC, 0); err != nil {
+		return nil, err
 	}
 	for _, fd := range []int{holdFD, childIn, childOut} {
 		unix.CloseOnExec(fd)
 	}
-	if reaper {
+	if p.options.Subreaper {
 		if err := daemon.BecomeSubreaper(); err != nil {
 			return nil, err
 		}
 	}
-	if uid >= 0 {
+	if uid := p.options.UID; uid != 0 {
 		if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(uid), syscall.Setuid(uid)); err != nil {
 			return nil, fmt.Errorf("becoming user %d: %w", uid, err)
 		}
 	}
 	// The first child and the threads are paid for before anybody measures.
-	if r := p.try(); r.Error != "" {
+	if r := p.cycle(1); r.Error != "" {
 		return nil, fmt.Errorf("starting the first child: %s", r.Error)
 	}
-	threads.Reserve(parallel + spareThreads + runtime.GOMAXPROCS(0))
+	threads.Reserve(p.options.Parallel + spareThreads + runtime.GOMAXPROCS(0))
 	return p, nil
 }
 
 func (p *parent) do(o Order) Reply {
-	start := time.Now()
 	var r Reply
 	switch o.Do {
 	case Raise:
@@ -143,7 +141,7 @@ func (p *parent) do(o Order) Reply {
 	case Dispose:
 		r.Error = errorName(dispose(o.How))
 	case Try:
-		r = p.try()
+		r = p.cycle(1)
 	case Cycle:
 		r = p.cycle(o.Count)
 	case SpawnParent:
@@ -159,7 +157,6 @@ func (p *parent) do(o Order) Reply {
 	default:
 		r.Error = fmt.Sprintf("no order is called %q", o.Do)
 	}
-	r.ElapsedNs = time.Since(start).Nanoseconds()
 	return r
 }
 
@@ -177,7 +174,7 @@ func (p *parent) raise(count int) Reply {
 	var mu sync.Mutex
 	var first error
 	var workers sync.WaitGroup
-	for range p.parallel {
+	for range p.options.Parallel {
 		workers.Go(func() {
 			for {
 				i := int(next.Add(1)) - 1
@@ -260,16 +257,6 @@ func collectAny() (n int) {
 	return n
 }
 
-func (p *parent) try() Reply {
-	pid, err := p.start(p.true, p.null)
-	if err == nil {
-		if err = waitid(unix.P_PID, pid, unix.WEXITED); err == nil {
-			return Reply{Ended: 1}
-		}
-	}
-	return Reply{Error: errorName(err)}
-}
-
 func (p *parent) cycle(count int) Reply {
 	var r Reply
 	for range count {
@@ -300,8 +287,11 @@ func (p *parent) spawnParent(o Order) Reply {
 		attr.Sys.Cloneflags = unix.CLONE_NEWPID
 	}
 	// It is the user that its parent has become.
-	argv := []string{name, p.args[0], "-1", strconv.FormatBool(o.Reaper)}
-	pid, err := syscall.ForkExec("/proc/self/exe", argv, attr)
+	options, err := json.Marshal(Options{Parallel: p.options.Parallel})
+	if err != nil {
+		return Reply{Error: err.Error()}
+	}
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{name, string(options)}, attr)
 	if err != nil {
 		return Reply{Error: errorName(err)}
 	}
@@ -309,12 +299,8 @@ func (p *parent) spawnParent(o Order) Reply {
 }
 
 func waitid(kind, id, options int) error {
-	for {
-		err := unix.Waitid(kind, id, nil, options, nil)
-		if err != unix.EINTR {
-			return err
-		}
-	}
+	_, err := wait.ID(kind, id, options)
+	return err
 }
 
 // errorName is "" for no error, the errno's name where there is one, and else

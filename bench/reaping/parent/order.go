@@ -8,7 +8,6 @@ type Order struct {
 	How    string `json:"how,omitempty"`     // Collect: Each or Any; Dispose: a disposition
 	StepNs int64  `json:"step_ns,omitempty"` // Textbook
 	Pidns  bool   `json:"pidns,omitempty"`   // SpawnParent: as the init of a pid namespace of its own
-	Reaper bool   `json:"reaper,omitempty"`  // SpawnParent: as a child subreaper
 }
 
 // What a parent can be told to do.
@@ -40,12 +39,11 @@ const (
 
 // A Reply is what came of an order.
 type Reply struct {
-	PID       int     `json:"pid,omitempty"`      // SpawnParent and when ready: of the process, as it sees itself
-	Standing  int     `json:"standing,omitempty"` // Raise: children seen dead and uncollected; SpawnLiving: living
-	Gone      int     `json:"gone,omitempty"`     // Raise: children that nobody could wait for any more
-	Ended     int     `json:"ended,omitempty"`    // Collect, Cycle: children waited for
-	ElapsedNs int64   `json:"elapsed_ns,omitempty"`
-	PIDs      []int   `json:"pids,omitempty"`  // Raise, Cycle: of the children
-	Steps     float64 `json:"steps,omitempty"` // Textbook: zombie-steps
-	Error     string  `json:"error,omitempty"` // why not all was done: the name of the errno where there is one
+	PID      int     `json:"pid,omitempty"`      // SpawnParent and when ready: of the process, as it sees itself
+	Standing int     `json:"standing,omitempty"` // Raise: children seen dead and uncollected; SpawnLiving: living
+	Gone     int     `json:"gone,omitempty"`     // Raise: children that nobody could wait for any more
+	Ended    int     `json:"ended,omitempty"`    // Collect, Cycle: children waited for
+	PIDs     []int   `json:"pids,omitempty"`     // Raise, Cycle: of the children
+	Steps    float64 `json:"steps,omitempty"`    // Textbook: zombie-steps
+	Error    string  `json:"error,omitempty"`    // why not all was done: the name of the errno where there is one
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"zombench/bench/wait"
 )
 
 // A Clock is time as WaitInOrder needs it, to be replaced in tests.
@@ -136,29 +138,17 @@ func (b *children) end(clock Clock, i int) {
 // wait collects the children in an order.
 func (b *children) wait(clock Clock, order string) error {
 	for _, c := range b.list {
-		pid := c.pid
-		var err error
-		if order == Fixed {
-			err = waitid(unix.P_PID, pid, unix.WEXITED)
-		} else {
-			pid, err = waitAny(b.group)
+		kind, id := unix.P_PID, c.pid
+		if order == AnyDead {
+			kind, id = unix.P_PGID, b.group
 		}
+		dead, err := wait.ID(kind, id, unix.WEXITED)
 		if err != nil {
 			return err
 		}
-		b.collected(pid, clock.Now())
+		b.collected(dead.PID, clock.Now())
 	}
 	return nil
-}
-
-// waitAny waits for any process of a group.
-func waitAny(group int) (pid int, err error) {
-	for {
-		pid, err := unix.Wait4(-group, nil, 0, nil)
-		if err != unix.EINTR {
-			return pid, err
-		}
-	}
 }
 
 func (b *children) collected(pid int, at time.Time) {
