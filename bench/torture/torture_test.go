@@ -211,6 +211,10 @@ func (c campaign) round(t *testing.T, n int) string {
 		n, w.name, strings.Join(names, " + "), moment.Seconds(), r.cmd.ProcessState, trials, took.Seconds(), by, verdict)
 }
 
+// endTime is how long a run may take to end: it waits 10 s for a stranger to leave
+// the cgroup of a trial before it gives that up.
+const endTime = 30 * time.Second
+
 // interrupt ends a run that still goes on, as Ctrl-C does. One that does not
 // heed it says where it hangs, and is killed.
 func (r *run) interrupt(t *testing.T, n int) (wrong []string) {
@@ -218,7 +222,7 @@ func (r *run) interrupt(t *testing.T, n int) (wrong []string) {
 		if err := r.cmd.Process.Signal(sig); errors.Is(err, os.ErrProcessDone) {
 			break
 		}
-		if r.endsWithin(*within) {
+		if r.endsWithin(endTime) {
 			break
 		}
 		wrong = append(wrong, fmt.Sprintf("the harness does not end on %s", unix.SignalName(sig)))

@@ -19,7 +19,7 @@ func TestUnderOtherKernels(t *testing.T) {
 	}
 	init := guests.Program(t, "./testdata/guest")
 	files, args := guests.Installed(t, "perl"), []string{init.Path}
-	for _, pkg := range []string{"bpf", "taskscan", "lifecycle", "watch"} {
+	for _, pkg := range []string{"btf", "bpf", "taskscan", "lifecycle", "watch"} {
 		file := guests.Test(t, "zombench/measure/"+pkg)
 		files, args = append(files, file), append(args, file.Path)
 	}
