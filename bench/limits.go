@@ -47,10 +47,9 @@ func (l *Lab) preflight(a Army) error {
 // raiseLimits raises the sysctls kernel.pid_max and kernel.threads-max as far
 // as the largest of the armies needs, and no further. Each is journalled
 // before it is changed, so that it is put back when the lab closes, by the
-// janitor if this process is killed, and by the next run if both are. It
-// returns what it has changed, a line each.
-func (l *Lab) raiseLimits(setups []planned) ([]string, error) {
-	var changed []string
+// janitor if this process is killed, and by the next run if both are. notice is
+// told what was changed, a line each.
+func (l *Lab) raiseLimits(setups []planned, notice func(string)) error {
 	seen := make(map[Army]bool)
 	for _, s := range setups {
 		if seen[s.Army] {
@@ -60,7 +59,7 @@ func (l *Lab) raiseLimits(setups []planned) ([]string, error) {
 		q := s.Army.query()
 		found, err := limits.Read(l.FS, q)
 		if err != nil {
-			return changed, fmt.Errorf("checking the limits: %w", err)
+			return fmt.Errorf("checking the limits: %w", err)
 		}
 		for _, limit := range found {
 			remedy := q.Remedy(limit)
@@ -68,12 +67,12 @@ func (l *Lab) raiseLimits(setups []planned) ([]string, error) {
 				continue
 			}
 			if err := l.raise(remedy.Sysctl, fmt.Sprint(limit.Value), remedy.Value); err != nil {
-				return changed, err
+				return err
 			}
-			changed = append(changed, fmt.Sprintf("raised %s from %d to %s until the end of this run", remedy.Sysctl, limit.Value, remedy.Value))
+			notice(fmt.Sprintf("raised %s from %d to %s until the end of this run", remedy.Sysctl, limit.Value, remedy.Value))
 		}
 	}
-	return changed, nil
+	return nil
 }
 
 // raise sets a sysctl.

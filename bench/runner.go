@@ -89,18 +89,18 @@ func (r *Runner) Run(ctx context.Context) (tally Tally, err error) {
 	defer func() { err = errors.Join(err, lab.Close()) }()
 	defer r.Progress.Close()
 
-	notices := lab.Notices
-	var limitsErr error
+	var notices []string // for the file too
+	notice := func(line string) {
+		notices = append(notices, line)
+		r.Notice(line)
+	}
+	for _, line := range lab.Notices {
+		notice(line)
+	}
 	if r.RaiseLimits {
-		var raised []string
-		raised, limitsErr = lab.raiseLimits(asked)
-		notices = append(notices, raised...)
-	}
-	for _, n := range notices {
-		r.Notice(n)
-	}
-	if limitsErr != nil {
-		return tally, limitsErr
+		if err := lab.raiseLimits(asked, notice); err != nil {
+			return tally, err
+		}
 	}
 	setups, err := r.preflight(ctx, lab, asked, &tally)
 	if err != nil {
@@ -167,13 +167,9 @@ func (r *Runner) preflight(ctx context.Context, lab *Lab, asked []planned, tally
 		}
 		able = append(able, s)
 	}
-	var useful []planned
-	for _, s := range able {
-		if s.Control && s.controlsAny(asked) && !s.controlsAny(able) {
-			continue
-		}
-		useful = append(useful, s)
-	}
+	useful := slices.DeleteFunc(slices.Clone(able), func(s planned) bool {
+		return s.Control && s.controlsAny(asked) && !s.controlsAny(able)
+	})
 	if len(useful) == 0 {
 		return nil, fmt.Errorf("none of these benchmarks can run here: %s: %w", tally.Skipped[0].Name, tally.Skipped[0].Err)
 	}
@@ -195,14 +191,17 @@ func (r *Runner) run(ctx context.Context, lab *Lab, trials []planned, this resul
 		}
 		r.Progress.Begin(i, len(trials), name)
 		result, fault, err := lab.trial(ctx, t.Setup, r.Progress)
-		switch {
-		case err == nil:
-		case ctx.Err() == nil && (errors.Is(err, measure.ErrNotSupported) || errors.Is(err, measure.ErrNotPermitted)):
+		if ctx.Err() == nil && (errors.Is(err, measure.ErrNotSupported) || errors.Is(err, measure.ErrNotPermitted)) {
 			skipped[name] = true
-			tally.Planned -= count(trials[i:], name)
+			for _, left := range trials[i:] {
+				if left.Name() == name {
+					tally.Planned--
+				}
+			}
 			r.skip(tally, t.Setup, err)
 			continue
-		default:
+		}
+		if err != nil {
 			return fmt.Errorf("trial %d of %d (%s): %w", i+1, len(trials), name, err)
 		}
 		result.Serial = results.Serial{Run: this.ID, Number: uint64(i) + 1}
@@ -226,16 +225,6 @@ func (r *Runner) run(ctx context.Context, lab *Lab, trials []planned, this resul
 		r.Progress.End(result)
 	}
 	return nil
-}
-
-// count returns how many of the trials are of a benchmark.
-func count(trials []planned, name string) (n int) {
-	for _, t := range trials {
-		if t.Name() == name {
-			n++
-		}
-	}
-	return n
 }
 
 // isTime reports whether a unit is of time, by the rule by which benchunit makes

@@ -149,13 +149,16 @@ func (r *fleetRun) measure(ctx context.Context, k vm.Kernel) error {
 		r.log.ended(name, time.Since(start), ", recorded before")
 		return nil
 	}
-	note := ", failed"
+	note := ""
 	k, err := r.supply.get(ctx, k)
 	if err == nil {
 		var res *vm.Result
 		if res, err = r.boot(ctx, k, name); res != nil {
 			note, err = r.keep(k, name, res.Stdout, err)
 		}
+	}
+	if err != nil {
+		note = ", failed"
 	}
 	r.log.ended(name, time.Since(start), note)
 	return err
@@ -269,27 +272,26 @@ func (f *Fleet) fields(k vm.Kernel) map[string]string {
 // keep writes what a guest sent into a result file. bootErr is how the guest
 // failed, if it did: then an earlier whole file stays.
 func (r *fleetRun) keep(k vm.Kernel, name string, out []byte, bootErr error) (note string, err error) {
-	const failed = ", failed"
 	sent, err := inspect(out, name)
 	switch {
 	case err != nil && bootErr != nil:
-		return failed, bootErr // nothing was measured before
+		return "", bootErr // nothing was measured before
 	case err != nil:
-		return failed, fmt.Errorf("what the guest sent is no result file: %w", err)
+		return "", fmt.Errorf("what the guest sent is no result file: %w", err)
 	case k.Release != "" && sent.kernel != k.Release:
-		return failed, &StrangerError{name, k.Release, sent.kernel}
+		return "", &StrangerError{name, k.Release, sent.kernel}
 	}
 	path := r.path(name)
 	if bootErr != nil {
 		path = filepath.Join(r.Dir, name+".partial.txt")
 	}
 	if err := results.WriteFile(path, func(w io.Writer) error { _, err := w.Write(out); return err }); err != nil {
-		return failed, errors.Join(bootErr, err)
+		return "", errors.Join(bootErr, err)
 	}
 	r.add(path)
 	switch {
 	case bootErr != nil:
-		return failed, fmt.Errorf("%w; %d trials before that are in %s", bootErr, sent.trials, path)
+		return "", fmt.Errorf("%w; %d trials before that are in %s", bootErr, sent.trials, path)
 	case sent.broken > 0:
 		return fmt.Sprintf(", %d trials broken", sent.broken), nil
 	}

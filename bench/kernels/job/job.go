@@ -24,12 +24,12 @@ const (
 type Job struct {
 	Experiment string `json:"experiment"` // its name; "" is memory
 
-	Fields   map[string]string `json:"fields"`           // of the experiment, as a user writes them: count=500,1000
-	Match    string            `json:"match"`            // of the benchmarks, as in go test -bench; "" is all
-	Samples  int               `json:"samples"`          // trials of each setup
-	Seed     uint64            `json:"seed"`             // of the order of the trials
-	Keys     []results.Param   `json:"keys"`             // of the result file's configuration: how the guest is emulated, on which node
-	Version  string            `json:"version"`          // of the program that asks
+	Fields   map[string]string `json:"fields"`  // of the experiment, as a user writes them: count=500,1000
+	Match    string            `json:"match"`   // of the benchmarks, as in go test -bench; "" is all
+	Samples  int               `json:"samples"` // trials of each setup
+	Seed     uint64            `json:"seed"`    // of the order of the trials
+	Keys     []results.Param   `json:"keys"`    // of the result file's configuration: how the guest is emulated, on which node
+	Version  string            `json:"version"` // of the program that asks
 	Comments []string          `json:"comments"`
 }
 
