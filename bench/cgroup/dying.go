@@ -1,7 +1,6 @@
 package cgroup
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -72,37 +71,30 @@ func dyingBelow(dir string) (uint64, error) {
 	return 0, fmt.Errorf("%s has no nr_dying_descendants: %w", path, measure.ErrNotSupported)
 }
 
-func dyingAnywhere(fs measure.FS, dir string) (dying uint64, err error) {
-	for range 10 { // others make and remove cgroups between the two readings
-		if dying, err = countDying(fs, dir); !errors.Is(err, measure.ErrMalformed) {
-			break
-		}
-	}
-	return dying, err
-}
-
-func countDying(fs measure.FS, dir string) (uint64, error) {
-	data, err := os.ReadFile(filepath.Join(fs.Proc, "cgroups"))
-	if err != nil {
-		return 0, err
-	}
-	all := uint64(0)
-	for line := range strings.Lines(string(data)) {
-		// subsys_name hierarchy num_cgroups enabled
-		if f := strings.Fields(line); len(f) == 4 && f[0] == pids {
-			if all, err = strconv.ParseUint(f[2], 10, 64); err != nil {
-				return 0, fmt.Errorf("%w: /proc/cgroups: %w", measure.ErrMalformed, err)
-			}
-		}
-	}
+func dyingAnywhere(fs measure.FS, dir string) (uint64, error) {
 	root := dir
 	for device(filepath.Dir(root)) == device(dir) {
 		root = filepath.Dir(root)
 	}
-	visible := uint64(0)
-	err = walk(root, func(string) error { visible++; return nil })
-	if visible > all { // made in between
-		return 0, errors.Join(err, fmt.Errorf("%w: %d cgroups are to be seen and /proc/cgroups tells of %d", measure.ErrMalformed, visible, all))
+	var all, visible uint64
+	for range 10 { // others make and remove cgroups between the two readings
+		data, err := os.ReadFile(filepath.Join(fs.Proc, "cgroups"))
+		if err != nil {
+			return 0, err
+		}
+		for line := range strings.Lines(string(data)) {
+			// subsys_name hierarchy num_cgroups enabled
+			if f := strings.Fields(line); len(f) == 4 && f[0] == pids {
+				if all, err = strconv.ParseUint(f[2], 10, 64); err != nil {
+					return 0, fmt.Errorf("%w: /proc/cgroups: %w", measure.ErrMalformed, err)
+				}
+			}
+		}
+		visible = 0
+		err = walk(root, func(string) error { visible++; return nil })
+		if visible <= all || err != nil {
+			return all - visible, err
+		}
 	}
-	return all - visible, err
+	return 0, fmt.Errorf("%w: %d cgroups are to be seen and /proc/cgroups tells of %d", measure.ErrMalformed, visible, all)
 }
