@@ -193,6 +193,7 @@ func pointer(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.Slic
 
 func lastLine(log []byte) string {
 	log, _, _ = bytes.Cut(log, []byte{0})
+	log, _, _ = bytes.Cut(log, []byte("\nVerification failed:")) // Linux 7.3 says it again, in many words
 	lines := bytes.Split(bytes.TrimSpace(log), []byte("\n"))
 	for i := len(lines) - 1; i >= 0; i-- { // statistics come last
 		if !bytes.HasPrefix(lines[i], []byte("processed ")) && !bytes.HasPrefix(lines[i], []byte("verification time")) {

@@ -70,3 +70,19 @@ func TestClassify(t *testing.T) {
 		}
 	}
 }
+
+// What the kernel has against a program is the last line before its statistics, and
+// before all that Linux 7.3 explains besides.
+func TestLastLine(t *testing.T) {
+	const statistics = "processed 1 insns (limit 1000000) max_states_per_insn 0\n\x00\x00"
+	for _, tt := range []struct{ log, want string }{
+		{"0: (bf) r0 = r9\nR9 !read_ok\n" + statistics, "R9 !read_ok"},
+		{"0: (bf) r0 = r9\nR9 !read_ok\n\nVerification failed: Register Type Safety: Unreadable register\n\nReason:\n  R9 has never been initialized\n\n" + statistics, "R9 !read_ok"},
+		{statistics, ""},
+		{"\x00", ""},
+	} {
+		if got := lastLine([]byte(tt.log)); got != tt.want {
+			t.Errorf("%q: %q, want %q", tt.log, got, tt.want)
+		}
+	}
+}
