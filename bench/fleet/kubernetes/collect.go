@@ -62,9 +62,17 @@ func (c *Collector) Collect(ctx context.Context) (t Tally, err error) {
 		return t, fmt.Errorf("listing the pods: %w", err)
 	}
 	var nodes []string
+	down := make(map[string]string) // nodes that do not answer, and why
 	err = each(ctx, meta.ListOptions{}, func(ctx context.Context, o meta.ListOptions) (runtime.Object, error) {
 		return c.Client.CoreV1().Nodes().List(ctx, o)
-	}, func(n *core.Node) { nodes = append(nodes, n.Name) })
+	}, func(n *core.Node) {
+		nodes = append(nodes, n.Name)
+		for _, cond := range n.Status.Conditions {
+			if cond.Type == core.NodeReady && cond.Status != core.ConditionTrue {
+				down[n.Name] = "; the node is not ready: " + text(cond.Reason, cond.Message)
+			}
+		}
+	})
 	if err != nil {
 		return t, fmt.Errorf("listing the nodes: %w", err)
 	}
@@ -94,7 +102,7 @@ func (c *Collector) Collect(ctx context.Context) (t Tally, err error) {
 			case statErr == nil:
 				t.Before++
 			case why != "":
-				t.Missing = append(t.Missing, Missing{node, why})
+				t.Missing = append(t.Missing, Missing{node, why + down[node]})
 			default:
 				t.Collected++
 			}
@@ -159,17 +167,18 @@ func (c *Collector) lacks(pod *core.Pod) string {
 		switch now, last := s.State, s.LastTerminationState.Terminated; {
 		case now.Terminated != nil && now.Terminated.ExitCode == 0:
 			return ""
+		case pod.Status.Reason != "": // why the container ended, or never began
 		case now.Terminated != nil:
 			return ended(now.Terminated)
 		case now.Waiting != nil && last != nil:
 			return ended(last) + ", " + now.Waiting.Reason
-		case now.Waiting != nil && pod.Status.Reason == "":
+		case now.Waiting != nil:
 			return text(now.Waiting.Reason, now.Waiting.Message)
 		case now.Running != nil:
 			return "it is still being measured"
 		}
 	}
-	if pod.Status.Reason != "" { // Evicted, NodeLost
+	if pod.Status.Reason != "" { // Evicted, say
 		return text(pod.Status.Reason, pod.Status.Message)
 	}
 	for _, cond := range pod.Status.Conditions {

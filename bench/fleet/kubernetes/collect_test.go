@@ -74,13 +74,25 @@ func TestCollect(t *testing.T) {
 	c.add("b", done, "node: b\n")
 	c.add("cut", done, "node: c...")
 	c.add("empty", done, "")
-	c.add("evicted", &core.PodStatus{Phase: core.PodFailed, Reason: "Evicted", Message: "The node was low on resource: memory."}, "none")
+	evicted := measuring(core.ContainerState{Terminated: &core.ContainerStateTerminated{ExitCode: 137}})
+	evicted.Phase, evicted.Reason, evicted.Message = core.PodFailed, "Evicted", "The node was low on resource: memory."
+	c.add("evicted", evicted, "none")
+	c.add("evicted-early", &core.PodStatus{Phase: core.PodFailed, Reason: "Evicted"}, "none")
 	c.add("failed", failed, "none")
 	c.add("image", measuring(core.ContainerState{Waiting: &core.ContainerStateWaiting{Reason: "ErrImagePull", Message: "not found"}}), "none")
 	c.add("nolog", done, "none")
 	c.add("nopod", nil, "")
 	c.add("pending", &core.PodStatus{Phase: core.PodPending}, "none")
 	c.add("running", measuring(core.ContainerState{Running: &core.ContainerStateRunning{}}), "none")
+	c.add("unreachable", measuring(core.ContainerState{Running: &core.ContainerStateRunning{}}), "none")
+	for i, ready := range map[int]core.NodeCondition{
+		0:                      {Status: core.ConditionUnknown}, // of a node that was measured before it died
+		len(c.nodes.Items) - 2: {Status: core.ConditionTrue, Reason: "KubeletReady"},
+		len(c.nodes.Items) - 1: {Status: core.ConditionUnknown, Reason: "NodeStatusUnknown", Message: "Kubelet stopped posting node status."},
+	} {
+		ready.Type = core.NodeReady
+		c.nodes.Items[i].Status.Conditions = []core.NodeCondition{{Type: core.NodeMemoryPressure, Status: core.ConditionFalse}, ready}
+	}
 	server := httptest.NewServer(c)
 	defer server.Close()
 	api, err := client.NewForConfig(&rest.Config{Host: server.URL})
@@ -100,16 +112,18 @@ func TestCollect(t *testing.T) {
 		{"cut", "the log was cut short: unexpected EOF"},
 		{"empty", "the log is empty"},
 		{"evicted", "Evicted: The node was low on resource: memory."},
+		{"evicted-early", "Evicted"},
 		{"failed", "measuring failed with status 1: no room, CrashLoopBackOff"},
 		{"image", "ErrImagePull: not found"},
 		{"nolog", "no log: the server could not find the requested resource (get pods pod-nolog)"},
 		{"nopod", "no pod"},
 		{"pending", "the pod is Pending"},
 		{"running", "it is still being measured"},
+		{"unreachable", "it is still being measured; the node is not ready: NodeStatusUnknown: Kubelet stopped posting node status."},
 	}}
 	for i, m := range got.Missing {
 		if m.Node == "nolog" && strings.HasPrefix(m.Why, "no log: ") {
-			got.Missing[i].Why = want.Missing[5].Why // the server's words
+			got.Missing[i].Why = want.Missing[6].Why // the server's words
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
