@@ -29,79 +29,46 @@ func adoptSetups(p plan) []bench.Setup {
 	return setups
 }
 
-func adopts(o parent.Options) func(*trial, plan) error {
-	return func(t *trial, p plan) error { return t.adopt(p, o) }
+func adopts(o parent.Options) func(*trial, plan) {
+	return func(t *trial, p plan) { t.adopt(p, o) }
 }
 
 // adopt lets a parent with dead and living children die, and finds out in /proc
 // whose they are then (find_new_reaper in kernel/exit.c).
-func (t *trial) adopt(p plan, o parent.Options) error {
+func (t *trial) adopt(p plan, o parent.Options) {
 	o.Parallel = p.parallel
-	above, err := t.start(o)
-	if err != nil {
-		return err
-	}
-	pt, err := above.SpawnParent(t.ctx, parent.Order{})
-	if err != nil {
-		return err
-	}
-	dead, living := t.count, (t.count+livingShare-1)/livingShare
-	if _, err := t.raise(pt, dead); err != nil {
-		return err
-	}
-	if _, err := pt.Must(t.ctx, parent.Order{Do: parent.SpawnLiving, Count: living}); err != nil {
-		return err
-	}
-	want := children{dead, living}
-	switch its, err := t.childrenOf(pt.PID); {
-	case err != nil:
-		return err
-	case its != want:
-		return bench.Brokenf("the parent has %v; want %v", its, want)
-	}
-	ours, err := t.childrenOf(os.Getpid())
-	if err != nil {
-		return err
-	}
+	above := t.start(o)
+	pt := t.spawn(above, parent.Order{})
+	want := children{dead: t.count, living: (t.count + livingShare - 1) / livingShare}
+	all := want.dead + want.living
+	t.raise(pt, want.dead)
+	t.order(pt, parent.Order{Do: parent.SpawnLiving, Count: want.living})
+	its := t.childrenOf(pt.PID)
+	t.check(its == want, "the parent has %v; want %v", its, want)
+	ours := t.childrenOf(os.Getpid())
 
 	t.Doing("killing the parent")
 	start := time.Now()
-	if err := pt.Kill(); err != nil {
-		return err
-	}
+	t.step(pt.Kill)
 	// It gives its children away before it is a zombie itself (exit_notify).
-	if err = t.awaitDead(pt.PID); err != nil {
-		return err
-	}
+	t.awaitDead(pt)
 	elapsed := time.Since(start)
 
-	adopted, err := t.childrenOf(above.PID)
-	if err != nil {
-		return err
-	}
+	adopted := t.childrenOf(above.PID)
 	adopted.dead-- // the parent itself
-	toUs, err := t.childrenOf(os.Getpid())
-	if err != nil {
-		return err
-	}
+	toUs := t.childrenOf(os.Getpid())
 	toUs.dead, toUs.living = toUs.dead-ours.dead, toUs.living-ours.living
-	t.Note("above the parent: %v; to the harness: %v", adopted, toUs)
+	t.note("above the parent: %v; to the harness: %v", adopted, toUs)
 	if t.control {
-		t.Put(UnitPassed, float64(toUs.dead+toUs.living))
-		if adopted != (children{}) || toUs != want {
-			err = bench.Brokenf("an ancestor that is no subreaper has adopted %v", adopted)
-		}
-		return err // they end with the trial, and are collected then
+		t.put(UnitPassed, float64(toUs.dead+toUs.living))
+		t.check(adopted == children{} && toUs == want, "an ancestor that is no subreaper has adopted %v", adopted)
+		return // they end with the trial, and are collected then
 	}
-	t.Put(UnitAdoptTime, float64(elapsed.Nanoseconds())/float64(dead+living))
-	t.Put(UnitAdopted, float64(adopted.dead+adopted.living))
-	if adopted != want || toUs != (children{}) {
-		return bench.Brokenf("%v were adopted, %v passed by; want %v, and none", adopted, toUs, want)
-	}
+	t.put(UnitAdoptTime, float64(elapsed.Nanoseconds())/float64(all))
+	t.put(UnitAdopted, float64(adopted.dead+adopted.living))
+	t.check(adopted == want && toUs == children{}, "%v were adopted, %v passed by; want %v, and none", adopted, toUs, want)
 	t.Doing("collecting")
 	above.Release()
-	if err := above.Send(collectAny); err != nil {
-		return err
-	}
-	return t.awaitCollected(above, collectAny, dead+living+1)
+	t.step(func() error { return above.Send(collectAny) })
+	t.checkCollected(above, collectAny, all+1)
 }

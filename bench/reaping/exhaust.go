@@ -1,7 +1,6 @@
 package reaping
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -33,17 +32,14 @@ func exhaustSetups(p plan) []bench.Setup {
 		{"unlimited", "no limit is in the way of as many", true, exhaustNothing},
 	} {
 		run := m.run
-		m.run = func(t *trial, p plan) error {
-			before, err := t.machineLimits()
-			if err != nil {
-				return err
+		m.run = func(t *trial, p plan) {
+			var before [2]string
+			t.step(func() (err error) { before, err = t.machineLimits(); return err })
+			run(t, p)
+			after, err := t.machineLimits()
+			if err == nil && before[0] != "" && before != after {
+				t.err = fmt.Errorf("the machine's own limits have changed from %v to %v", before, after)
 			}
-			err = run(t, p)
-			after, err2 := t.machineLimits()
-			if err2 == nil && before != after {
-				return fmt.Errorf("the machine's own limits have changed from %v to %v", before, after)
-			}
-			return cmp.Or(err, err2)
 		}
 		setups = append(setups, m.setup(p, Exhaust, "limit", p.count, p.army()...))
 	}
@@ -67,67 +63,42 @@ type limitTest struct {
 	parent, bystander *parent.Client
 }
 
-func (t *trial) limitTest(p plan, o parent.Options) (*limitTest, error) {
+func (t *trial) limitTest(p plan, o parent.Options) *limitTest {
 	o.Parallel = p.parallel
-	pt, err := t.start(o)
-	if err != nil {
-		return nil, err
-	}
-	bystander, err := pt.SpawnParent(t.ctx, parent.Order{})
-	if err != nil {
-		return nil, err
-	}
-	_, err = bystander.Must(t.ctx, parent.Order{Do: parent.Try})
-	return &limitTest{t, pt, bystander}, err
+	pt := t.start(o)
+	bystander := t.spawn(pt, parent.Order{})
+	t.order(bystander, parent.Order{Do: parent.Try})
+	return &limitTest{t, pt, bystander}
 }
 
 // run raises more than fits and checks that raising ends as it has to: after
 // exactly as many as the limit leaves room for, with EAGAIN, for the bystander
 // too, and for nobody who is not under the limit. Then the army is reaped, and
 // forks work again.
-func (l *limitTest) run(room int) error {
+func (l *limitTest) run(room int) {
 	l.Doing("raising")
-	r, err := l.parent.Do(l.ctx, parent.Order{Do: parent.Raise, Count: 2*room + 100})
-	if err != nil {
-		return err
-	}
-	if r.Error == "" {
-		return bench.Brokenf("%d children were started and the limit was not met", r.Standing)
-	}
-	l.Put(UnitAt+r.Error, float64(r.Standing))
-	if r.Standing != room || r.Error != "EAGAIN" {
-		return bench.Brokenf("fork failed with %s at %d zombies; want EAGAIN at %d", r.Error, r.Standing, room)
-	}
-	try, err := l.bystander.Do(l.ctx, parent.Order{Do: parent.Try})
-	if err != nil {
-		return err
-	}
-	if try.Error != r.Error {
-		return bench.Brokenf("a bystander under the same limit gets %q from fork; want %s", try.Error, r.Error)
-	}
-	l.Put(UnitRefused, 1)
-	if err := exec.CommandContext(l.ctx, "true").Run(); err != nil {
-		return fmt.Errorf("starting a process that is not under the limit: %w", err)
-	}
+	r := l.ask(l.parent, parent.Order{Do: parent.Raise, Count: 2*room + 100})
+	l.check(r.Error != "", "%d children were started and the limit was not met", r.Standing)
+	l.put(UnitAt+r.Error, float64(r.Standing))
+	l.check(r.Standing == room && r.Error == "EAGAIN", "fork failed with %s at %d zombies; want EAGAIN at %d", r.Error, r.Standing, room)
+	try := l.ask(l.bystander, parent.Order{Do: parent.Try})
+	l.check(try.Error == r.Error, "a bystander under the same limit gets %q from fork; want %s", try.Error, r.Error)
+	l.put(UnitRefused, 1)
+	l.step(func() error {
+		if err := exec.CommandContext(l.ctx, "true").Run(); err != nil {
+			return fmt.Errorf("starting a process that is not under the limit: %w", err)
+		}
+		return nil
+	})
 
 	l.Doing("reaping")
-	collected, err := l.parent.Must(l.ctx, collectEach)
-	if err != nil {
-		return err
-	}
-	if collected.Ended != r.Standing {
-		return bench.Brokenf("%d of %d zombies were reaped", collected.Ended, r.Standing)
-	}
+	collected := l.order(l.parent, collectEach)
+	l.check(collected.Ended == r.Standing, "%d of %d zombies were reaped", collected.Ended, r.Standing)
 	for _, who := range []*parent.Client{l.bystander, l.parent} {
-		if try, err = who.Do(l.ctx, parent.Order{Do: parent.Try}); err != nil {
-			return err
-		}
-		if try.Error != "" {
-			return bench.Brokenf("fork fails after the reap too: %s", try.Error)
-		}
+		try = l.ask(who, parent.Order{Do: parent.Try})
+		l.check(try.Error == "", "fork fails after the reap too: %s", try.Error)
 	}
-	l.Put(UnitRecovers, 2)
-	return nil
+	l.put(UnitRecovers, 2)
 }
 
 // setLimit writes a limit of a cgroup of the trial's.
@@ -140,16 +111,8 @@ func setLimit(dir, file string, value int) error {
 }
 
 // exhaustNothing is the control: without a limit the same army is raised.
-func exhaustNothing(t *trial, p plan) error {
-	l, err := t.limitTest(p, parent.Options{})
-	if err != nil {
-		return err
-	}
-	r, err := t.raise(l.parent, 2*p.count+100)
-	t.Put(UnitStood, float64(r.Standing))
-	if err != nil {
-		return err
-	}
-	_, err = l.bystander.Must(t.ctx, parent.Order{Do: parent.Try})
-	return err
+func exhaustNothing(t *trial, p plan) {
+	l := t.limitTest(p, parent.Options{})
+	l.put(UnitStood, float64(l.raise(l.parent, 2*p.count+100).Standing))
+	l.order(l.bystander, parent.Order{Do: parent.Try})
 }

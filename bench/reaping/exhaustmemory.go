@@ -7,10 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"zombench/bench"
 	"zombench/bench/reaping/parent"
@@ -21,25 +18,22 @@ import (
 // it. What happens then is for the trial to find out: fork fails, or the OOM
 // killer comes, whose choice it is who dies. Zombies have no memory that it could
 // take.
-func exhaustMemory(t *trial, p plan) error {
+func exhaustMemory(t *trial, p plan) {
 	memcg, ok := t.Memory()
 	if !ok {
-		return fmt.Errorf("the cgroups here account for no memory: %w", measure.ErrNotSupported)
+		t.err = fmt.Errorf("the cgroups here account for no memory: %w", measure.ErrNotSupported)
 	}
-	l, err := t.limitTest(p, parent.Options{})
-	if err != nil {
-		return err
-	}
+	l := t.limitTest(p, parent.Options{})
 	// Room for the children that live at the same time, and about count zombies.
 	const living, dead = 2 << 20, 10 << 10
-	if err := limitMemory(memcg, p.parallel*living+p.count*dead); err != nil {
-		return err
-	}
-	killed, err := l.fillMemory(memcg, 20*p.count+p.parallel*1000)
-	if err != nil {
-		return err
-	}
-	return l.freeMemory(killed)
+	t.step(func() error { return limitMemory(memcg, p.parallel*living+p.count*dead) })
+	t.step(func() error {
+		killed, err := l.fillMemory(memcg, 20*p.count+p.parallel*1000)
+		if err != nil {
+			return err
+		}
+		return l.freeMemory(killed)
+	})
 }
 
 // limitMemory leaves a cgroup so many bytes more than it uses.
@@ -78,9 +72,9 @@ func (l *limitTest) fillMemory(m measure.Memcg, count int) (killed bool, err err
 			return killed, bench.Brokenf("the parent has ended by itself")
 		}
 		// Its children came to us, dead and to be collected.
-		ours, err := l.childrenOf(os.Getpid())
-		if err != nil {
-			return killed, err
+		ours := l.childrenOf(os.Getpid())
+		if l.err != nil {
+			return killed, l.err
 		}
 		l.Put(UnitAt+"OOM", float64(ours.dead))
 		l.Note("the OOM killer has killed the parent of the zombies; bystander killed: %v", bystanderKilled)
@@ -115,19 +109,18 @@ func (l *limitTest) freeMemory(killed bool) error {
 		return try.Error == "", err
 	}
 	if killed {
-		_ = unix.Kill(l.bystander.PID, syscall.SIGKILL) // an orphan of ours now
+		_ = l.bystander.Kill() // an orphan of ours now
 		if _, err := l.Collect(l.ctx); err != nil {
 			return err
 		}
 		works = func() (bool, error) {
-			next, err := l.start(parent.Options{})
-			if errors.Is(err, parent.ErrEnded) {
+			next := l.start(parent.Options{})
+			if errors.Is(l.err, parent.ErrEnded) {
+				l.err = nil
 				return false, nil // killed as well: not yet
 			}
-			if err == nil {
-				_, err = next.Must(l.ctx, parent.Order{Do: parent.Try})
-			}
-			return true, err
+			l.order(next, parent.Order{Do: parent.Try})
+			return true, l.err
 		}
 	} else if _, err := l.parent.Must(l.ctx, collectEach); err != nil {
 		return err

@@ -14,49 +14,31 @@ import (
 )
 
 // exhaustPidsMax: the cgroup may have so many tasks.
-func exhaustPidsMax(t *trial, p plan) error {
-	l, err := t.limitTest(p, parent.Options{})
-	if err != nil {
-		return err
-	}
-	tasks, err := t.Tasks()
-	if err != nil {
-		return err
-	}
-	if err := setLimit(t.Pids().Dir, "pids.max", tasks+p.count); err != nil {
-		return err
-	}
-	return l.run(p.count)
+func exhaustPidsMax(t *trial, p plan) {
+	l := t.limitTest(p, parent.Options{})
+	tasks := t.tasks()
+	t.step(func() error { return setLimit(t.Pids().Dir, "pids.max", tasks+p.count) })
+	l.run(p.count)
 }
 
 // exhaustNProc: a user may have so many processes. All of that user's are in the
 // trial's cgroup.
-func exhaustNProc(t *trial, p plan) error {
-	if os.Geteuid() != 0 {
-		return fmt.Errorf("becoming a user whom RLIMIT_NPROC binds takes root: %w", measure.ErrNotPermitted)
-	}
-	uid, err := t.unusedUID()
-	if err != nil {
-		return err
-	}
-	l, err := t.limitTest(p, parent.Options{UID: uid})
-	if err != nil {
-		return err
-	}
-	tasks, err := t.Tasks()
-	if err != nil {
-		return err
-	}
+func exhaustNProc(t *trial, p plan) {
+	var uid int
+	t.step(func() (err error) { uid, err = t.unusedUID(); return err })
+	l := t.limitTest(p, parent.Options{UID: uid})
+	tasks := t.tasks()
 	for _, who := range []*parent.Client{l.bystander, l.parent} {
-		if _, err := who.Must(t.ctx, parent.Order{Do: parent.NProc, Count: tasks + p.count}); err != nil {
-			return err
-		}
+		t.order(who, parent.Order{Do: parent.NProc, Count: tasks + p.count})
 	}
-	return l.run(p.count)
+	l.run(p.count)
 }
 
-// unusedUID returns a user who has no process.
+// unusedUID returns a user who has no process, for root to become.
 func (t *trial) unusedUID() (int, error) {
+	if os.Geteuid() != 0 {
+		return 0, fmt.Errorf("becoming a user whom RLIMIT_NPROC binds takes root: %w", measure.ErrNotPermitted)
+	}
 	all, err := t.Lab.FS.Processes()
 	if err != nil {
 		return 0, err
@@ -77,19 +59,10 @@ func (t *trial) unusedUID() (int, error) {
 
 // exhaustPidMax: the pid namespace may have so many pids. Only from Linux 6.14
 // on it has a limit of its own; before, this would set the machine's.
-func exhaustPidMax(t *trial, p plan) error {
-	if err := bench.NeedOwnPidMax.Check(&t.Lab.Host); err != nil {
-		return err
-	}
-	l, err := t.limitTest(p, parent.Options{Pidns: true})
-	if err != nil {
-		return err
-	}
-	room, err := l.limitPids(p.count)
-	if err != nil {
-		return err
-	}
-	return l.run(room)
+func exhaustPidMax(t *trial, p plan) {
+	t.step(func() error { return bench.NeedOwnPidMax.Check(&t.Lab.Host) })
+	l := t.limitTest(p, parent.Options{Pidns: true})
+	l.run(l.limitPids(p.count))
 }
 
 // limitPids sets pid_max of a parent's own namespace so that about count more
@@ -97,15 +70,13 @@ func exhaustPidMax(t *trial, p plan) error {
 // order, and below 300 no more once that was passed (alloc_pid in kernel/pid.c,
 // RESERVED_PIDS), so those left are exactly the ones between the last and the
 // limit.
-func (l *limitTest) limitPids(count int) (room int, err error) {
-	r, err := l.bystander.Must(l.ctx, parent.Order{Do: parent.Cycle, Count: 1})
-	if err != nil {
-		return 0, err
+func (l *limitTest) limitPids(count int) (room int) {
+	last := 0
+	if r := l.order(l.bystander, parent.Order{Do: parent.Cycle, Count: 1}); l.err == nil {
+		last = r.PIDs[0]
 	}
 	const least = 302 // pid_max_min, RESERVED_PIDS + 1, and one more
-	limit := max(r.PIDs[0]+1+count, least)
-	if _, err := l.parent.Must(l.ctx, parent.Order{Do: parent.PidMax, Count: limit}); err != nil {
-		return 0, err
-	}
-	return limit - (r.PIDs[0] + 1), nil
+	limit := max(last+1+count, least)
+	l.order(l.parent, parent.Order{Do: parent.PidMax, Count: limit})
+	return limit - (last + 1)
 }

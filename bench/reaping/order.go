@@ -25,18 +25,11 @@ func orderSetups(p plan) []bench.Setup {
 	return setups
 }
 
-func waitsInOrder(order string) func(*trial, plan) error {
-	return func(t *trial, p plan) error {
-		pt, err := t.start(parent.Options{})
-		if err != nil {
-			return err
-		}
+func waitsInOrder(order string) func(*trial, plan) {
+	return func(t *trial, p plan) {
+		pt := t.start(parent.Options{})
 		t.Doing("waiting in order: " + order)
-		r, err := pt.Must(t.ctx, parent.Order{Do: parent.Textbook, How: order, Count: p.children, StepNs: p.step.Nanoseconds()})
-		if err != nil {
-			return err
-		}
-		t.Put(UnitSteps, r.Steps)
-		return nil
+		r := t.order(pt, parent.Order{Do: parent.Textbook, How: order, Count: p.children, StepNs: p.step.Nanoseconds()})
+		t.put(UnitSteps, r.Steps)
 	}
 }

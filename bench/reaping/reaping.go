@@ -72,7 +72,7 @@ type method struct {
 	name    string
 	about   string
 	control bool
-	run     func(*trial, plan) error
+	run     func(*trial, plan)
 }
 
 // setup makes the setup of a method: the benchmark's first parameter names it.
@@ -88,7 +88,9 @@ func (m method) setup(p plan, benchmark, key string, count int, more ...results.
 		Run: func(ctx context.Context, s *bench.Site) error {
 			ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the trial was given up after %v", patience))
 			defer cancel()
-			return m.run(&trial{Site: s, ctx: ctx, count: count, control: m.control}, p)
+			t := &trial{Site: s, ctx: ctx, count: count, control: m.control}
+			m.run(t, p)
+			return t.err
 		},
 	}
 }
@@ -100,78 +102,6 @@ func (p plan) army() []results.Param {
 
 // patience bounds a trial that does not come to its end.
 const patience = 2 * time.Minute
-
-// A trial is a setup at work.
-type trial struct {
-	*bench.Site
-	ctx     context.Context // of this trial alone
-	count   int             // zombies, or children
-	control bool
-}
-
-// start starts a parent in the trial's cgroup. It ends with the trial.
-func (t *trial) start(o parent.Options) (*parent.Client, error) {
-	t.Doing("starting a parent")
-	p, err := parent.Start(t.ctx, t.Start, o)
-	if err != nil {
-		return nil, err
-	}
-	t.Cleanup(func(context.Context) error {
-		err := p.Close()
-		if t.Result.Broken != "" {
-			return nil // that it ended badly broke the trial
-		}
-		return err
-	})
-	return p, nil
-}
-
-// awaitDead waits until a process is a zombie, with all of its threads: a main
-// thread that has ended looks like one before its children are given away by
-// the last of the others.
-func (t *trial) awaitDead(pid int) error {
-	return t.Await(t.ctx, fmt.Sprintf("the death of process %d", pid), 50*time.Microsecond, func() (bool, error) {
-		p, err := t.Lab.FS.Process(pid)
-		return p.Zombie(), err
-	})
-}
-
-// children are those of a process.
-type children struct{ dead, living int }
-
-func (c children) String() string {
-	return fmt.Sprintf("%d dead and %d living children", c.dead, c.living)
-}
-
-// childrenOf counts the children of a process by whether they are zombies.
-func (t *trial) childrenOf(pid int) (c children, err error) {
-	all, err := t.Lab.FS.Children(pid)
-	if err != nil {
-		return c, err
-	}
-	for _, child := range all {
-		p, err := t.Lab.FS.Process(child)
-		switch {
-		case err != nil:
-			return c, err
-		case p.Zombie():
-			c.dead++
-		default:
-			c.living++
-		}
-	}
-	return c, nil
-}
-
-// raise has a parent raise an army, all of it.
-func (t *trial) raise(pt *parent.Client, count int) (parent.Reply, error) {
-	t.Doing("raising")
-	r, err := pt.Do(t.ctx, parent.Order{Do: parent.Raise, Count: count})
-	if err == nil && r.Standing != count {
-		err = bench.Brokenf("%d of %d zombies were raised: %s", r.Standing, count, r.Error)
-	}
-	return r, err
-}
 
 // slashless makes a value fit for a benchmark name.
 func slashless(value string) string { return strings.ReplaceAll(value, "/", "_") }

@@ -38,39 +38,20 @@ func standingSetups(p plan) []bench.Setup {
 
 // stand watches an army for a while: what CPU time and user memory do its
 // cgroup and its zombies take?
-func (t *trial) stand(p plan) error {
-	pt, err := t.start(parent.Options{Parallel: p.parallel})
-	if err != nil {
-		return err
-	}
-	r, err := t.raiseUnder(pt)
-	if err != nil {
-		return err
-	}
-	if _, err := t.Settle(t.ctx, "after", nil); err != nil {
-		return err
-	}
-	first, err := t.consumption(pt, r.PIDs)
-	if err != nil {
-		return err
-	}
+func (t *trial) stand(p plan) {
+	pt := t.start(parent.Options{Parallel: p.parallel})
+	r := t.raiseUnder(pt)
+	t.settle("after")
+	first := t.consumption(pt, r.PIDs)
 	t.Doing("watching it stand")
-	if err := bench.Sleep(t.ctx, p.stand); err != nil {
-		return err
-	}
-	last, err := t.consumption(pt, r.PIDs)
-	if err != nil {
-		return err
-	}
-	t.Put(UnitCPU, float64(last.parent+last.zombies-first.parent-first.zombies))
+	t.step(func() error { return bench.Sleep(t.ctx, p.stand) })
+	last := t.consumption(pt, r.PIDs)
+	t.put(UnitCPU, float64(last.parent+last.zombies-first.parent-first.zombies))
 	if first.user != nil && last.user != nil {
-		t.Put(UnitUser, float64(*last.user)-float64(*first.user))
+		t.put(UnitUser, float64(*last.user)-float64(*first.user))
 	}
-	t.Note("CPU time of the zombies before and after: %d and %d ns; their user memory: %d pages", first.zombies, last.zombies, last.pages)
-	if last.zombies != first.zombies || last.pages != 0 {
-		return bench.Brokenf("the zombies took %d ns of CPU time and have %d pages", last.zombies-first.zombies, last.pages)
-	}
-	return nil
+	t.note("CPU time of the zombies before and after: %d and %d ns; their user memory: %d pages", first.zombies, last.zombies, last.pages)
+	t.check(last.zombies == first.zombies && last.pages == 0, "the zombies took %d ns of CPU time and have %d pages", last.zombies-first.zombies, last.pages)
 }
 
 // consumption is what the tasks of a trial have taken so far.
@@ -80,7 +61,12 @@ type consumption struct {
 	user            *float64 // bytes of user memory charged to the cgroup; nil if unknown
 }
 
-func (t *trial) consumption(pt *parent.Client, zombies []int) (c consumption, err error) {
+func (t *trial) consumption(pt *parent.Client, zombies []int) (c consumption) {
+	t.step(func() (err error) { c, err = t.readConsumption(pt, zombies); return err })
+	return c
+}
+
+func (t *trial) readConsumption(pt *parent.Client, zombies []int) (c consumption, err error) {
 	proc := t.Lab.FS.Proc
 	tasks, err := filepath.Glob(filepath.Join(proc, strconv.Itoa(pt.PID), "task", "*"))
 	if err != nil {
@@ -149,70 +135,39 @@ func cpuTime(dir string) (uint64, error) {
 
 // keepPids gives out all pids of a small namespace several times over: those of
 // zombies must not be among them before they are reaped, and must be afterwards.
-func (t *trial) keepPids(p plan) error {
-	if err := bench.NeedOwnPidMax.Check(&t.Lab.Host); err != nil {
-		return err
-	}
-	l, err := t.limitTest(p, parent.Options{Pidns: true})
-	if err != nil {
-		return err
-	}
+func (t *trial) keepPids(p plan) {
+	t.step(func() error { return bench.NeedOwnPidMax.Check(&t.Lab.Host) })
+	l := t.limitTest(p, parent.Options{Pidns: true})
 	// Pids below 300 are given out once only (RESERVED_PIDS).
 	const reserved, free, rounds = 300, 50, 4
-	if _, err := l.givenOut(reserved); err != nil {
-		return err
-	}
-	if _, err := l.limitPids(t.count + free); err != nil {
-		return err
-	}
-	army, err := t.raise(l.parent, t.count)
-	if err != nil {
-		return err
-	}
+	l.givenOut(reserved)
+	l.limitPids(t.count + free)
+	army := l.raise(l.parent, t.count)
 	t.Doing("giving pids out")
-	during, err := l.givenOut(rounds * free)
-	if err != nil {
-		return err
-	}
-	if len(during) == rounds*free {
-		return bench.Brokenf("%d pids were given out and none of them twice: nothing is shown", len(during))
-	}
+	during := l.givenOut(rounds * free)
+	t.check(len(during) != rounds*free, "%d pids were given out and none of them twice: nothing is shown", len(during))
 	for _, pid := range army.PIDs {
-		if during[pid] {
-			return bench.Brokenf("pid %d was given out again while a zombie had it", pid)
-		}
+		t.check(!during[pid], "pid %d was given out again while a zombie had it", pid)
 	}
-	t.Put(UnitGivenOut, rounds*free)
-	if _, err := l.parent.Must(t.ctx, collectEach); err != nil {
-		return err
-	}
-	after, err := l.givenOut(2 * (t.count + 2*free))
-	if err != nil {
-		return err
-	}
+	t.put(UnitGivenOut, rounds*free)
+	l.order(l.parent, collectEach)
+	after := l.givenOut(2 * (t.count + 2*free))
 	again := 0
 	for _, pid := range army.PIDs {
 		if after[pid] {
 			again++
 		}
 	}
-	t.Put(UnitAgain, float64(again))
-	if again != t.count {
-		return bench.Brokenf("of %d pids of reaped zombies %d were given out again", t.count, again)
-	}
-	return nil
+	t.put(UnitAgain, float64(again))
+	t.check(again == t.count, "of %d pids of reaped zombies %d were given out again", t.count, again)
 }
 
 // givenOut starts n children one after the other and returns the pids that they
 // got.
-func (l *limitTest) givenOut(n int) (map[int]bool, error) {
-	r, err := l.parent.Must(l.ctx, parent.Order{Do: parent.Cycle, Count: n})
-	if err != nil {
-		return nil, err
-	}
+func (l *limitTest) givenOut(n int) map[int]bool {
 	pids := make(map[int]bool)
-	for _, pid := range r.PIDs {
+	for _, pid := range l.order(l.parent, parent.Order{Do: parent.Cycle, Count: n}).PIDs {
 		pids[pid] = true
 	}
-	return pids, nil
+	return pids
 }

@@ -206,6 +206,9 @@ func (c *Client) Release() {
 
 // Kill kills the parent. Its zombies go to whoever adopts them.
 func (c *Client) Kill() error {
+	if c.PID <= 0 { // to kill(2) many processes, not none
+		return errors.New("killing a parent that was not started")
+	}
 	if err := unix.Kill(c.PID, unix.SIGKILL); err != nil {
 		return fmt.Errorf("killing parent %d: %w", c.PID, err)
 	}
