@@ -61,6 +61,19 @@ type Tally struct {
 // Done returns how many trials were run.
 func (t Tally) Done() int { return t.Good + t.Flagged + t.Broken }
 
+// Err is what is wrong with a run that came to its end: what was tested is at fault,
+// or every trial was broken.
+func (t Tally) Err() error {
+	var faults []error
+	for _, f := range t.Faults {
+		faults = append(faults, fmt.Errorf("%s: %s", f.Name, f.What))
+	}
+	if len(faults) == 0 && t.Good+t.Flagged == 0 {
+		return fmt.Errorf("all %d trials were broken, so nothing was measured; the results give the reasons", t.Broken)
+	}
+	return errors.Join(faults...)
+}
+
 // Validate reports what cannot be run as it was asked for, before anything is
 // touched: a *FieldError, or a pattern that matches nothing.
 func (r *Runner) Validate() error {

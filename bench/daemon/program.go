@@ -1,10 +1,13 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 )
 
@@ -28,4 +31,24 @@ func Program(ctx context.Context, binary, program string) (name, note string, er
 		return "", "", fmt.Errorf("asking %s what its children execute: %w", binary, err)
 	}
 	return strings.TrimSpace(string(out)), said, nil
+}
+
+// Find finds zombied: where a path says, else beside this program, else on PATH.
+func Find(path string) (string, error) {
+	if path == "" {
+		if self, err := os.Executable(); err == nil {
+			beside := filepath.Join(filepath.Dir(self), "zombied")
+			if info, err := os.Stat(beside); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+				return beside, nil
+			}
+		}
+	}
+	full, err := exec.LookPath(cmp.Or(path, "zombied"))
+	switch {
+	case err != nil && path == "":
+		return "", errors.New("no zombied beside zombench or on PATH; build it (make build), or give its path")
+	case err != nil:
+		return "", err
+	}
+	return filepath.Abs(full)
 }

@@ -57,7 +57,7 @@ func Experiment() bench.Experiment {
 		Programs: []reexec.Program{actorProgram(), bystanderProgram()},
 		Fields: []bench.Field{
 			{Name: "count", Usage: "zombies in an army", Value: bench.Ints(&p.counts, 1, bench.MaxZombies)},
-			{Name: "rounds", Usage: "acts of one trial", Value: bench.Int(&p.rounds, 1, 1000)},
+			{Name: "rounds", Usage: "how often one trial repeats what is timed", Value: bench.Int(&p.rounds, 1, 1000)},
 			{Name: "force", Usage: "also run what may hold up every fork on the machine for over a second", Value: bench.Bool(&p.force)},
 		},
 		Setups: p.setups,

@@ -105,7 +105,7 @@ func Experiment() bench.Experiment {
 
 // Field makes the field dress, a list of dresses, each of which may be several.
 func Field(p *[]string) bench.Field {
-	return bench.Field{Name: "dress", Usage: "what the children do before they end, such as setsid,groups=1000; + puts on several: setsid+threads", Value: bench.List(p, parse)}
+	return bench.Field{Name: "dress", Usage: "what children do before they end, such as setsid,groups=1000; one zombie may do several: setsid+threads", Value: bench.List(p, parse)}
 }
 
 // Args returns the arguments of zombied start for an outfit.

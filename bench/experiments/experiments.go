@@ -4,12 +4,15 @@
 package experiments
 
 import (
+	"slices"
+
 	"zombench/bench"
 	"zombench/bench/callsites"
 	"zombench/bench/drag"
 	"zombench/bench/dress"
 	"zombench/bench/foreign"
 	"zombench/bench/inits"
+	"zombench/bench/kernels"
 	"zombench/bench/memory"
 	"zombench/bench/reaping"
 	"zombench/bench/spawning"
@@ -32,4 +35,18 @@ func All() []bench.Experiment {
 		watched.Experiment(),
 		watchers.Experiment(),
 	}
+}
+
+// InGuests returns what can be measured under other kernels, the default first, with
+// the fields that a user may set there.
+func InGuests() []bench.Experiment {
+	e := memory.Experiment()
+	e.Fields = slices.DeleteFunc(e.Fields, func(f bench.Field) bool { return f.Name != "count" && f.Name != "parallel" })
+	for i := range e.Fields {
+		if e.Fields[i].Name == "count" {
+			e.Fields[i].Usage += "; memory's default is " + kernels.DefaultCounts
+		}
+	}
+	_ = e.Set(map[string]string{"count": "", "parallel": "1"}) // the kernel decides on the count
+	return []bench.Experiment{e, dress.Experiment()}
 }

@@ -44,8 +44,8 @@ func Experiment() bench.Experiment {
 		Samples: 10,
 		Fields: []bench.Field{
 			{Name: "daemon", Usage: "measure the zombies of this shell command, any program that leaves some", Value: bench.Text(&p.command, "command")},
-			{Name: "still", Usage: "its tasks must stay the same for this long", Value: bench.Duration(&p.still, time.Millisecond)},
-			{Name: "within", Usage: "and do so within this time", Value: bench.Duration(&p.within, time.Millisecond)},
+			{Name: "still", Usage: "measure the --daemon when its tasks have been the same for this long", Value: bench.Duration(&p.still, time.Millisecond)},
+			{Name: "within", Usage: "give up if they are not within this time", Value: bench.Duration(&p.within, time.Millisecond)},
 			{Name: "pidns", Usage: "nested pid namespaces that it runs in, each with an init", Value: bench.Int(&p.pidns, 0, pidns.MaxLevels-1)},
 		},
 		Setups: p.setups,

@@ -290,6 +290,23 @@ func Every(archs []string) []string {
 	return patterns
 }
 
+// Patterns returns the patterns of the kernels that are asked for: those named, and of
+// architectures, by Debian's names, all or the newest of each. By default they are
+// DefaultKernels.
+func Patterns(named, archs []string, all bool) []string {
+	patterns := slices.Clone(named)
+	if all {
+		return append(patterns, Every(archs)...)
+	}
+	for _, a := range archs {
+		patterns = append(patterns, a+"-newest")
+	}
+	if len(patterns) == 0 {
+		return DefaultKernels()
+	}
+	return patterns
+}
+
 // A Shard is one of several parts of a list, which together are the list: part 1/3
 // is the first of every three.
 type Shard struct{ Part, Of int }

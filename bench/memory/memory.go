@@ -49,10 +49,10 @@ func Experiment() bench.Experiment {
 		Samples: 10,
 		Fields: []bench.Field{
 			{Name: "count", Usage: "zombies in an army", Value: bench.Ints(&p.counts, 1, bench.MaxZombies)},
-			{Name: "parallel", Usage: "spawner threads of the daemon", Value: bench.Ints(&p.parallels, 1, bench.MaxParallel)},
-			{Name: "spawn", Usage: "ways of spawning: exec, os-exec, clone", Value: bench.Words(&p.spawns, spawns...)},
+			{Name: "parallel", Usage: "threads of zombied that create zombies at the same time", Value: bench.Ints(&p.parallels, 1, bench.MaxParallel)},
+			{Name: "spawn", Usage: "how children are created: exec (fork and exec), os-exec (Go's os/exec), clone (without a program)", Value: bench.Words(&p.spawns, spawns...)},
 			dress.Field(&p.dresses),
-			{Name: "pidns", Usage: "nested pid namespaces that the army is raised in, as in containers, such as 0,1,2", Value: bench.Ints(&p.pidns, 0, pidns.MaxLevels-1)},
+			{Name: "pidns", Usage: "how many nested pid namespaces the army is in, such as 0,1,2; a container's is 1", Value: bench.Ints(&p.pidns, 0, pidns.MaxLevels-1)},
 		},
 		Setups: p.setups,
 	}

@@ -53,8 +53,8 @@ func Experiment() bench.Experiment {
 		Fields: []bench.Field{
 			{Name: "count", Usage: "zombies in an army", Value: bench.Int(&p.count, 1, bench.MaxZombies)},
 			{Name: "parallel", Usage: "threads of a parent that start children", Value: bench.Int(&p.parallel, 1, bench.MaxParallel)},
-			{Name: "children", Usage: "children of WaitOrder's parent", Value: bench.Int(&p.children, 1, 1000)},
-			{Name: "step", Usage: "child i of WaitOrder lives for i of these", Value: bench.Duration(&p.step, time.Millisecond)},
+			{Name: "children", Usage: "children that WaitOrder's parent waits for", Value: bench.Int(&p.children, 1, 1000)},
+			{Name: "step", Usage: "child i of WaitOrder's parent lives for i times this long", Value: bench.Duration(&p.step, time.Millisecond)},
 			{Name: "stand", Usage: "how long Standing watches an army", Value: bench.Duration(&p.stand, time.Millisecond)},
 		},
 		Setups: func() ([]bench.Setup, error) {

@@ -69,8 +69,8 @@ func Experiment() bench.Experiment {
 		},
 		Fields: []bench.Field{
 			{Name: "count", Usage: "zombies in an army", Value: bench.Ints(&p.counts, 1, bench.MaxZombies)},
-			{Name: "by", Usage: "who looks: nobody is the control, and always there", Value: bench.Words(&p.by, names...)},
-			{Name: "looks", Usage: "looks of one trial", Value: bench.Int(&p.looks, 2, 1000)},
+			{Name: "by", Usage: "who looks at the zombies; nobody, the control, is always there", Value: bench.Words(&p.by, names...)},
+			{Name: "looks", Usage: "how often they look in one trial", Value: bench.Int(&p.looks, 2, 1000)},
 		},
 		Setups: p.setups,
 	}

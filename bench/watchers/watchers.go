@@ -43,7 +43,7 @@ func experiment(watch time.Duration) bench.Experiment {
 		},
 		Fields: []bench.Field{
 			{Name: "watch", Usage: "how long to look for watchers", Value: bench.Duration(&p.watch, time.Second)},
-			{Name: "renew", Usage: "how long each small army is there", Value: bench.Duration(&p.renew, 10*time.Millisecond)},
+			{Name: "renew", Usage: "lifetime of each small army that a watcher may look at", Value: bench.Duration(&p.renew, 10*time.Millisecond)},
 		},
 		Setups: p.setups,
 	}

@@ -7,22 +7,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"zombench/bench"
 	"zombench/results"
 	"zombench/results/figure"
 	"zombench/results/report"
 )
 
-// formatFlag adds the flag of a command's format, which means the same for all, and
-// completes its values in shells.
+// formatFlag adds the flag of a command's format, which means the same for all.
 func formatFlag(cmd *cobra.Command, format *report.Format) {
 	*format = report.Text
-	cmd.Flags().Var(format, "format", "output `FORMAT`: "+report.FormatNames())
-	complete(cmd, "format", words(func([]string) (names []string) {
-		for _, f := range report.Formats() {
-			names = append(names, string(f))
-		}
-		return names
-	}))
+	choiceFlag(cmd, format, "format", "output `FORMAT`", report.Formats()...)
 }
 
 // answerFlags say how what was measured is answered.
@@ -36,7 +30,8 @@ type answerFlags struct {
 func (a *answerFlags) register(cmd *cobra.Command) {
 	formatFlag(cmd, &a.format)
 	flags := cmd.Flags()
-	flags.IntVar(&a.query.Per, "per", 1000, "report memory per `N` zombies")
+	a.query.Per = 1000
+	flags.Var(bench.Int(&a.query.Per, 1, many), "per", "report memory per `N` zombies")
 	a.plot.register(flags)
 	_ = cmd.MarkFlagFilename("plot", "svg", "png")
 	complete(cmd, "figure", listed(func([]string) []string { return figure.Names() }))
@@ -45,9 +40,6 @@ func (a *answerFlags) register(cmd *cobra.Command) {
 
 // check reports flags that would fail only after the measurement.
 func (a *answerFlags) check() error {
-	if a.query.Per < 1 {
-		return usageErrorf("--per: %d zombies; want 1 or more", a.query.Per)
-	}
 	if a.metrics != "" {
 		if err := checkDir(a.metrics); err != nil {
 			return err

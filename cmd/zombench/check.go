@@ -37,12 +37,7 @@ otherwise such a check would always pass. --filter and --unit choose what to com
 Exit status: 0 no regression, 1 a regression, 2 the files cannot be compared.`,
 		Example: `  zombench check old.txt new.txt
   zombench check --fail-over 0.5% --unit kmem-B old.txt new.txt`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 2 {
-				return usageErrorf("check takes two result files, OLD and NEW, got %d; see zombench check --help", len(args))
-			}
-			return nil
-		},
+		Args: takes(2, 2, "two result files, OLD and NEW"),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			limit, err := parsePercent(failOver)
 			if err != nil {

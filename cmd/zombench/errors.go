@@ -77,11 +77,9 @@ func flagError(cmd *cobra.Command, err error) error {
 		return err
 	}
 	want, ok := map[string]string{
-		"int":      "a whole number",
-		"uint64":   "a whole number, 0 or more",
-		"intSlice": "a list of whole numbers, such as 500,1000",
-		"duration": "a duration such as 100ms or 2m",
-		"bool":     "true or false",
+		"float64": "a number",
+		"uint64":  "a whole number, 0 or more",
+		"bool":    "true or false",
 	}[invalid.GetFlag().Value.Type()]
 	if !ok { // the flag's own words
 		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, invalid.Unwrap())
@@ -89,10 +87,15 @@ func flagError(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("--%s: %q is not %s", invalid.GetFlag().Name, invalid.GetValue(), want)
 }
 
-// noArgs refuses arguments in words.
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageErrorf("%s takes no arguments, got %q; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())
+// takes refuses fewer or more arguments than a command takes, in words.
+func takes(least, most int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < least || len(args) > most {
+			return usageErrorf("%s takes %s, got %d; see %[1]s --help", cmd.CommandPath(), what, len(args))
+		}
+		return nil
 	}
-	return nil
 }
+
+// noArgs refuses arguments.
+func noArgs(cmd *cobra.Command, args []string) error { return takes(0, 0, "no arguments")(cmd, args) }

@@ -17,20 +17,10 @@ import (
 	"zombench/results/report"
 )
 
-// What zombench explain runs where it is given no file: sizes that are far
-// enough apart for slopes, then a trace of the allocations.
-var explained = struct {
-	experiments []string
-	fields      map[string]string
-}{
-	[]string{"memory", "callsites"},
-	map[string]string{"count": "500,1000,2000,4000", "parallel": "8"},
-}
-
 func newExplain(all func() []bench.Experiment) *cobra.Command {
 	var f harnessFlags
 	var format report.Format
-	var fields *fieldFlags
+	var apply func([]bench.Experiment) error
 	cmd := &cobra.Command{
 		Use:   "explain [FILE...]",
 		Short: "Break a zombie's memory down by slab cache",
@@ -67,7 +57,7 @@ are unexplained), 1 it does not.`,
 			if _, err := measure.Host().Slabinfo(); err != nil {
 				return fmt.Errorf("explain needs the slab caches (%w): run it as root, or give it a result file that root has measured", err)
 			}
-			if err := errors.Join(fields.apply(run), f.check(cmd)); err != nil {
+			if err := errors.Join(apply(run), f.complete(cmd)); err != nil {
 				return err
 			}
 			f.summaryOnly = true
@@ -82,7 +72,7 @@ are unexplained), 1 it does not.`,
 	formatFlag(cmd, &format)
 	f.register(flags)
 	if run, err := explainedExperiments(all()); err == nil {
-		fields = newFieldFlags(cmd, run)
+		apply = fieldFlags(cmd, run)
 	}
 	return cmd
 }
@@ -102,18 +92,14 @@ func onlyMeasuring(cmd *cobra.Command, reading ...string) error {
 	return nil
 }
 
-// explainedExperiments returns those experiments with the fields that a ledger
-// needs.
+// explainedExperiments returns what a ledger needs: armies of sizes that are far
+// enough apart for slopes, then a trace of the allocations.
 func explainedExperiments(all []bench.Experiment) ([]bench.Experiment, error) {
-	run, err := pick(all, explained.experiments)
-	for _, e := range run[:min(1, len(run))] { // the armies are those of memory
-		for _, field := range e.Fields {
-			if value, ok := explained.fields[field.Name]; ok {
-				err = errors.Join(err, field.Value.Set(value))
-			}
-		}
+	run, err := pick(all, []string{"memory", "callsites"})
+	if err != nil {
+		return nil, err
 	}
-	return run, err
+	return run, run[0].Set(map[string]string{"count": "500,1000,2000,4000", "parallel": "8"})
 }
 
 // explain prints the ledgers of a set, and fails if one does not add up.

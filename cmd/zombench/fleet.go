@@ -13,7 +13,7 @@ func newFleet() *cobra.Command {
 	j := fleet.Job{Kind: fleet.Run}
 	cmd := &cobra.Command{
 		Use:   "fleet ENGINE [run | watch | kernels] [-- ARGUMENT...]",
-		Short: "Print what measures the nodes of a cluster",
+		Short: "Print a manifest or script that measures the nodes of a cluster",
 		Long: `Fleet prints what an engine that runs a fleet takes to have zombench run on its
 nodes: kubernetes (manifests), slurm and clush (scripts), ansible (a playbook). It
 starts nothing.

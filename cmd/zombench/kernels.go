@@ -13,7 +13,6 @@ import (
 
 	"zombench/bench/kernels"
 	"zombench/bench/vm"
-	"zombench/bench/vm/debian"
 	"zombench/results/report"
 	"zombench/results/report/host"
 )
@@ -117,7 +116,7 @@ of them have been downloaded.
 			if err != nil {
 				return patternError(err)
 			}
-			return kernelsDoc(listed).Write(cmd.OutOrStdout(), format)
+			return host.Kernels(listed).Write(cmd.OutOrStdout(), format)
 		},
 	}
 	flags := cmd.Flags()
@@ -127,29 +126,6 @@ of them have been downloaded.
 	formatFlag(cmd, &format)
 	completeKernels(cmd)
 	return cmd
-}
-
-// kernelsDoc lists kernels.
-func kernelsDoc(listed []debian.Offer) report.Doc {
-	t := report.Table{Columns: []report.Column{
-		{Name: "kernel", Left: true}, {Name: "package", Left: true}, {Name: "version", Left: true},
-		{Name: "MB"}, {Name: "suites", Left: true}, {Name: "fetched", Left: true}}}
-	for _, k := range listed {
-		size, fetched := report.Words(""), ""
-		if k.Size > 0 {
-			size = report.Number(float64(k.Size)/1e6, fmt.Sprintf("%.0f", float64(k.Size)/1e6))
-		}
-		if k.Path != "" {
-			fetched = "yes"
-		}
-		t.Rows = append(t.Rows, []report.Cell{report.Words(k.Name), report.Words(k.Package), report.Words(k.Version),
-			size, report.Words(strings.Join(k.Suites, " ")), report.Words(fetched)})
-	}
-	d := report.Doc{Title: "Kernels", Facts: []string{host.Plural(len(listed), "kernel")}}
-	if len(t.Rows) > 0 {
-		d.Sections = []report.Section{{Tables: []report.Table{t}}}
-	}
-	return d
 }
 
 func newKernelsFetch() *cobra.Command {
@@ -164,12 +140,7 @@ is installed, and the system's own package state stays as it is.
 ` + patternHelp,
 		Example: `  zombench kernels fetch amd64-newest
   zombench kernels fetch 's390x-*' --suite sid`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usageErrorf("fetch needs at least one kernel; zombench kernels list prints their names")
-			}
-			return nil
-		},
+		Args: takes(1, many, "at least one kernel, by a name that zombench kernels list prints"),
 		RunE: func(cmd *cobra.Command, patterns []string) error {
 			found, err := source.find(cmd.Context(), cmd.ErrOrStderr(), patterns)
 			for _, k := range found {

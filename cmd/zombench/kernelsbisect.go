@@ -7,18 +7,19 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"zombench/bench/experiments"
 	"zombench/bench/kernels"
 	"zombench/bench/tempdir"
 	"zombench/bench/vm"
 	"zombench/results/report"
+	"zombench/results/report/host"
 )
 
 func newKernelsBisect() *cobra.Command {
-	f := kernelsFlags{accel: "auto"}
+	f := kernelsFlags{experiments: experiments.InGuests()[:1]}
+	f.Jobs = 1
 	var unit string
 	var format report.Format
-	experiments := guestExperiments()[:1]
-	var fields *fieldFlags
 	cmd := &cobra.Command{
 		Use:   "bisect OLD NEW",
 		Short: "Find the kernel in which zombies grew",
@@ -31,14 +32,9 @@ kernels it finds, give their result files to zombench explain.
 ` + patternHelp,
 		Example: `  zombench kernels bisect amd64-5.10.0-30 amd64-newest
   zombench kernels bisect --unit slab-B arm64-oldest arm64-newest`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 2 {
-				return usageErrorf("bisect takes two kernels, OLD and NEW, got %d; see zombench kernels bisect --help", len(args))
-			}
-			return nil
-		},
+		Args: takes(2, 2, "two kernels, OLD and NEW"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := errors.Join(fields.apply(experiments), f.complete(cmd, experiments[0])); err != nil {
+			if err := f.complete(cmd); err != nil {
 				return err
 			}
 			resolver, err := f.source.resolver(cmd.ErrOrStderr())
@@ -50,59 +46,28 @@ kernels it finds, give their result files to zombench explain.
 				return patternError(err)
 			}
 			f.Log, f.Fetch, f.Resume = cmd.ErrOrStderr(), series.Fetch, true
-			before, after, looks, err := kernels.Bisect(len(series.Kernels), func(i int) (float64, error) {
+			search := host.Search{Series: series.Kernels, Unit: unit, File: f.File}
+			search.Before, search.After, search.Looks, err = kernels.Bisect(len(series.Kernels), func(i int) (float64, error) {
 				return f.PerZombie(cmd.Context(), series.Kernels[i], unit)
 			})
 			if cmd.Context().Err() != nil {
-				return interrupted(cmd.Context(), "after %d kernels; those are not booted again", len(looks))
+				return interrupted(cmd.Context(), "after %d kernels; those are not booted again", len(search.Looks))
 			}
 			if _, ok := errors.AsType[*kernels.NoStepError](err); err != nil && !ok {
 				return err
 			}
-			return errors.Join(f.bisectDoc(series.Kernels, unit, before, after, looks).Write(cmd.OutOrStdout(), format), err)
+			return errors.Join(search.Doc().Write(cmd.OutOrStdout(), format), err)
 		},
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&unit, "unit", "kmem-B", "the `unit` in which zombies grew")
-	fields = newFieldFlags(cmd, experiments)
 	flags.StringVarP(&f.Dir, "output", "o", filepath.Join("results", "local"), "`directory` for the result files")
-	f.Jobs = 1
-	f.machine(flags)
+	f.machine(cmd)
 	f.source.register(flags)
 	formatFlag(cmd, &format)
 	completeKernels(cmd)
 	return cmd
-}
-
-// bisectDoc says where zombies grew, and what was seen on the way.
-func (f *kernelsFlags) bisectDoc(series []vm.Kernel, unit string, before, after kernels.Look, looks []kernels.Look) report.Doc {
-	name := func(l kernels.Look) string { return series[l.Kernel].Name }
-	t := report.Table{Columns: []report.Column{{Name: "kernel", Left: true}, {Name: unit, Unit: "B"}}}
-	d := report.Doc{Title: "Where zombies grew"}
-	for _, l := range looks {
-		cell := report.Number(l.Value, fmt.Sprintf("%.0f", l.Value))
-		if l.Err != nil {
-			cell = report.Words("failed")
-			d.Notes = append(d.Notes, l.Err.Error())
-		}
-		t.Rows = append(t.Rows, []report.Cell{report.Words(name(l)), cell})
-	}
-	d.Sections = []report.Section{{Tables: []report.Table{t}, Notes: []string{fmt.Sprintf("%s: bytes a zombie; %d of %d kernels", unit, len(looks), len(series))}}}
-	for _, step := range kernels.Steps(looks) {
-		old, new := step[0], step[1]
-		switch {
-		case old.Kernel == before.Kernel && new.Kernel == after.Kernel:
-			d.Facts = append(d.Facts, fmt.Sprintf("%s %+.0f B a zombie from %s to %s.", unit, new.Value-old.Value, name(old), name(new)))
-			if between := new.Kernel - old.Kernel - 1; between > 0 {
-				d.Notes = append(d.Notes, fmt.Sprintf("%d kernels between these could not be measured", between))
-			}
-			d.Notes = append(d.Notes, fmt.Sprintf("why: zombench explain %s %s", f.File(series[old.Kernel]), f.File(series[new.Kernel])))
-		default:
-			d.Notes = append(d.Notes, fmt.Sprintf("this is not the only step: %+.0f B from %s to %s", new.Value-old.Value, name(old), name(new)))
-		}
-	}
-	return d
 }
 
 // What git bisect run makes of exit statuses: git-bisect(1).
@@ -112,11 +77,10 @@ const (
 )
 
 func newKernelsTry() *cobra.Command {
-	f := kernelsFlags{accel: "auto"}
+	f := kernelsFlags{experiments: experiments.InGuests()[:1]}
+	f.Jobs = 1
 	var image, unit string
 	var most float64
-	experiments := guestExperiments()[:1]
-	var fields *fieldFlags
 	cmd := &cobra.Command{
 		Use:   "try --kernel FILE --max BYTES",
 		Short: "Test one kernel for git bisect run: are its zombies too large?",
@@ -135,7 +99,7 @@ abort.`,
 				if image == "" || most <= 0 {
 					return 0, errors.New("try needs --kernel FILE and --max BYTES; see zombench kernels try --help")
 				}
-				if err := errors.Join(fields.apply(experiments), f.complete(cmd, experiments[0])); err != nil {
+				if err := f.complete(cmd); err != nil {
 					return 0, err
 				}
 				k, err := vm.Inspect(image)
@@ -171,9 +135,7 @@ abort.`,
 	flags.StringVar(&image, "kernel", "", "`FILE` of the kernel: an Image, a bzImage, a vmlinuz, or a directory in which one was built")
 	flags.Float64Var(&most, "max", 0, "largest acceptable size of a zombie, in `BYTES`")
 	flags.StringVar(&unit, "unit", "kmem-B", "the `unit` of --max")
-	fields = newFieldFlags(cmd, experiments)
-	f.Jobs = 1
-	f.machine(flags)
+	f.machine(cmd)
 	return cmd
 }
 

@@ -12,52 +12,31 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"zombench/bench"
-	"zombench/bench/dress"
+	"zombench/bench/experiments"
 	"zombench/bench/kernels"
-	"zombench/bench/memory"
 	"zombench/bench/vm"
 	"zombench/results"
 )
 
-// kernelsFlags are the flags of zombench kernels run.
+// kernelsFlags are the flags of the commands that boot kernels.
 type kernelsFlags struct {
 	kernels.Fleet
-	source     kernelSource
-	named      []string // kernels
-	all        bool
-	shard      string
-	archs      []string
-	experiment string
-	accel      string
-}
-
-// guestExperiments are what can be measured in guests, with the fields that a
-// user may set there.
-func guestExperiments() []bench.Experiment {
-	e := memory.Experiment()
-	var fields []bench.Field
-	for _, f := range e.Fields {
-		switch f.Name {
-		case "count":
-			f.Usage += "; memory's default is " + kernels.DefaultCounts
-			f.Value.Set("") // the kernel decides
-			fields = append(fields, f)
-		case "parallel":
-			f.Value.Set("1")
-			fields = append(fields, f)
-		}
-	}
-	e.Fields = fields
-	return []bench.Experiment{e, dress.Experiment()}
+	source      kernelSource
+	named       []string // kernels
+	all         bool
+	shard       string
+	archs       []string
+	experiments []bench.Experiment
+	experiment  string // one of these
+	fields      func(run []bench.Experiment) error
+	accel       vm.Accel
 }
 
 func newKernelsRun() *cobra.Command {
-	var f kernelsFlags
-	experiments := guestExperiments()
-	var fields *fieldFlags
+	f := kernelsFlags{experiments: experiments.InGuests()}
+	f.Jobs = 2 * runtime.NumCPU()
 	var node nodeFlags
 	var answer answerFlags
 	cmd := &cobra.Command{
@@ -90,12 +69,9 @@ of the CPU model: --cpu selects it, and is added to the file name.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.named = args
 			f.Resume = f.Resume || f.all && !cmd.Flags().Changed("resume")
-			run, err := pick(experiments, []string{f.experiment})
-			if err != nil {
-				return err
-			}
+			var err error
 			f.Config, err = node.config()
-			if err := errors.Join(err, fields.apply(run), f.complete(cmd, run[0]), answer.check()); err != nil {
+			if err := errors.Join(err, f.complete(cmd), answer.check()); err != nil {
 				return err
 			}
 			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), answer.write)
@@ -106,12 +82,12 @@ of the CPU model: --cpu selects it, and is added to the file name.`,
 	flags.BoolVar(&f.all, "all", false, "every kernel that Debian offers for these architectures (default those whose QEMU is installed), with --resume")
 	flags.StringVar(&f.shard, "shard", "", "only part `I/N` of these kernels: 1/3, 2/3 and 3/3 together are all of them")
 	flags.BoolVar(&f.Resume, "resume", false, "skip kernels for which this version of zombench has a result in the output directory")
-	flags.StringVar(&f.experiment, "experiment", experiments[0].Name, "what is measured: "+namesOf(experiments))
-	fields = newFieldFlags(cmd, experiments)
+	f.experiment = f.experiments[0].Name
+	choiceFlag(cmd, &f.experiment, "experiment", "what is measured", bench.Names(f.experiments)...)
 	flags.StringVar(&f.Match, "bench", "", "run only benchmarks that match this `regexp`, as in go test -bench")
-	flags.IntVar(&f.Jobs, "jobs", 2*runtime.NumCPU(), "virtual machines at a time; each is idle half of the time, while its kernel settles")
+	flags.Var(bench.Int(&f.Jobs, 1, many), "jobs", "virtual machines at a time; each is idle half of the time, while its kernel settles")
 	flags.StringVarP(&f.Dir, "output", "o", filepath.Join("results", "local"), "`directory` for the result files")
-	f.machine(flags)
+	f.machine(cmd)
 	node.register(flags)
 	f.source.register(flags)
 	answer.register(cmd)
@@ -119,17 +95,21 @@ of the CPU model: --cpu selects it, and is added to the file name.`,
 	return cmd
 }
 
-// machine adds the flags of a guest, the same for every command that boots one.
-func (f *kernelsFlags) machine(flags *pflag.FlagSet) {
-	flags.IntVar(&f.Samples, "samples", 2, "trials of each combination")
+// machine adds the flags of a guest and of what it measures, the same for every
+// command that boots one.
+func (f *kernelsFlags) machine(cmd *cobra.Command) {
+	f.fields = fieldFlags(cmd, f.experiments)
+	f.Samples, f.CPUs, f.Timeout, f.accel = 2, 1, 10*time.Minute, "auto"
+	flags := cmd.Flags()
+	flags.Var(bench.Int(&f.Samples, 1, many), "samples", "trials of each combination")
 	flags.Uint64Var(&f.Seed, "seed", 0, "seed of the order of the trials (default random; recorded with the results)")
-	flags.StringVar(&f.accel, "accel", "auto", "how QEMU runs: tcg, kvm, or auto (kvm if a probe finds that it works)")
+	choiceFlag(cmd, &f.accel, "accel", "how QEMU runs; auto is kvm if a probe finds that it works", "auto", vm.TCG, vm.KVM)
 	flags.StringVar(&f.CPU, "cpu", "", "QEMU's CPU `model` (default a fixed one for each architecture; max on x86)")
-	flags.IntVar(&f.CPUs, "smp", 1, "`CPUs` of a virtual machine")
-	flags.IntVar(&f.MaxCPUs, "maxcpus", 0, "possible `CPUs`, for which a kernel allocates its per-CPU memory (default as many as --smp); Linux 6.12 counts those of --smp alone")
-	flags.IntVar(&f.Memory, "memory", 0, "memory of a virtual machine in `MiB` (default 512; 1024 on ppc64el and loong64)")
+	flags.Var(bench.Int(&f.CPUs, 1, many), "smp", "`CPUs` of a virtual machine")
+	flags.Var(bench.Int(&f.MaxCPUs, 0, many), "maxcpus", "possible `CPUs`, for which a kernel allocates its per-CPU memory (default as many as --smp); Linux 6.12 counts those of --smp alone")
+	flags.Var(bench.Int(&f.Memory, 0, many), "memory", "memory of a virtual machine in `MiB` (default 512; 1024 on ppc64el and loong64)")
 	flags.StringArrayVar(&f.Append, "append", nil, "add a `parameter` to the kernel command line; may be given several times")
-	flags.DurationVar(&f.Timeout, "timeout", 10*time.Minute, "how long one kernel may take")
+	durationFlag(flags, &f.Timeout, "timeout", time.Second, "how long one kernel may take")
 	flags.StringVar(&f.Console, "console", "", "keep each kernel's console as NAME.console in this `directory`")
 	flags.StringVar(&f.Guest, "guest", "", "`directory` of the guests' programs, GOARCH/guest and GOARCH/zombied, as make guests builds them (default: build them; outside zombench's source ../lib/zombench/guests beside zombench)")
 	flags.StringVar(&f.Source, "source", "", "`directory` of zombench's source, to build them there")
@@ -137,56 +117,35 @@ func (f *kernelsFlags) machine(flags *pflag.FlagSet) {
 
 // patterns returns the kernels that the flags and arguments ask for.
 func (f *kernelsFlags) patterns() ([]string, error) {
-	patterns := slices.Clone(f.named)
 	archs, err := debianArchs(f.archs)
 	if err != nil {
 		return nil, err
 	}
-	if f.all {
-		return append(patterns, kernels.Every(archs)...), nil
-	}
-	for _, a := range archs {
-		patterns = append(patterns, a+"-newest")
-	}
-	if len(patterns) == 0 {
-		patterns = kernels.DefaultKernels()
-	}
-	return patterns, nil
+	return kernels.Patterns(f.named, archs, f.all), nil
 }
 
-// complete checks the flags and makes of them what the fleet is to do.
-func (f *kernelsFlags) complete(cmd *cobra.Command, e bench.Experiment) error {
+// complete makes of the flags what the fleet is to do.
+func (f *kernelsFlags) complete(cmd *cobra.Command) error {
 	if !cmd.Flags().Changed("seed") {
 		f.Seed = rand.Uint64()
 	}
-	if f.Jobs < 1 {
-		return usageErrorf("--jobs: %d virtual machines at a time; want 1 or more", f.Jobs)
+	if f.MaxCPUs != 0 && f.MaxCPUs < f.CPUs {
+		return usageErrorf("--maxcpus: %d: want no fewer than the %d of --smp", f.MaxCPUs, f.CPUs)
 	}
-	if f.Timeout <= 0 {
-		return usageErrorf("--timeout: %v; want more than 0", f.Timeout)
+	if f.accel != "auto" {
+		f.Accel = f.accel
 	}
-	if f.CPUs < 1 || f.MaxCPUs != 0 && f.MaxCPUs < f.CPUs {
-		return usageErrorf("--smp %d --maxcpus %d: want at least 1 CPU, and no fewer possible CPUs than that", f.CPUs, f.MaxCPUs)
+	e := f.experiments[0]
+	if f.experiment != "" && f.experiment != e.Name {
+		f.Experiment = f.experiment
+		e = f.experiments[slices.Index(bench.Names(f.experiments), f.experiment)]
 	}
-	if f.Memory < 0 {
-		return usageErrorf("--memory: %d MiB; want more than 0", f.Memory)
-	}
-	switch f.accel {
-	case "auto":
-	case string(vm.TCG), string(vm.KVM):
-		f.Accel = vm.Accel(f.accel)
-	default:
-		return usageErrorf("--accel: unknown %q: want auto, tcg or kvm", f.accel)
-	}
-	if err := checkSamples(f.Samples); err != nil {
+	if err := f.fields([]bench.Experiment{e}); err != nil {
 		return err
 	}
 	f.Fields = make(map[string]string)
 	for _, field := range e.Fields {
 		f.Fields[field.Name] = field.Value.String()
-	}
-	if e.Name != memory.Experiment().Name {
-		f.Experiment = e.Name
 	}
 	f.Version = version()
 	return nil

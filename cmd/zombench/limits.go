@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"zombench/bench"
 	"zombench/measure"
 	"zombench/measure/limits"
 	"zombench/measure/taskscan"
@@ -18,7 +19,7 @@ import (
 // limitsOptions are the flags of zombench limits.
 type limitsOptions struct {
 	rate   string
-	count  uint64
+	count  int
 	cgroup string
 	pid    int
 	from   string
@@ -50,9 +51,6 @@ Exit status: 0, or 1 if --count more zombies do not fit.`,
   zombench limits --pid 4711 --count 10000`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if cmd.Flags().Changed("count") && o.count == 0 {
-				return usageErrorf("--count: 0: want 1 or more")
-			}
 			if cmd.Flags().Changed("cgroup") && o.cgroup == "" {
 				return usageErrorf("--cgroup: the name is empty")
 			}
@@ -68,9 +66,9 @@ Exit status: 0, or 1 if --count more zombies do not fit.`,
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&o.rate, "rate", "", "`RATE` at which zombies are left behind, such as 26/5m: says when each limit is reached")
-	f.Uint64Var(&o.count, "count", 0, "exit with status 1 if `N` more zombies do not fit")
+	f.Var(bench.Int(&o.count, 1, many), "count", "exit with status 1 if `N` more zombies do not fit")
 	f.StringVar(&o.cgroup, "cgroup", "", "limits of this cgroup, by its directory or `PATH`")
-	f.IntVar(&o.pid, "pid", 0, "limits of the process `PID` (default: of this one)")
+	f.Var(bench.Int(&o.pid, 1, many), "pid", "limits of the process `PID` (default: of this one)")
 	f.StringVar(&o.from, "from", "", "result `FILE` with the size of a zombie")
 	formatFlag(cmd, &o.format)
 	return cmd
@@ -88,9 +86,6 @@ func countTasks() (tasks limits.Tasks, done func(), err error) {
 
 // answerLimits answers for the machine in kernel as it is now.
 func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, now time.Time) error {
-	if o.pid < 0 {
-		return usageErrorf("--pid: %d: want a process id", o.pid)
-	}
 	var every *limits.Rate
 	if o.rate != "" {
 		r, err := limits.ParseRate(o.rate)
@@ -99,15 +94,11 @@ func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, 
 		}
 		every = &r
 	}
-	machine, err := kernel.Machine()
+	each, err := findCost(kernel, o.from)
 	if err != nil {
 		return err
 	}
-	each, err := findCost(o.from, machine)
-	if err != nil {
-		return err
-	}
-	q := each.Query(limits.Query{PID: o.pid, Cgroup: o.cgroup, Count: o.count, Tasks: o.tasks})
+	q := each.Query(limits.Query{PID: o.pid, Cgroup: o.cgroup, Count: uint64(o.count), Tasks: o.tasks})
 	found, err := limits.ReadHeadroom(kernel, q)
 	if found == nil && err != nil {
 		return err
@@ -137,8 +128,8 @@ func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, 
 
 // findCost returns what a zombie takes: by the file that --from names, or by what is
 // known of this machine.
-func findCost(from string, m measure.Machine) (host.Cost, error) {
-	c, err := host.FindCost(from, m)
+func findCost(kernel measure.FS, from string) (host.Cost, error) {
+	c, err := host.FindCost(kernel, from)
 	if err != nil && from != "" {
 		err = fmt.Errorf("--from: %w", err)
 	}

@@ -90,7 +90,7 @@ func TestLimitsCount(t *testing.T) {
 	if got := err.Error(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	for format, want := range map[report.Format]map[uint64]string{
+	for format, want := range map[report.Format]map[int]string{
 		"json":     {18626: `"fit": true`, 18627: `"fit": false`},
 		"markdown": {18626: "18626 zombies fit\n", 18627: "18627 zombies do not fit\n"},
 	} {

@@ -8,10 +8,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -81,12 +81,18 @@ func newRoot(all func() []bench.Experiment) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "zombench",
 		Short: "Measure what zombies cost",
-		Long: `A zombie is a process that has ended and whose parent has not waited for it.
-Zombench measures what zombies cost this kernel: it creates some hundred to some
-thousand of them (an army) in a fresh cgroup, reads the kernel's counters before,
-during and after, and writes what it read in the Go benchmark format, which
-benchstat compares. It also finds which processes leave zombies on this host, and
-which limit they would reach first.
+		Long: `A zombie is a process that has ended, but that its parent has not waited for yet: the
+kernel keeps its pid and some of its memory until then.
+
+Zombench measures what that costs on this kernel. It creates hundreds to thousands of
+zombies (an army) in a fresh cgroup, reads the kernel's counters before, during and
+after, reaps them, and writes the readings in the Go benchmark format, which benchstat
+compares. It also finds the processes that leave zombies on this host, and the limit
+that zombies would reach first.
+
+To begin with: zombench run --budget 2m measures how much memory zombies hold;
+zombench ps and zombench limits look at this host and change nothing. Root can read
+more of the kernel's counters than other users: zombench doctor lists what is missing.
 
 Exit status: 0 done, 1 failed, 2 wrong command line, 130 interrupted (143
 by SIGTERM).`,
@@ -114,6 +120,7 @@ by SIGTERM).`,
 	add(groupRead, newReport(), newCheck(), newExplain(all))
 	add(groupHost, newLimits(), newPs(), newWatch(), newDoctor())
 	root.AddCommand(newMan())
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 100 "))
 	root.InitDefaultHelpCmd()
 	for _, c := range root.Commands() {
 		if c.Name() == "help" {
@@ -137,9 +144,6 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 
 // suggest names the command that was probably meant.
 func suggest(cmd *cobra.Command, name string) string {
-	if moved, ok := map[string]string{"ends": "run reaping", "speed": "run spawning", "reapers": "run inits"}[name]; ok {
-		return fmt.Sprintf(" (it is now %q)", "zombench "+moved)
-	}
 	var names []string
 	for _, c := range cmd.Commands() {
 		names = append(names, c.Name())

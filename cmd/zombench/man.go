@@ -14,12 +14,7 @@ func newMan() *cobra.Command {
 		Use:    "man DIR",
 		Short:  "Write manual pages into a directory",
 		Hidden: true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usageErrorf("%s takes one directory", cmd.CommandPath())
-			}
-			return nil
-		},
+		Args:   takes(1, 1, "one directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return fmt.Errorf("writing manual pages: %w", err)

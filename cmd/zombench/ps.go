@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"zombench/bench"
 	"zombench/measure"
 	"zombench/measure/procs"
 	"zombench/measure/taskscan"
@@ -20,7 +21,7 @@ import (
 type psOptions struct {
 	from, textfile string
 	format         report.Format
-	warn, crit     int // -1: not asked
+	warn, crit     int // 0: not asked
 }
 
 func newPs() *cobra.Command {
@@ -53,14 +54,6 @@ node-problem-detector give --warn alone.`,
   zombench ps --textfile /var/lib/prometheus/node-exporter/zombies.prom`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for name, n := range map[string]*int{"warn": &o.warn, "crit": &o.crit} {
-				switch {
-				case !cmd.Flags().Changed(name):
-					*n = -1
-				case *n < 1:
-					return usageErrorf("--%s: %d zombies; want 1 or more", name, *n)
-				}
-			}
 			source, done, why := findSource()
 			defer done()
 			return ps(cmd.OutOrStdout(), cmd.ErrOrStderr(), measure.Host(), source, why, o)
@@ -71,8 +64,8 @@ node-problem-detector give --warn alone.`,
 	f.StringVar(&o.from, "from", "", "result `FILE` with the size of a zombie (default: as for zombench limits)")
 	formatFlag(cmd, &o.format)
 	f.StringVar(&o.textfile, "textfile", "", "write metrics to this `FILE` for node_exporter's textfile collector, and nothing else")
-	f.IntVar(&o.warn, "warn", 0, "as a check, exit with status 1 at `N` zombies or more")
-	f.IntVar(&o.crit, "crit", 0, "as a check, exit with status 2 at `N` zombies or more")
+	f.Var(bench.Int(&o.warn, 1, many), "warn", "as a check, exit with status 1 at `N` zombies or more")
+	f.Var(bench.Int(&o.crit, 1, many), "crit", "as a check, exit with status 2 at `N` zombies or more")
 	return cmd
 }
 
@@ -87,7 +80,7 @@ func findSource() (source procs.Source, done func(), why error) {
 }
 
 func ps(stdout, stderr io.Writer, kernel measure.FS, source procs.Source, why error, o psOptions) error {
-	if o.warn >= 0 || o.crit >= 0 {
+	if o.warn > 0 || o.crit > 0 {
 		found, err := procs.Scan(kernel, source)
 		line, status := host.Check(found, err, o.warn, o.crit)
 		fmt.Fprintln(stdout, line)
@@ -96,11 +89,7 @@ func ps(stdout, stderr io.Writer, kernel measure.FS, source procs.Source, why er
 		}
 		return nil
 	}
-	machine, err := kernel.Machine()
-	if err != nil {
-		return err
-	}
-	each, err := findCost(o.from, machine)
+	each, err := findCost(kernel, o.from)
 	if err != nil {
 		return err
 	}

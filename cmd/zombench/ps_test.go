@@ -19,7 +19,7 @@ import (
 func askPs(t *testing.T, kernel measure.FS, format report.Format) (stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	if err := ps(&out, &errs, kernel, procs.ByProc(kernel), nil, psOptions{format: format, warn: -1, crit: -1}); err != nil {
+	if err := ps(&out, &errs, kernel, procs.ByProc(kernel), nil, psOptions{format: format}); err != nil {
 		t.Fatal(err)
 	}
 	return out.String(), errs.String()

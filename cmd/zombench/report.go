@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"zombench/results"
-	"zombench/results/report"
 )
 
 func newReport() *cobra.Command {
@@ -40,19 +39,14 @@ A line that cannot be read is reported and skipped, and the exit status is 1.`,
   zombench report --row node --col kernel --unit kmem-B --ignore /count,/parallel old.txt new.txt
   zombench report --format html mine.txt > mine.html
   zombench report --plot mine.svg mine.txt`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usageErrorf("report needs at least one result file; zombench run -o FILE makes one")
-			}
-			return nil
-		},
+		Args: takes(1, many, "at least one result file, such as zombench run -o FILE makes"),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			if err := c.check(); err != nil {
 				return err
 			}
 			debug.SetGCPercent(30) // files of a fleet are large, and stay until the end
 			load := results.LoadValues
-			if report.Format(c.format).NeedsReadings() || c.plot.path != "" {
+			if c.format.NeedsReadings() || c.plot.path != "" {
 				load = results.Load
 			}
 			set, errs := load(files...)

@@ -6,11 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +14,7 @@ import (
 
 	"zombench/bench"
 	"zombench/bench/ctypes"
+	"zombench/bench/daemon"
 	"zombench/bench/janitor"
 	"zombench/bench/progress"
 	"zombench/measure"
@@ -26,78 +23,61 @@ import (
 
 // harnessFlags are what every command that measures this machine has.
 type harnessFlags struct {
-	match   string
-	samples int
-	seed    uint64
+	bench.Runner
 	out     string
 	zombied string
-	program string
-	lock    string
-	budget  time.Duration
-	raise   bool
 	quiet   bool
 	node    nodeFlags
-	config  []results.Param
 
 	summaryOnly bool // print no results where no file is given
 }
 
 func (f *harnessFlags) register(flags *pflag.FlagSet) {
-	flags.IntVar(&f.samples, "samples", 0, "trials of each benchmark; a 95 % interval takes 6 or more (default: see zombench list)")
-	flags.DurationVar(&f.budget, "budget", 0, "fit the run into this `TIME`, such as 2m, by fewer samples (6 at least), then fewer sizes (default: no limit)")
+	flags.Var(bench.Int(&f.Samples, 1, many), "samples", "trials of each benchmark; 6 or more give a 95 % interval (default: see zombench list)")
+	durationFlag(flags, &f.Budget, "budget", time.Second, "fit the run into this `TIME`, such as 2m, by fewer samples (6 at least), then fewer sizes (default: no limit)")
 	flags.StringVarP(&f.out, "output", "o", "", "write the results to this `file`; an existing one is kept as FILE.old")
-	flags.BoolVar(&f.raise, "raise-limits", false, "raise kernel.pid_max and kernel.threads-max as far as the armies need, and put them back")
-	flags.Uint64Var(&f.seed, "seed", 0, "seed of the order of the trials (default random; recorded with the results)")
-	flags.StringVar(&f.zombied, "zombied", "", "`path` of the daemon (default: beside zombench, then on PATH)")
-	flags.StringVar(&f.program, "program", "", "`path` of the program that zombied's children execute; compare only results of the same program (default own: see zombied program)")
-	flags.StringVar(&f.lock, "lock", janitor.Path(), "lock file under which one run at a time works")
+	flags.BoolVar(&f.RaiseLimits, "raise-limits", false, "raise kernel.pid_max and kernel.threads-max as far as the armies need, and put them back")
+	flags.Uint64Var(&f.Seed, "seed", 0, "seed of the order of the trials (default random; recorded with the results)")
+	flags.StringVar(&f.zombied, "zombied", "", "`path` of zombied, the daemon that creates the zombies (default: beside zombench, then on PATH)")
+	flags.StringVar(&f.Options.Program, "program", "", "`path` of the program that zombied's children execute (default: a tiny one of zombied's own); compare only results of the same program")
+	flags.StringVar(&f.Options.LockPath, "lock", janitor.Path(), "lock file under which one run at a time works")
 	flags.MarkHidden("lock") // runs under different locks disturb each other
 	f.node.register(flags)
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print no progress")
 }
 
-func checkSamples(n int) error {
-	if n < 1 {
-		return usageErrorf("--samples: %d is too few; give 1 or more (6 or more for a 95 %% interval)", n)
-	}
-	return nil
-}
-
-// check reports flags that would fail only after the measurement.
-func (f *harnessFlags) check(cmd *cobra.Command) error {
-	if cmd.Flags().Changed("samples") {
-		if err := checkSamples(f.samples); err != nil {
-			return err
-		}
-	}
-	if f.budget < 0 || cmd.Flags().Changed("budget") && f.budget == 0 {
-		return usageErrorf("--budget: %v; want more than 0, such as 2m", f.budget)
-	}
+// complete makes of the flags what they say of this run.
+func (f *harnessFlags) complete(cmd *cobra.Command) (err error) {
 	if !cmd.Flags().Changed("seed") {
-		f.seed = rand.Uint64()
+		f.Seed = rand.Uint64()
 	}
-	var err error
-	f.config, err = f.node.config()
+	f.Config, err = f.node.config()
 	return err
 }
 
 func newRun(all func() []bench.Experiment) *cobra.Command {
 	var f harnessFlags
 	var answer answerFlags
-	var fields *fieldFlags
+	var apply func([]bench.Experiment) error
 	cmd := &cobra.Command{
 		Use:   "run [EXPERIMENT...]",
-		Short: "Run experiments and summarize what was measured",
+		Short: "Measure, and summarize what was measured",
 		Long: `Run runs the benchmarks of the named experiments; without a name it runs memory,
-which measures how much memory zombies hold. The trials of all benchmarks,
---samples of each, run in random order, with controls among them in which nothing is
-done. zombench list shows the benchmarks and which of them this machine can run;
-the others are skipped with a notice.
+which measures how much memory zombies hold. zombench list shows the benchmarks and
+which of them this machine can run; the others are skipped with a notice.
+
+A trial creates an army of zombies, reads the kernel's counters before, with and after
+it, and reaps it. Every benchmark is tried several times (--samples). The trials of all
+run in random order, with controls among them: trials without zombies, which show the
+noise of this machine.
 
 With -o FILE the results go to FILE, each trial as soon as it has ended, and the
 summary to standard output. Without it, if standard output is a terminal, only the
 summary is printed and the results are not kept; otherwise the results go to
 standard output and the summary to standard error.
+
+Flags from --count on are parameters of experiments: of those named in brackets, or
+with their defaults.
 
 Exit status: 0, or 1 if every trial was broken, or if an init fails its test.`,
 		Example: `  zombench run -o results/local/mine.txt
@@ -108,11 +88,11 @@ Exit status: 0, or 1 if every trial was broken, or if an init fails its test.`,
   zombench run reaping --bench Reap      how zombies go
   zombench run inits --init 'tini -s --' test the init of a container`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			run, err := choose(all(), args, f.match, cmd.Flags().Changed("daemon"))
+			run, err := choose(all(), args, f.Match, cmd.Flags().Changed("daemon"))
 			if err != nil {
 				return err
 			}
-			if err := errors.Join(fields.apply(run), f.check(cmd), answer.check()); err != nil {
+			if err := errors.Join(apply(run), f.complete(cmd), answer.check()); err != nil {
 				return err
 			}
 			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), run, answer.write)
@@ -120,10 +100,10 @@ Exit status: 0, or 1 if every trial was broken, or if an init fails its test.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.match, "bench", "", "run only benchmarks that match this `regexp`, as in go test -bench; of all experiments if none is named")
+	flags.StringVar(&f.Match, "bench", "", "run only benchmarks that match this `regexp`, as in go test -bench; of all experiments if none is named")
 	f.register(flags)
 	answer.register(cmd)
-	fields = newFieldFlags(cmd, all())
+	apply = fieldFlags(cmd, all())
 	cmd.ValidArgsFunction = experimentNames(all)
 	complete(cmd, "bench", benchNames(all))
 	return cmd
@@ -157,20 +137,14 @@ func choose(all []bench.Experiment, args []string, match string, daemon bool) ([
 // from what was written: to standard output, or to standard error if the results
 // go there. A terminal gets no results: their lines are for programs.
 func (f *harnessFlags) run(ctx context.Context, stdout, stderr io.Writer, run []bench.Experiment, answer func(io.Writer, *results.Set) error) (err error) {
-	runner := &bench.Runner{
-		Experiments: run, Match: f.match, Samples: f.samples, Seed: f.seed, Budget: f.budget, RaiseLimits: f.raise,
-		Options: bench.Options{FS: measure.Host(), LockPath: f.lock, Program: f.program},
-		Version: version(), Config: f.config,
-		Notice: func(s string) { fmt.Fprintf(stderr, "zombench: %s\n", s) },
-	}
-	if err := runner.Validate(); err != nil {
+	f.Experiments, f.Version, f.Options.FS = run, version(), measure.Host()
+	f.Notice = func(s string) { fmt.Fprintf(stderr, "zombench: %s\n", s) }
+	if err := f.Validate(); err != nil {
 		return validation(err)
 	}
-	zombied, err := findZombied(f.zombied)
-	if err != nil && (f.zombied != "" || slices.ContainsFunc(run, func(e bench.Experiment) bool { return e.Zombied })) {
+	if f.Options.Zombied, err = findZombied(f.zombied); err != nil && (f.zombied != "" || slices.ContainsFunc(run, func(e bench.Experiment) bool { return e.Zombied })) {
 		return err
 	}
-	runner.Options.Zombied = zombied
 	answerTo, resultsTo := stdout, io.Discard
 	if f.out == "" && !f.summaryOnly && !progress.IsTerminal(stdout) {
 		answerTo, resultsTo = stderr, stdout
@@ -180,8 +154,8 @@ func (f *harnessFlags) run(ctx context.Context, stdout, stderr io.Writer, run []
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	runner.Kernel, runner.Output, runner.Progress = ctypes.Kernel(measure.Host()), out, progress.New(stderr, f.quiet)
-	tally, err := runner.Run(ctx)
+	f.Kernel, f.Output, f.Progress = ctypes.Kernel(measure.Host()), out, progress.New(stderr, f.quiet)
+	tally, err := f.Run(ctx)
 
 	if written := out.Written(); len(written) > 0 {
 		set, errs := measured(written)
@@ -199,22 +173,7 @@ func (f *harnessFlags) run(ctx context.Context, stdout, stderr io.Writer, run []
 	if err != nil {
 		return err
 	}
-	return outcome(tally)
-}
-
-// outcome says whether a run that came to its end has failed all the same.
-func outcome(tally bench.Tally) error {
-	var faults []string
-	for _, f := range tally.Faults {
-		faults = append(faults, fmt.Sprintf("%s: %s", f.Name, f.What))
-	}
-	switch {
-	case len(faults) > 0:
-		return errors.New(strings.Join(faults, "\n"))
-	case tally.Good+tally.Flagged == 0:
-		return fmt.Errorf("all %d trials were broken, so nothing was measured; the results give the reasons", tally.Broken)
-	}
-	return nil
+	return tally.Err()
 }
 
 // validation makes wrong command lines of what cannot be run as it was asked
@@ -226,25 +185,11 @@ func validation(err error) error {
 	return usageErrorf("--bench: %w", err)
 }
 
-// findZombied finds the daemon: where the user says, else beside this
-// program, else on PATH.
+// findZombied finds the daemon: where the user says, else as daemon.Find does.
 func findZombied(path string) (string, error) {
-	if path != "" {
-		full, err := exec.LookPath(path)
-		if err != nil {
-			return "", fmt.Errorf("--zombied: %w", err)
-		}
-		return filepath.Abs(full)
-	}
-	if self, err := os.Executable(); err == nil {
-		beside := filepath.Join(filepath.Dir(self), "zombied")
-		if info, err := os.Stat(beside); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			return beside, nil
-		}
-	}
-	full, err := exec.LookPath("zombied")
+	found, err := daemon.Find(path)
 	if err != nil {
-		return "", errors.New("no zombied beside zombench or on PATH; build it (make build), or give its path with --zombied")
+		err = fmt.Errorf("--zombied: %w", err)
 	}
-	return filepath.Abs(full)
+	return found, err
 }

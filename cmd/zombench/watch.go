@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,11 +29,8 @@ type watchOptions struct {
 	noBPF              bool
 }
 
-// formats of zombench watch: it answers again and again, which no document does.
-var watchFormats = []string{"auto", "table", "lines", "json"}
-
 func newWatch() *cobra.Command {
-	var o watchOptions
+	o := watchOptions{interval: 5 * time.Second, format: "auto"}
 	cmd := &cobra.Command{
 		Use:   "watch",
 		Short: "Follow which processes leave zombies, how fast, and when a limit is reached",
@@ -59,50 +53,31 @@ dashboard, a systemd unit.`,
   zombench watch --print alerts > /etc/prometheus/zombies.yml`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if cmd.Flags().Changed("print") {
-				return printDeploy(cmd.OutOrStdout(), o.file)
+			if o.file != "" {
+				text, err := deploy.File(o.file)
+				if err == nil {
+					_, err = io.WriteString(cmd.OutOrStdout(), text)
+				}
+				return err
 			}
 			return watchHost(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), o)
 		},
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.DurationVar(&o.interval, "interval", 5*time.Second, "`TIME` between two reports, 100ms or more; no longer than --for")
-	f.DurationVar(&o.duration, "for", 0, "stop after this `TIME` (default: when interrupted)")
-	f.StringVar(&o.format, "format", "auto", "`FORMAT` of the reports: table, lines or json; auto is a table on a terminal and lines elsewhere")
+	durationFlag(f, &o.interval, "interval", 100*time.Millisecond, "`TIME` between two reports, 100ms or more; no longer than --for")
+	durationFlag(f, &o.duration, "for", 0, "stop after this `TIME` (default: when interrupted)")
+	choiceFlag(cmd, &o.format, "format", "`FORMAT` of the reports; auto is a table on a terminal and lines elsewhere", "auto", "table", "lines", "json")
 	f.StringVar(&o.listen, "listen", "", "serve metrics at this `ADDRESS`, such as :9817")
 	f.StringVar(&o.from, "from", "", "result `FILE` with the size of a zombie (default: as for zombench limits)")
 	f.BoolVar(&o.noBPF, "no-bpf", false, "use no BPF: compare scans of /proc")
-	f.StringVar(&o.file, "print", "", "print a `FILE` for use with the metrics: "+strings.Join(deploy.Names(), ", "))
-	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(watchFormats, cobra.ShellCompDirectiveNoFileComp))
-	_ = cmd.RegisterFlagCompletionFunc("print", cobra.FixedCompletions(deploy.Names(), cobra.ShellCompDirectiveNoFileComp))
+	choiceFlag(cmd, &o.file, "print", "print a `FILE` for use with the metrics", deploy.Names()...)
 	return cmd
 }
 
-func printDeploy(w io.Writer, name string) error {
-	text, err := deploy.File(name)
-	if err != nil {
-		return usageErrorf("--print: %w", err)
-	}
-	_, err = io.WriteString(w, text)
-	return err
-}
-
 func watchHost(ctx context.Context, stdout, stderr io.Writer, o watchOptions) error {
-	switch {
-	case !slices.Contains(watchFormats, o.format):
-		return usageErrorf("--format: unknown format %q: want %s", o.format, strings.Join(watchFormats, ", "))
-	case o.interval < 100*time.Millisecond:
-		return usageErrorf("--interval: %v is too short; want 100ms or more", o.interval)
-	case o.duration < 0:
-		return usageErrorf("--for: %v; want 0 or more", o.duration)
-	}
 	here := measure.Host()
-	machine, err := here.Machine()
-	if err != nil {
-		return err
-	}
-	each, err := findCost(o.from, machine)
+	each, err := findCost(here, o.from)
 	if err != nil {
 		return err
 	}
@@ -130,8 +105,28 @@ func watchHost(ctx context.Context, stdout, stderr io.Writer, o watchOptions) er
 		defer stop()
 		fmt.Fprintf(stderr, "zombench: metrics at http://%s/metrics\n", address)
 	}
-	show, done := reportWriter(stdout, stderr, o.format, each.Assumed(), m.Unseen(), cancel)
-	defer done()
+	terminal, _ := stdout.(*os.File)
+	if !progress.IsTerminal(stdout) {
+		terminal = nil
+	}
+	if o.format == "auto" {
+		if o.format = "lines"; terminal != nil {
+			o.format = "table"
+		}
+	}
+	show := func(r *watch.Report) error { return host.WriteReport(stdout, r, o.format, each.Assumed()) }
+	var s *screen.Screen
+	if o.format == "table" && terminal != nil {
+		if s, err = screen.Open(os.Stdin, terminal, cancel); err == nil {
+			defer s.Close()
+			show = func(r *watch.Report) error { return s.Show(host.Table(r, each.Assumed(), s.Width(), s.Height())) }
+		}
+	}
+	if s == nil && o.format != "json" { // these have it in each report
+		for _, what := range m.Unseen() {
+			fmt.Fprintln(stderr, "zombench:", what)
+		}
+	}
 	return m.Run(ctx, o.interval, func(r *watch.Report) error {
 		metrics.Update(r)
 		select {
@@ -141,41 +136,4 @@ func watchHost(ctx context.Context, stdout, stderr io.Writer, o watchOptions) er
 			return show(r)
 		}
 	})
-}
-
-// reportWriter returns what shows a report, and what ends the showing.
-func reportWriter(stdout, stderr io.Writer, format, assumed string, unseen []string, quit func()) (show func(*watch.Report) error, done func()) {
-	f, _ := stdout.(*os.File)
-	if format == "auto" {
-		format = "lines"
-		if f != nil && progress.IsTerminal(f) {
-			format = "table"
-		}
-	}
-	if format == "table" && f != nil && progress.IsTerminal(f) {
-		s, err := screen.Open(os.Stdin, f, quit)
-		if err == nil {
-			return func(r *watch.Report) error { return s.Show(host.Table(r, assumed, s.Width(), s.Height())) }, s.Close
-		}
-	}
-	if format != "json" {
-		for _, s := range unseen {
-			fmt.Fprintln(stderr, "zombench:", s)
-		}
-	}
-	switch format {
-	case "json":
-		e := json.NewEncoder(stdout)
-		e.SetEscapeHTML(false)
-		return func(r *watch.Report) error { return e.Encode(r) }, func() {}
-	case "table":
-		return func(r *watch.Report) error {
-			_, err := io.WriteString(stdout, strings.Join(host.Table(r, assumed, 0, 0), "\n")+"\n\n")
-			return err
-		}, func() {}
-	}
-	return func(r *watch.Report) error {
-		_, err := io.WriteString(stdout, strings.Join(host.Lines(r), "\n")+"\n")
-		return err
-	}, func() {}
 }

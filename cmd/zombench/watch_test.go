@@ -9,12 +9,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
+	"zombench/bench/experiments"
 	"zombench/measure/measuretest"
 	"zombench/measure/procs"
 	"zombench/measure/watch/deploy"
@@ -29,8 +29,8 @@ func TestPsCheck(t *testing.T) {
 		{100, 1000, 0, "ZOMBIES OK - 53 zombies, 30 of them of 1000 (/usr/bin/server --port 80); 1 process of which only the main thread has ended | zombies=53;100;1000;0\n"},
 		{53, 1000, 1, "ZOMBIES WARNING - "},
 		{10, 53, 2, "ZOMBIES CRITICAL - "},
-		{-1, 54, 0, "| zombies=53;;54;0\n"},
-		{53, -1, 1, "| zombies=53;53;;0\n"},
+		{0, 54, 0, "| zombies=53;;54;0\n"},
+		{53, 0, 1, "| zombies=53;53;;0\n"},
 	} {
 		kernel := machine(t, measuretest.Village(), nil)
 		var out, errs bytes.Buffer
@@ -43,7 +43,7 @@ func TestPsCheck(t *testing.T) {
 	var out bytes.Buffer
 	kernel := machine(t, nil, nil)
 	fails := func(func(procs.Task)) error { return errors.New("no way") }
-	if err := ps(&out, &out, kernel, fails, nil, psOptions{format: "text", warn: 1, crit: -1}); exitCode(&out, err) != 3 || out.String() != "ZOMBIES UNKNOWN - no way\n" {
+	if err := ps(&out, &out, kernel, fails, nil, psOptions{format: "text", warn: 1}); exitCode(&out, err) != 3 || out.String() != "ZOMBIES UNKNOWN - no way\n" {
 		t.Errorf("%q", &out)
 	}
 }
@@ -52,7 +52,7 @@ func TestPsTextfile(t *testing.T) {
 	kernel := machine(t, measuretest.Village(), nil)
 	file := filepath.Join(t.TempDir(), "zombies.prom")
 	var out bytes.Buffer
-	if err := ps(&out, &out, kernel, procs.ByProc(kernel), nil, psOptions{format: "text", textfile: file, warn: -1, crit: -1}); err != nil || out.Len() > 0 {
+	if err := ps(&out, &out, kernel, procs.ByProc(kernel), nil, psOptions{format: "text", textfile: file}); err != nil || out.Len() > 0 {
 		t.Fatal(err, &out)
 	}
 	text, err := os.ReadFile(file)
@@ -96,25 +96,17 @@ func promtool(t *testing.T, input string, args ...string) {
 func TestPrintDeploy(t *testing.T) {
 	for _, name := range deploy.Names() {
 		var out bytes.Buffer
-		if err := printDeploy(&out, name); err != nil || out.Len() == 0 {
+		if err := execute(t.Context(), experiments.All, &out, &out, []string{"watch", "--print", name}); err != nil || out.Len() == 0 {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-	var out bytes.Buffer
-	if err := printDeploy(&out, "nonsense"); exitCode(&out, err) != usageStatus {
-		t.Error(err)
 	}
 }
 
 func TestWatchUsage(t *testing.T) {
-	for _, o := range []watchOptions{
-		{format: "html", interval: time.Second},
-		{format: "json", interval: time.Millisecond},
-		{format: "json", interval: time.Second, duration: -1},
-	} {
+	for _, flag := range []string{"--print=nonsense", "--format=html", "--interval=1ms", "--for=-1s", "--for=soon"} {
 		var out bytes.Buffer
-		if err := watchHost(t.Context(), &out, &out, o); exitCode(&out, err) != usageStatus {
-			t.Errorf("%+v: %v", o, err)
+		if err := execute(t.Context(), experiments.All, &out, &out, []string{"watch", flag}); exitCode(&out, err) != usageStatus {
+			t.Errorf("%s: %v", flag, err)
 		}
 	}
 }

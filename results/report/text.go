@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"sort"
 	"strings"
 
 	"github.com/olekukonko/tablewriter"
@@ -133,7 +134,7 @@ func (l layout) writeTable(b *strings.Builder, t Table) error {
 			rows[1+i] = append(rows[1+i], l.escape(c.Text))
 		}
 	}
-	l.fit(rows, t.Columns)
+	rows = l.fit(rows, t.Columns)
 	// The defaults wrap numbers, and put spaces and capitals into kmem-B/1000zombies.
 	cell := tw.CellConfig{
 		Formatting: tw.CellFormatting{AutoWrap: tw.WrapNone, AutoFormat: tw.Off},
@@ -154,47 +155,33 @@ func (l layout) writeTable(b *strings.Builder, t Table) error {
 	return nil
 }
 
-// fit breaks texts into lines, those of the widest columns first, until the table is
-// no wider than the page. Numbers stay whole, and so do words.
-func (l layout) fit(rows [][]string, columns []Column) {
-	widths, least := make([]int, len(columns)), make([]int, len(columns))
-	total := 0
-	for j, c := range columns {
-		for i, row := range rows {
-			whole := twwidth.Width(row[j])
-			widths[j] = max(widths[j], whole)
-			if c.Left || i == 0 {
-				word := 0
-				for _, w := range strings.FieldsFunc(row[j], func(r rune) bool { return r == ' ' || r == '/' }) {
-					word = max(word, twwidth.Width(w+"/"))
+// fit breaks words into lines so that the table is no wider than the page, and the
+// lines are as long as they can be then. Numbers stay whole.
+func (l layout) fit(rows [][]string, columns []Column) [][]string {
+	broken := func(width int) (lines [][]string, total int) {
+		lines = make([][]string, len(rows))
+		for j, c := range columns {
+			widest := 0
+			for i, row := range rows {
+				text := row[j]
+				if c.Left || i == 0 {
+					text = wrap(text, width)
 				}
-				word += len(indent)
-				if c.Left {
-					word = max(word, sentence)
+				for line := range strings.SplitSeq(text, "\n") {
+					widest = max(widest, twwidth.Width(line))
 				}
-				whole = min(whole, word)
+				lines[i] = append(lines[i], text)
 			}
-			least[j] = max(least[j], whole)
+			total += 1 + widest + 1
 		}
-		total += 1 + widths[j] + 1
+		return lines, total
 	}
-	for ; total > l.width; total-- {
-		widest := -1
-		for j, w := range widths {
-			if w > least[j] && (widest < 0 || w > widths[widest]) {
-				widest = j
-			}
-		}
-		if widest < 0 {
-			break
-		}
-		widths[widest]--
+	if _, total := broken(math.MaxInt); total <= l.width {
+		return rows
 	}
-	for _, row := range rows {
-		for j := range row {
-			row[j] = wrap(row[j], widths[j])
-		}
-	}
+	width := sort.Search(l.width, func(w int) bool { _, total := broken(w + 1); return total > l.width })
+	lines, _ := broken(max(width, sentence))
+	return lines
 }
 
 // indent begins each further line of a cell, which would look like a row without it.

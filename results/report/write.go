@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 )
 
@@ -21,28 +20,6 @@ const (
 
 // Formats are all there are.
 func Formats() []Format { return []Format{Text, Markdown, HTML, CSV, JSON, LaTeX} }
-
-// FormatNames lists them for people: text, markdown, html, csv, json or latex.
-func FormatNames() string {
-	var names []string
-	for _, f := range Formats() {
-		names = append(names, string(f))
-	}
-	last := len(names) - 1
-	return strings.Join(names[:last], ", ") + " or " + names[last]
-}
-
-// Set makes it the format of a name. With String and Type it is a flag.
-func (f *Format) Set(name string) error {
-	if !slices.Contains(Formats(), Format(name)) {
-		return fmt.Errorf("unknown format %q: want %s", name, FormatNames())
-	}
-	*f = Format(name)
-	return nil
-}
-
-func (f *Format) String() string { return string(*f) }
-func (f *Format) Type() string   { return "format" }
 
 // NeedsReadings reports whether the raw readings of trials are seen in a format, as
 // pictures or as data.
@@ -66,7 +43,7 @@ func (d Doc) Write(w io.Writer, f Format) error {
 	case LaTeX:
 		err = writeLaTeX(&b, d)
 	default:
-		err = f.Set(string(f))
+		err = fmt.Errorf("unknown format %q", f)
 	}
 	if err == nil {
 		_, err = io.WriteString(w, b.String())

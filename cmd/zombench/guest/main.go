@@ -10,7 +10,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 
@@ -41,51 +40,32 @@ func main() {
 	}
 }
 
-// do does a job. The experiments that run in guests need no further programs.
+// do runs an experiment on this machine as zombench run does, and writes the result
+// file to standard output. Those of guests need no further programs.
 func do(ctx context.Context, j job.Job) error {
-	for _, e := range []bench.Experiment{memory.Experiment(), dress.Experiment()} {
-		if e.Name == cmp.Or(j.Experiment, "memory") {
-			return run(ctx, e, j, os.Stdout, os.Stderr)
-		}
+	all := []bench.Experiment{memory.Experiment(), dress.Experiment()}
+	i := slices.Index(bench.Names(all), cmp.Or(j.Experiment, "memory"))
+	if i < 0 {
+		return fmt.Errorf("there is no experiment %s in guests", j.Experiment)
 	}
-	return fmt.Errorf("there is no experiment %s in guests", j.Experiment)
-}
-
-// run runs an experiment on this machine as zombench run does, and writes the
-// result file to stdout.
-func run(ctx context.Context, e bench.Experiment, j job.Job, stdout, stderr io.Writer) error {
-	if err := set(e.Fields, j.Fields); err != nil {
+	if err := all[i].Set(j.Fields); err != nil {
 		return err
 	}
-	out, err := results.Create("", stdout)
+	out, err := results.Create("", os.Stdout)
 	if err != nil {
 		return err
 	}
 	runner := bench.Runner{
-		Experiments: []bench.Experiment{e}, Match: j.Match, Samples: j.Samples, Seed: j.Seed,
+		Experiments: all[i : i+1], Match: j.Match, Samples: j.Samples, Seed: j.Seed,
 		Options: bench.Options{FS: measure.Host(), Zombied: job.Zombied, LockPath: janitor.Path(), Emulated: true},
 		Kernel:  ctypes.Kernel(measure.Host()),
 		Version: j.Version, Config: j.Keys, Comments: j.Comments,
-		Output: out, Progress: newProgress(stderr),
-		Notice: func(s string) { fmt.Fprintf(stderr, "%s\n", s) },
+		Output: out, Progress: newProgress(os.Stderr),
+		Notice: func(s string) { fmt.Fprintln(os.Stderr, s) },
 	}
 	tally, err := runner.Run(ctx)
-	if err == nil && tally.Good+tally.Flagged == 0 {
-		err = fmt.Errorf("all %d trials were broken: nothing was measured", tally.Broken)
+	if err != nil {
+		return err
 	}
-	return err
-}
-
-// set sets fields of the experiment to the texts of a job.
-func set(fields []bench.Field, texts map[string]string) error {
-	for name, text := range texts {
-		i := slices.IndexFunc(fields, func(f bench.Field) bool { return f.Name == name })
-		if i < 0 {
-			return fmt.Errorf("the experiment has no field %s", name)
-		}
-		if err := fields[i].Value.Set(text); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	return nil
+	return tally.Err()
 }

@@ -15,10 +15,10 @@ func TestSet(t *testing.T) {
 		{map[string]string{"count": "7,22", "parallel": "3", "spawn": "clone"}, ""},
 		{map[string]string{"count": "many"}, "count: "},
 		{map[string]string{"count": "0"}, "count: "},
-		{map[string]string{"size": "7"}, "no field size"},
+		{map[string]string{"size": "7"}, "size: "},
 	} {
 		e := memory.Experiment()
-		err := set(e.Fields, tt.texts)
+		err := e.Set(tt.texts)
 		if tt.fails != "" {
 			if err == nil || !strings.Contains(err.Error(), tt.fails) {
 				t.Errorf("%v: error %v, want %q", tt.texts, err, tt.fails)

@@ -14,10 +14,14 @@ type Cost struct{ recorded.Cost }
 // LocalResults is where make bench keeps results.
 const LocalResults = "results/local"
 
-// FindCost returns what a zombie takes: by the result file from, if one is
-// named; otherwise by what was measured on this kernel, here or by a recorded run,
+// FindCost returns what a zombie takes on a machine: by the result file from, if one
+// is named; otherwise by what was measured on its kernel, here or by a recorded run,
 // or on the nearest recorded one.
-func FindCost(from string, m measure.Machine) (Cost, error) {
+func FindCost(fs measure.FS, from string) (Cost, error) {
+	m, err := fs.Machine()
+	if err != nil {
+		return Cost{}, err
+	}
 	local := filepath.Join(LocalResults, m.Kernel+".txt")
 	c, err := recorded.Find(from, local, recorded.System{Kernel: m.Kernel, GOARCH: m.GOARCH, PageSize: m.PageSize})
 	return Cost{c}, err

@@ -1,9 +1,10 @@
-// Package host says in documents and lines what packages limits, procs and watch
-// find on this host: for people, and for programs.
+// Package host says in documents and lines what is found on this host: what can be
+// measured and booted here (packages bench and kernels), which limits there are, which
+// processes leave zombies (limits, procs, watch). For people, and for programs.
 //
-// In flow their findings and what a zombie takes ([Cost]); out flow documents that
-// package report renders, and the lines of zombench watch and of checks. It reads
-// nothing of the host itself.
+// In flow those findings and what a zombie takes ([Cost]); out flow documents that
+// package report renders, and the lines of zombench watch and of checks. It finds
+// nothing itself.
 package host
 
 import (

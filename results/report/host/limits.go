@@ -16,8 +16,8 @@ import (
 // unbounded is how many zombies fit where nothing bounds them.
 const unbounded = "any"
 
-// Place says where a limit is, and whose it is.
-func Place(l limits.Limit) string {
+// place says where a limit is, and whose it is.
+func place(l limits.Limit) string {
 	if l.Owner == "" {
 		return l.Where
 	}
@@ -89,12 +89,8 @@ func (a Limits) holds(b limits.Headroom) uint64 {
 func (a Limits) Doc() report.Doc {
 	d := report.Doc{Title: "Limits", Facts: []string{a.first()}, Data: a.data()}
 	t := report.Table{Columns: []report.Column{
-		{Name: "limit", Left: true}, {Name: "more zombies"}, {Name: "they hold" + a.Each.Assumed(), Unit: "B"},
-	}}
-	if a.Rate != nil {
-		t.Columns = append(t.Columns, report.Column{Name: "reached in", Unit: "sec"})
-	}
-	t.Columns = append(t.Columns, report.Column{Name: "used", Left: true}, report.Column{Name: "where", Left: true}, report.Column{Name: "remedy", Left: true})
+		{Name: "limit", Left: true}, {Name: "more zombies"}, {Name: "they hold" + a.Each.Assumed(), Unit: "B"}, {Name: "reached in", Unit: "sec"},
+		{Name: "used", Left: true}, {Name: "where", Left: true}, {Name: "remedy", Left: true}}}
 	var unlimited []string
 	for _, b := range a.Bounds {
 		if b.Unlimited {
@@ -103,10 +99,9 @@ func (a Limits) Doc() report.Doc {
 			}
 			continue
 		}
-		fits, holds, in := report.Words(unbounded), report.Words(""), report.Words("")
+		fits, holds, in := any(unbounded), report.Cell{}, report.Cell{}
 		if b.Bounded() {
-			fits = report.Number(float64(b.Fits), strconv.FormatUint(b.Fits, 10))
-			holds = report.Number(float64(a.holds(b)), Bytes(a.holds(b)))
+			fits, holds = b.Fits, report.Number(float64(a.holds(b)), Bytes(a.holds(b)))
 			if a.Rate != nil {
 				after, ok := a.Rate.After(b.Fits)
 				in = report.Number(after.Seconds(), Duration(after, ok))
@@ -115,11 +110,7 @@ func (a Limits) Doc() report.Doc {
 				}
 			}
 		}
-		row := []report.Cell{report.Words(b.Name), fits, holds}
-		if a.Rate != nil {
-			row = append(row, in)
-		}
-		t.Rows = append(t.Rows, append(row, report.Words(used(b.Limit)), report.Words(Place(b.Limit)), report.Words(a.Query.Remedy(b.Limit).Text)))
+		t.Row(b.Name, fits, holds, in, used(b.Limit), place(b.Limit), a.Query.Remedy(b.Limit).Text)
 	}
 	if len(t.Rows) > 0 {
 		d.Sections = []report.Section{{Tables: []report.Table{t.WithoutEmpty()}}}
@@ -151,14 +142,11 @@ func (a Limits) dressedSection() report.Section {
 		if l.Unlimited {
 			continue
 		}
-		room := report.Number(float64(l.Room()), strconv.FormatUint(l.Room(), 10))
+		room := any(l.Room())
 		if l.Unseen {
-			room = report.Words("")
+			room = ""
 		}
-		t.Rows = append(t.Rows, []report.Cell{
-			report.Words(l.Name), room,
-			report.Words(l.Unit), report.Words(used(l)), report.Words(Place(l)),
-		})
+		t.Row(l.Name, room, l.Unit, used(l), place(l))
 	}
 	return report.Section{Heading: "Limits on what zombies may keep alive", Tables: []report.Table{t.WithoutEmpty()}}
 }

@@ -14,7 +14,7 @@ import (
 // Check answers as plugins of Nagios do (their guidelines): a line with what it is
 // about, performance data behind a bar, and the exit status that it stands for: 0 if
 // all is fine, 1 from warn zombies on, 2 from crit on, 3 if it is not known, which
-// err says. A threshold below 0 is none. Zombies that died within the last second
+// err says. A threshold of 0 is none. Zombies that died within the last second
 // do not count: their parents may be about to wait for them.
 func Check(found *procs.Result, err error, warn, crit int) (line string, status int) {
 	if err != nil {
@@ -22,9 +22,9 @@ func Check(found *procs.Result, err error, warn, crit int) (line string, status 
 	}
 	state, n := "OK", found.Zombies-found.Fresh
 	switch {
-	case crit >= 0 && n >= crit:
+	case crit > 0 && n >= crit:
 		state, status = "CRITICAL", 2
-	case warn >= 0 && n >= warn:
+	case warn > 0 && n >= warn:
 		state, status = "WARNING", 1
 	}
 	line = fmt.Sprintf("ZOMBIES %s - %s", state, Plural(n, "zombie"))
@@ -36,7 +36,7 @@ func Check(found *procs.Result, err error, warn, crit int) (line string, status 
 		line += fmt.Sprintf("; %s of which only the main thread has ended", Plural(n, "process"))
 	}
 	threshold := func(n int) string {
-		if n < 0 {
+		if n == 0 {
 			return ""
 		}
 		return strconv.Itoa(n)
@@ -97,18 +97,15 @@ func (a *Zombies) Doc() report.Doc {
 		if p.Reaper != nil {
 			reaper, reaps = fmt.Sprintf("%d %s", p.Reaper.PID, p.Reaper.Name), string(p.Reaper.Reaps)
 		}
-		age, recent := p.Age, report.Words("")
+		age, recent := p.Age, any("")
 		if p.Dead != nil {
 			age = *p.Dead
 		}
 		if p.Recent != nil {
-			recent = report.Number(float64(*p.Recent), strconv.Itoa(*p.Recent))
+			recent = *p.Recent
 		}
-		t.Rows = append(t.Rows, []report.Cell{
-			report.Number(float64(p.Zombies), strconv.Itoa(p.Zombies)), report.Number(float64(p.Bytes), Bytes(p.Bytes)),
-			report.Number(age.Seconds(), Duration(age, true)+" ago"), recent, report.Number(float64(p.PID), strconv.Itoa(p.PID)),
-			report.Words(string(p.SIGCHLD)), report.Words(reaper), report.Words(reaps),
-			report.Words(p.Cgroup), report.Words(p.Pod), report.Words(p.Container), report.Words(Clip(p.Command, 60))})
+		t.Row(p.Zombies, report.Number(float64(p.Bytes), Bytes(p.Bytes)), report.Number(age.Seconds(), Duration(age, true)+" ago"), recent, p.PID,
+			p.SIGCHLD, reaper, reaps, p.Cgroup, p.Pod, p.Container, Clip(p.Command, 60))
 		switch {
 		case i < most:
 			advice.Notes = append(advice.Notes, fmt.Sprintf("%d: %s", p.PID, p.Advice))

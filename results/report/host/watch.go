@@ -1,7 +1,10 @@
 package host
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -123,25 +126,14 @@ func Table(r *watch.Report, assumed string, width, height int) []string {
 		if p.Child != "" && p.Child != p.Name {
 			name += " (" + p.Child + ")"
 		}
-		arose, reaped := "", ""
+		arose, reaped := any(""), any("")
 		if r.Arose != nil {
-			arose, reaped = strconv.FormatUint(p.Arose, 10), strconv.FormatUint(p.Reaped, 10)
+			arose, reaped = p.Arose, p.Reaped
 		}
-		place := p.Unit
-		if place == "" {
-			place = p.Cgroup
-		}
-		var row []report.Cell
-		for _, s := range []string{strconv.Itoa(p.Zombies), grow, arose, reaped, wait, oldest, Bytes(p.Bytes), strconv.Itoa(p.PID), name, place} {
-			row = append(row, report.Words(s))
-		}
-		t.Rows = append(t.Rows, row)
+		t.Row(p.Zombies, grow, arose, reaped, wait, oldest, Bytes(p.Bytes), p.PID, name, cmp.Or(p.Unit, p.Cgroup))
 	}
 	for _, c := range r.Commands[:min(len(r.Commands), 5)] {
-		row := make([]report.Cell, len(t.Columns))
-		row[2], row[3] = report.Words(strconv.FormatUint(c.Arose, 10)), report.Words(strconv.FormatUint(c.Reaped, 10))
-		row[8] = report.Words(fmt.Sprintf("%s (%s that ended)", c.Name, Plural(c.Ended, "parent")))
-		t.Rows = append(t.Rows, row)
+		t.Row("", "", c.Arose, c.Reaped, "", "", "", "", fmt.Sprintf("%s (%s that ended)", c.Name, Plural(c.Ended, "parent")), "")
 	}
 	if len(t.Rows) > 0 {
 		var b strings.Builder
@@ -158,6 +150,23 @@ func Table(r *watch.Report, assumed string, width, height int) []string {
 		}
 	}
 	return lines
+}
+
+// WriteReport writes a report among others, as "json", as a "table" or in "lines".
+func WriteReport(w io.Writer, r *watch.Report, format, assumed string) error {
+	var lines []string
+	switch format {
+	case "json":
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		return e.Encode(r)
+	case "table":
+		lines = append(Table(r, assumed, 0, 0), "")
+	default:
+		lines = Lines(r)
+	}
+	_, err := io.WriteString(w, strings.Join(lines, "\n")+"\n")
+	return err
 }
 
 func perSecond(n uint64, d time.Duration) string {
