@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"zombench/bench/kernels"
-	"zombench/bench/vm"
 	"zombench/results/report"
 	"zombench/results/report/host"
 )
@@ -56,16 +54,6 @@ func (s *kernelSource) resolver(stderr io.Writer) (*kernels.Resolver, error) {
 	return &kernels.Resolver{Dir: dir, Suites: s.suites, Refresh: s.refresh, Notice: func(line string) {
 		fmt.Fprintf(stderr, "zombench: %s\n", line)
 	}}, nil
-}
-
-// find returns the kernels that patterns name.
-func (s *kernelSource) find(ctx context.Context, stderr io.Writer, patterns []string) ([]vm.Kernel, error) {
-	r, err := s.resolver(stderr)
-	if err != nil {
-		return nil, err
-	}
-	found, err := r.Find(ctx, patterns)
-	return found, patternError(err)
 }
 
 // patternError makes a malformed pattern an error of the command line.
@@ -142,11 +130,15 @@ is installed, and the system's own package state stays as it is.
   zombench kernels fetch 's390x-*' --suite sid`,
 		Args: takes(1, many, "at least one kernel, by a name that zombench kernels list prints"),
 		RunE: func(cmd *cobra.Command, patterns []string) error {
-			found, err := source.find(cmd.Context(), cmd.ErrOrStderr(), patterns)
+			r, err := source.resolver(cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			found, err := r.Find(cmd.Context(), patterns)
 			for _, k := range found {
 				fmt.Fprintln(cmd.OutOrStdout(), k.Path)
 			}
-			return err
+			return patternError(err)
 		},
 	}
 	source.register(cmd.Flags())

@@ -63,6 +63,21 @@ func TestWide(t *testing.T) {
 	}
 }
 
+// On a terminal sentences are broken between words.
+func TestSentences(t *testing.T) {
+	l := terminal(nil, Doc{})
+	l.line = 20
+	var b strings.Builder
+	d := Doc{Facts: []string{"1000 zombies hold 9.8 MiB of it", "charged: 9.2 MiB"}, Notes: []string{"see /sys/kernel/slab/task_struct"}}
+	if err := l.write(&b, d); err != nil {
+		t.Fatal(err)
+	}
+	const want = "1000 zombies hold\n  9.8 MiB of it\n  charged: 9.2 MiB\n\nsee /sys/kernel/\n  slab/task_struct\n"
+	if b.String() != want {
+		t.Errorf("%q, want %q", b.String(), want)
+	}
+}
+
 func TestEscape(t *testing.T) {
 	for s, want := range map[string]string{
 		"task_struct":   "task_struct",

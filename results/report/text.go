@@ -20,7 +20,7 @@ import (
 
 // A layout is how people read a document: on a terminal, or as GitHub's Markdown.
 type layout struct {
-	width             int // of the page, in columns
+	page, line        int // how wide tables and sentences may be, in columns
 	escape            func(string) string
 	title, fact, item string // formats of a heading, of the first fact, and of the others
 	gap               string // behind what Markdown would take for the beginning of a table
@@ -29,12 +29,15 @@ type layout struct {
 
 // terminal is the layout of a document that goes to w as text.
 func terminal(w io.Writer, d Doc) layout {
-	width := 0
+	// A page of a document or of a mail holds a little less than 100. A sentence in a
+	// file is one line, which grep finds.
+	page, line := cmp.Or(d.Width, 100), math.MaxInt
 	if f, ok := w.(*os.File); ok {
-		width, _, _ = term.GetSize(int(f.Fd())) // 0 of what is no terminal
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			page, line = width, width
+		}
 	}
-	// A page of a document or of a mail holds a little less than 100.
-	return layout{cmp.Or(d.Width, width, 100), results.Printable, "%s\n", "%s\n", "  %s\n", "", func() tablewriter.Option {
+	return layout{page, line, results.Printable, "%s\n", "%s\n", "  %s\n", "", func() tablewriter.Option {
 		return tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
 			Borders: tw.BorderNone,
 			Settings: tw.Settings{
@@ -46,7 +49,7 @@ func terminal(w io.Writer, d Doc) layout {
 }
 
 // Whoever renders Markdown breaks its cells.
-var markdown = layout{math.MaxInt, escapeMarkdown, "**%s**\n", "**%s**\n", "- %s\n", "\n", func() tablewriter.Option {
+var markdown = layout{math.MaxInt, math.MaxInt, escapeMarkdown, "**%s**\n", "**%s**\n", "- %s\n", "\n", func() tablewriter.Option {
 	return tablewriter.WithRenderer(renderer.NewMarkdown())
 }}
 
@@ -98,12 +101,12 @@ func (l layout) facts(p *parts, facts []string) {
 		switch i {
 		case 0:
 			p.begin()
-			fmt.Fprintf(p.b, l.fact, l.escape(fact))
+			fmt.Fprintf(p.b, l.fact, l.sentence(fact))
 		default:
 			if i == 1 {
 				p.b.WriteString(l.gap)
 			}
-			fmt.Fprintf(p.b, l.item, l.escape(fact))
+			fmt.Fprintf(p.b, l.item, l.sentence(fact))
 		}
 	}
 }
@@ -115,9 +118,11 @@ func (l layout) notes(p *parts, notes []string) {
 		} else {
 			p.b.WriteString(l.gap)
 		}
-		fmt.Fprintln(p.b, l.escape(note))
+		fmt.Fprintln(p.b, l.sentence(note))
 	}
 }
+
+func (l layout) sentence(s string) string { return wrap(l.escape(s), l.line-len(indent)) }
 
 // writeTable writes a table, no blanks at the ends of lines.
 func (l layout) writeTable(b *strings.Builder, t Table) error {
@@ -176,20 +181,20 @@ func (l layout) fit(rows [][]string, columns []Column) [][]string {
 		}
 		return lines, total
 	}
-	if _, total := broken(math.MaxInt); total <= l.width {
+	if _, total := broken(math.MaxInt); total <= l.page {
 		return rows
 	}
-	width := sort.Search(l.width, func(w int) bool { _, total := broken(w + 1); return total > l.width })
-	lines, _ := broken(max(width, sentence))
+	width := sort.Search(l.page, func(w int) bool { _, total := broken(w + 1); return total > l.page })
+	lines, _ := broken(max(width, phrase))
 	return lines
 }
 
 // indent begins each further line of a cell, which would look like a row without it.
 const indent = "  "
 
-// sentence is how many columns words need so that they can be read as one, though the
-// table be too wide for the page.
-const sentence = 20
+// phrase is how many columns words get to be read as one, though the table be too wide
+// for the page.
+const phrase = 20
 
 // wrap breaks a text into lines of at most so many columns: between words, and within
 // paths and names of benchmarks that are longer than a line.
