@@ -57,48 +57,50 @@ func (h Hierarchy) Ancestors() []string {
 // of 0 means the reading process.
 func (fs FS) Cgroups(pid int) (Membership, error) {
 	var m Membership
-	path := filepath.Join(fs.PIDDir(pid), "cgroup")
-	data, err := readFile(path)
+	lines, err := fs.cgroupLines(pid)
 	if err != nil {
 		return m, fmt.Errorf("reading the cgroups of process %d: %w", pid, err)
 	}
-	lines, err := parseCgroup(data)
-	if err != nil {
-		return m, fmt.Errorf("%s: %w", path, err)
-	}
 	m.listed = listedPath(lines)
-	// Our own mounts: what another process sees need not be reachable for us.
-	path = fs.proc("self", "mountinfo")
-	if data, err = readFile(path); err != nil {
-		return m, fmt.Errorf("reading the cgroup mounts: %w", err)
-	}
-	mounts, err := parseMountinfo(data)
+	mounts, err := fs.cgroupMounts()
 	if err != nil {
-		return m, fmt.Errorf("%s: %w", path, err)
+		return m, err
 	}
 	for _, l := range lines {
-		h, ok := fs.place(l, mounts)
-		if !ok {
-			continue
-		}
-		if err := h.listControllers(); err != nil {
+		if err := m.add(fs, l, mounts); err != nil {
 			return m, err
 		}
-		m.hierarchies = append(m.hierarchies, h)
 	}
 	return m, nil
 }
 
-// listControllers finds out which controllers a hierarchy of version 2 has.
-func (h *hierarchy) listControllers() error {
-	if h.version != 2 {
+func (fs FS) cgroupLines(pid int) ([]cgroupLine, error) {
+	return parseFile(filepath.Join(fs.PIDDir(pid), "cgroup"), parseCgroup)
+}
+
+// cgroupMounts are our own: what another process sees need not be reachable for us.
+func (fs FS) cgroupMounts() ([]mount, error) {
+	mounts, err := parseFile(fs.proc("self", "mountinfo"), parseMountinfo)
+	if err != nil {
+		err = fmt.Errorf("reading the cgroup mounts: %w", err)
+	}
+	return mounts, err
+}
+
+// add adds the hierarchy of a line, once, if a mount shows it.
+func (m *Membership) add(fs FS, l cgroupLine, mounts []mount) error {
+	h, ok := fs.place(l, mounts)
+	if !ok || slices.ContainsFunc(m.hierarchies, func(o hierarchy) bool { return o.mount == h.mount }) {
 		return nil
 	}
-	listed, err := readFile(filepath.Join(h.mount, "cgroup.controllers"))
-	if err != nil {
-		return fmt.Errorf("reading the controllers of cgroup v2: %w", err)
+	if h.version == 2 {
+		listed, err := readFile(filepath.Join(h.mount, "cgroup.controllers"))
+		if err != nil {
+			return fmt.Errorf("reading the controllers of cgroup v2: %w", err)
+		}
+		h.controllers = strings.Fields(string(listed))
 	}
-	h.controllers = strings.Fields(string(listed))
+	m.hierarchies = append(m.hierarchies, h)
 	return nil
 }
 

@@ -14,14 +14,9 @@ import (
 // membership says nothing of that hierarchy.
 func (fs FS) CgroupAt(path string) (Membership, error) {
 	var m Membership
-	mountinfo := fs.proc("self", "mountinfo")
-	data, err := readFile(mountinfo)
+	mounts, err := fs.cgroupMounts()
 	if err != nil {
-		return m, fmt.Errorf("reading the cgroup mounts: %w", err)
-	}
-	mounts, err := parseMountinfo(data)
-	if err != nil {
-		return m, fmt.Errorf("%s: %w", mountinfo, err)
+		return m, err
 	}
 	line := cgroupLine{path: filepath.Clean("/" + path)}
 	if absolute, err := filepath.Abs(path); err == nil {
@@ -41,14 +36,9 @@ func (fs FS) CgroupAt(path string) (Membership, error) {
 				continue
 			}
 		}
-		h, ok := fs.place(line, mounts)
-		if !ok || slices.ContainsFunc(m.hierarchies, func(o hierarchy) bool { return o.mount == h.mount }) {
-			continue
-		}
-		if err := h.listControllers(); err != nil {
+		if err := m.add(fs, line, mounts); err != nil {
 			return m, err
 		}
-		m.hierarchies = append(m.hierarchies, h)
 	}
 	if len(m.hierarchies) == 0 {
 		return m, fmt.Errorf("%s is not a cgroup of any mounted hierarchy", path)

@@ -13,18 +13,7 @@ type Loadavg struct {
 }
 
 // Loadavg reads /proc/loadavg. The parser of procfs drops both numbers.
-func (fs FS) Loadavg() (Loadavg, error) {
-	path := fs.proc("loadavg")
-	data, err := readFile(path)
-	if err != nil {
-		return Loadavg{}, err
-	}
-	l, err := parseLoadavg(data)
-	if err != nil {
-		return Loadavg{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return l, nil
-}
+func (fs FS) Loadavg() (Loadavg, error) { return parseFile(fs.proc("loadavg"), parseLoadavg) }
 
 // parseLoadavg parses "0.44 0.15 0.05 1/87 4493".
 func parseLoadavg(data []byte) (Loadavg, error) {

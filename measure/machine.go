@@ -54,16 +54,9 @@ func (fs FS) OnlineCPUs() ([]int, error) { return fs.cpus("online") }
 func (fs FS) PossibleCPUs() ([]int, error) { return fs.cpus("possible") }
 
 func (fs FS) cpus(file string) ([]int, error) {
-	path := filepath.Join(fs.Sys, "devices", "system", "cpu", file)
-	data, err := readFile(path)
-	if err != nil {
-		return nil, err
-	}
-	cpus, err := parseCPUs(string(bytes.TrimSpace(data)))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return cpus, nil
+	return parseFile(filepath.Join(fs.Sys, "devices", "system", "cpu", file), func(list []byte) ([]int, error) {
+		return parseCPUs(string(bytes.TrimSpace(list)))
+	})
 }
 
 // BootID returns the identity of this run of the kernel: random, another one

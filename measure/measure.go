@@ -102,33 +102,52 @@ func readFile(path string) ([]byte, error) {
 	return data, nil
 }
 
-// readUint reads a file that holds one decimal number.
-func readUint(path string) (uint64, error) {
+// parseFile reads a kernel file whole and parses it; what parse has against it gets
+// the path.
+func parseFile[T any](path string, parse func([]byte) (T, error)) (v T, err error) {
 	data, err := readFile(path)
 	if err != nil {
-		return 0, err
+		return v, err
 	}
-	n, err := parseUint(data)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", path, err)
+	if v, err = parse(data); err != nil {
+		err = fmt.Errorf("%s: %w", path, err)
 	}
-	return n, nil
+	return v, err
 }
+
+// readUint reads a file that holds one decimal number.
+func readUint(path string) (uint64, error) { return parseFile(path, parseUint) }
 
 // readMax reads a cgroup limit: a decimal number, or the word max.
 func readMax(path string) (limit uint64, unlimited bool, err error) {
-	data, err := readFile(path)
-	if err != nil {
-		return 0, false, err
+	limit, err = parseFile(path, func(data []byte) (uint64, error) {
+		if unlimited = string(bytes.TrimSpace(data)) == "max"; unlimited {
+			return 0, nil
+		}
+		return parseUint(data)
+	})
+	return limit, unlimited, err
+}
+
+// readField reads one field of a file of "key value" lines.
+func readField(path, key string) (uint64, error) {
+	return parseFile(path, func(data []byte) (uint64, error) {
+		n, ok, err := statField(data, key)
+		if err == nil && !ok {
+			err = fmt.Errorf("%w: no field %s", ErrMalformed, key)
+		}
+		return n, err
+	})
+}
+
+// writeFile writes a line to a kernel file that exists.
+func writeFile(path, line string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+	if err == nil {
+		_, err = f.WriteString(line + "\n")
+		err = errors.Join(err, f.Close())
 	}
-	if string(bytes.TrimSpace(data)) == "max" {
-		return 0, true, nil
-	}
-	limit, err = parseUint(data)
-	if err != nil {
-		return 0, false, fmt.Errorf("%s: %w", path, err)
-	}
-	return limit, false, nil
+	return classify(err)
 }
 
 func parseUint(b []byte) (uint64, error) {

@@ -105,16 +105,7 @@ func cmdlineNokmem(cmdline []byte) bool {
 // Stat reads memory.stat whole. Most values are bytes; the counts of events
 // among them (pgfault, workingset_*) are not.
 func (m Memcg) Stat() (map[string]uint64, error) {
-	path := filepath.Join(m.Dir, "memory.stat")
-	data, err := readFile(path)
-	if err != nil {
-		return nil, err
-	}
-	stat, err := parseStat(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return stat, nil
+	return parseFile(filepath.Join(m.Dir, "memory.stat"), parseStat)
 }
 
 // Usage returns all memory charged to the cgroup, page cache included, in bytes.
@@ -155,7 +146,7 @@ func (m Memcg) EventsMax() (uint64, error) {
 		}
 		return n + kernel, errors.Join(err, kernelErr)
 	}
-	return eventsMax(filepath.Join(m.Dir, "memory.events.local"))
+	return readField(filepath.Join(m.Dir, "memory.events.local"), "max")
 }
 
 // readLimitV1 reads a limit of a v1 memory cgroup, where "none" is written as
@@ -233,19 +224,12 @@ func (m Memcg) Busy() (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	data, err := readFile(filepath.Join(m.Dir, "memory.stat"))
-	if err != nil {
-		return 0, err
-	}
 	field := "inactive_file"
 	if m.Version == 1 {
 		field = "total_inactive_file" // of the whole subtree
 	}
-	cache, _, err := statField(data, field)
-	if err != nil {
-		return 0, fmt.Errorf("memory.stat of %s: %w", m.Dir, err)
-	}
-	return used - min(used, cache), nil
+	cache, err := readField(filepath.Join(m.Dir, "memory.stat"), field)
+	return used - min(used, cache), err
 }
 
 // Flush brings memory.stat of version 2 up to date, which the kernel does on

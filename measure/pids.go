@@ -31,21 +31,5 @@ func (p Pids) Peak() (uint64, error) {
 // this cgroup or of one below it since Linux 6.11; before, and on v1, one
 // that stopped a task of this very cgroup.
 func (p Pids) EventsMax() (uint64, error) {
-	return eventsMax(filepath.Join(p.Dir, "pids.events"))
-}
-
-// eventsMax reads the field max of a file of events.
-func eventsMax(path string) (uint64, error) {
-	data, err := readFile(path)
-	if err != nil {
-		return 0, err
-	}
-	n, ok, err := statField(data, "max")
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", path, err)
-	}
-	if !ok {
-		return 0, fmt.Errorf("%s: %w: no field max", path, ErrMalformed)
-	}
-	return n, nil
+	return readField(filepath.Join(p.Dir, "pids.events"), "max")
 }

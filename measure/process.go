@@ -38,16 +38,7 @@ func (p Process) Started() time.Duration {
 // Process reads one process; pid 0 is the reading process. An error that is
 // fs.ErrNotExist means that there is none.
 func (fs FS) Process(pid int) (Process, error) {
-	path := filepath.Join(fs.PIDDir(pid), "stat")
-	data, err := readFile(path)
-	if err != nil {
-		return Process{}, fmt.Errorf("process %d: %w", pid, err)
-	}
-	p, err := parseProcess(data)
-	if err != nil {
-		return Process{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return p, nil
+	return parseFile(filepath.Join(fs.PIDDir(pid), "stat"), parseProcess)
 }
 
 // parseProcess parses "PID (NAME) STATE PPID ...". The name may hold anything,

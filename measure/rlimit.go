@@ -20,16 +20,7 @@ type Rlimits struct {
 
 // Rlimits reads /proc/PID/limits.
 func (fs FS) Rlimits(pid int) (Rlimits, error) {
-	path := filepath.Join(fs.PIDDir(pid), "limits")
-	data, err := readFile(path)
-	if err != nil {
-		return Rlimits{}, err
-	}
-	r, err := parseLimits(data)
-	if err != nil {
-		return Rlimits{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return r, nil
+	return parseFile(filepath.Join(fs.PIDDir(pid), "limits"), parseLimits)
 }
 
 // parseLimits takes two lines out of /proc/PID/limits. Remedies depend on the

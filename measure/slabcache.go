@@ -97,13 +97,8 @@ func (fs FS) ShrinkSlab(name string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(filepath.Join(fs.slabDir(), id, "shrink"), os.O_WRONLY, 0)
-	if err != nil {
-		return fmt.Errorf("shrinking slab cache %s: %w", name, classify(err))
-	}
-	defer f.Close()
-	if _, err := f.WriteString("1\n"); err != nil {
-		return fmt.Errorf("shrinking slab cache %s: %w", name, classify(err))
+	if err := writeFile(filepath.Join(fs.slabDir(), id, "shrink"), "1"); err != nil {
+		return fmt.Errorf("shrinking slab cache %s: %w", name, err)
 	}
 	return nil
 }

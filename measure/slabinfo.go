@@ -44,19 +44,11 @@ func (s Slabinfo) Lookup(name string) (SlabLine, bool) {
 
 // Slabinfo reads /proc/slabinfo, which only root may (mode 0400).
 func (fs FS) Slabinfo() (Slabinfo, error) {
-	path := fs.proc("slabinfo")
-	data, err := readFile(path)
+	s, err := parseFile(fs.proc("slabinfo"), parseSlabinfo)
 	if errors.Is(err, os.ErrNotExist) { // or /proc is mounted with subset=pid
-		return Slabinfo{}, fmt.Errorf("no slab statistics (CONFIG_SLUB_DEBUG): %w", err)
+		err = fmt.Errorf("no slab statistics (CONFIG_SLUB_DEBUG): %w", err)
 	}
-	if err != nil {
-		return Slabinfo{}, err
-	}
-	s, err := parseSlabinfo(data)
-	if err != nil {
-		return Slabinfo{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return s, nil
+	return s, err
 }
 
 const slabinfoHeader = "slabinfo - version: "

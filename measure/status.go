@@ -60,16 +60,7 @@ func (s Status) Disposition(sig syscall.Signal) Disposition {
 // Status reads the status of a process. An error that is fs.ErrNotExist means
 // that there is none.
 func (fs FS) Status(pid int) (Status, error) {
-	path := filepath.Join(fs.PIDDir(pid), "status")
-	data, err := readFile(path)
-	if err != nil {
-		return Status{}, err
-	}
-	s, err := parseStatus(data)
-	if err != nil {
-		return Status{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return s, nil
+	return parseFile(filepath.Join(fs.PIDDir(pid), "status"), parseStatus)
 }
 
 // parseStatus parses /proc/PID/status. Fields that depend on the kernel's
@@ -157,16 +148,8 @@ func (fs FS) Command(pid int) (string, error) {
 // the hierarchy of the pids controller if version 1 has it, in that of version
 // 2 otherwise; "" if in neither.
 func (fs FS) CgroupPath(pid int) (string, error) {
-	path := filepath.Join(fs.PIDDir(pid), "cgroup")
-	data, err := readFile(path)
-	if err != nil {
-		return "", err
-	}
-	lines, err := parseCgroup(data)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
-	}
-	return listedPath(lines), nil
+	lines, err := fs.cgroupLines(pid)
+	return listedPath(lines), err
 }
 
 func listedPath(lines []cgroupLine) string {

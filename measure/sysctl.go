@@ -2,9 +2,7 @@ package measure
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 )
@@ -47,13 +45,8 @@ func (fs FS) SetSysctl(name, value string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
-	if err == nil {
-		_, err = f.WriteString(value + "\n")
-		err = errors.Join(err, f.Close())
-	}
-	if err != nil {
-		return fmt.Errorf("setting %s to %s: %w", name, value, classify(err))
+	if err := writeFile(path, value); err != nil {
+		return fmt.Errorf("setting %s to %s: %w", name, value, err)
 	}
 	return nil
 }
