@@ -17,7 +17,7 @@ import (
 	"zombench/bench/cpus"
 	"zombench/bench/reexec"
 	"zombench/measure"
-	"zombench/measure/taskiter"
+	"zombench/measure/taskscan"
 )
 
 // An order is what an actor is to do.
@@ -131,8 +131,8 @@ func prepare(o order) (do, undo func() error, err error) {
 	case "ps":
 		do, err = running("ps", "-e")
 	case "bpf-iter":
-		var tasks *taskiter.Tasks
-		if tasks, err = taskiter.Load(); err == nil {
+		var tasks *taskscan.Walker
+		if tasks, err = taskscan.NewWalker(); err == nil {
 			do = tasks.Walk
 		}
 	default:

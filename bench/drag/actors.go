@@ -9,7 +9,7 @@ import (
 
 	"zombench/bench"
 	"zombench/measure"
-	"zombench/measure/taskiter"
+	"zombench/measure/taskscan"
 )
 
 // An actor does one thing beside, to or because of an army.
@@ -119,7 +119,7 @@ func exists(path, who string) error {
 }
 
 func needIterator(*bench.Host) error {
-	tasks, err := taskiter.Load()
+	tasks, err := taskscan.NewWalker()
 	if err != nil {
 		return err
 	}

@@ -36,6 +36,3 @@ const (
 )
 
 func (t Tristate) String() string { return [...]string{"unknown", "no", "yes"}[t] }
-
-// MarshalText makes it a word.
-func (t Tristate) MarshalText() ([]byte, error) { return []byte(t.String()), nil }

@@ -3,6 +3,7 @@ package kmemtrace
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"fmt"
 	"math"
 	"os"
@@ -14,10 +15,7 @@ import (
 )
 
 // Symbols are the functions of the running kernel and its modules.
-type Symbols struct {
-	addresses []uint64 // ascending
-	names     []string
-}
+type Symbols struct{ all []symbol } // by address
 
 type symbol struct {
 	address uint64
@@ -28,33 +26,12 @@ type symbol struct {
 // who lacks CAP_SYSLOG, and from everybody if kernel.kptr_restrict is 2.
 func ReadSymbols(host measure.FS) (*Symbols, error) {
 	var all []symbol
-	hidden := true
-	err := eachFunction(host, func(s symbol) bool {
-		hidden = hidden && s.address == 0
-		all = append(all, s)
-		return true
-	})
-	if err == nil && hidden {
-		err = errHidden
-	}
+	err := eachFunction(host, func(s symbol) bool { all = append(all, s); return true })
 	if err != nil {
-		return nil, fmt.Errorf("functions of the kernel: %w", err)
+		return nil, err
 	}
-	slices.SortStableFunc(all, func(a, b symbol) int {
-		switch {
-		case a.address < b.address:
-			return -1
-		case a.address > b.address:
-			return 1
-		}
-		return 0
-	})
-	s := new(Symbols)
-	for _, sym := range all {
-		s.addresses = append(s.addresses, sym.address)
-		s.names = append(s.names, sym.name)
-	}
-	return s, nil
+	slices.SortStableFunc(all, func(a, b symbol) int { return cmp.Compare(a.address, b.address) })
+	return &Symbols{all}, nil
 }
 
 // A Range is where the instructions of a function are: from the first one to the
@@ -72,9 +49,7 @@ func (r Range) Calls(returnAddress uint64) bool {
 // FindFunctions returns where functions of these names are, as far as this kernel
 // has them.
 func FindFunctions(host measure.FS, names ...string) (found []Range, err error) {
-	hidden := true
 	err = eachFunction(host, func(s symbol) bool {
-		hidden = hidden && s.address == 0
 		for i := range found {
 			if found[i].To == math.MaxUint64 && s.address > found[i].From {
 				found[i].To = s.address
@@ -85,11 +60,8 @@ func FindFunctions(host measure.FS, names ...string) (found []Range, err error) 
 		}
 		return true
 	})
-	if err == nil && hidden {
-		err = errHidden
-	}
 	if err != nil {
-		return nil, fmt.Errorf("functions of the kernel: %w", err)
+		return nil, err
 	}
 	return found, nil
 }
@@ -98,25 +70,18 @@ func FindFunctions(host measure.FS, names ...string) (found []Range, err error) 
 // reads no more than that takes: all of them are a second's work, and half a
 // minute's where the kernel is emulated.
 func SymbolsAvailable(host measure.FS) error {
-	err := errHidden
-	if ferr := eachFunction(host, func(s symbol) bool {
-		if s.address != 0 {
-			err = nil
-		}
-		return s.address == 0
-	}); ferr != nil {
-		err = ferr
-	}
-	if err != nil {
-		return fmt.Errorf("functions of the kernel: %w", err)
-	}
-	return nil
+	return eachFunction(host, func(s symbol) bool { return s.address == 0 })
 }
 
-var errHidden = fmt.Errorf("/proc/kallsyms hides its addresses (kernel.kptr_restrict): %w", measure.ErrNotPermitted)
-
-// eachFunction reads functions in the order of the file, until each returns false.
-func eachFunction(host measure.FS, each func(symbol) bool) error {
+// eachFunction reads functions in the order of the file, until each returns false. It
+// is an error if none of them has an address.
+func eachFunction(host measure.FS, each func(symbol) bool) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("functions of the kernel: %w", err)
+		}
+	}()
+	hidden := true
 	path := filepath.Join(host.Proc, "kallsyms")
 	f, err := os.Open(path)
 	if err != nil {
@@ -141,12 +106,16 @@ func eachFunction(host measure.FS, each func(symbol) bool) error {
 		}
 		// What the compiler appends (.constprop.0, .isra.0) is not the function's name.
 		name, _, _ := bytes.Cut(fields[2], []byte("."))
+		hidden = hidden && address == 0
 		if len(name) > 0 && !each(symbol{address, string(name)}) {
-			return nil
+			break
 		}
 	}
 	if err := lines.Err(); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
+	}
+	if hidden {
+		return fmt.Errorf("%s hides its addresses (kernel.kptr_restrict): %w", path, measure.ErrNotPermitted)
 	}
 	return nil
 }
@@ -154,14 +123,14 @@ func eachFunction(host measure.FS, each func(symbol) bool) error {
 // Function names the function that holds an address; the address itself, in
 // hexadecimal, if none does.
 func (s *Symbols) Function(address uint64) string {
-	i, exact := slices.BinarySearch(s.addresses, address)
+	i, exact := slices.BinarySearchFunc(s.all, address, func(s symbol, at uint64) int { return cmp.Compare(s.address, at) })
 	if !exact {
 		i--
 	}
 	if i < 0 {
 		return fmt.Sprintf("%#x", address)
 	}
-	return s.names[i]
+	return s.all[i].name
 }
 
 // Caller names the function that a return address leads back into. A call may

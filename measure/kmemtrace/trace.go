@@ -2,6 +2,7 @@ package kmemtrace
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -50,44 +51,51 @@ type Only struct {
 }
 
 // StartOnly is Start for some of the events. Forks are recorded all the same.
-func StartOnly(host measure.FS, only Only) (_ *Trace, err error) {
-	tracefs, unmount, err := openTracefs(host.Sys)
-	if err != nil {
+func StartOnly(host measure.FS, only Only) (*Trace, error) {
+	t := &Trace{byID: make(map[uint16]*format), names: make(map[int32]string), stop: make(chan struct{}), done: make(chan struct{})}
+	if err := t.open(host, only); err != nil {
+		t.release()
 		return nil, fmt.Errorf("tracing slab objects: %w", err)
 	}
-	formats, err := readFormats(tracefs)
-	unmount()
+	go t.collect()
+	return t, nil
+}
+
+func (t *Trace) open(host measure.FS, only Only) error {
+	formats, err := formatsOf(host)
 	if err != nil {
-		return nil, fmt.Errorf("tracing slab objects: %w", err)
+		return err
 	}
 	formats = only.of(formats)
 	cpus, err := host.OnlineCPUs()
 	if err != nil {
-		return nil, fmt.Errorf("tracing slab objects: %w", err)
+		return err
 	}
-	t := &Trace{byID: make(map[uint16]*format), names: make(map[int32]string), stop: make(chan struct{}), done: make(chan struct{})}
 	for i := range formats {
 		t.byID[uint16(formats[i].id)] = &formats[i]
 	}
-	defer func() {
-		if err != nil {
-			t.release()
-		}
-	}()
 	for _, cpu := range cpus {
 		r, err := openRing(cpu, formats, ringBytes)
 		if err != nil {
-			return nil, fmt.Errorf("tracing slab objects: %w", err)
+			return err
 		}
 		t.rings = append(t.rings, r)
 	}
 	for _, r := range t.rings {
 		if err := r.enable(true); err != nil {
-			return nil, fmt.Errorf("tracing slab objects: %w", err)
+			return err
 		}
 	}
-	go t.collect()
-	return t, nil
+	return nil
+}
+
+func formatsOf(host measure.FS) ([]format, error) {
+	tracefs, unmount, err := openTracefs(host.Sys)
+	if err != nil {
+		return nil, err
+	}
+	defer unmount()
+	return readFormats(tracefs)
 }
 
 // collect empties the rings again and again until Close.
@@ -117,15 +125,7 @@ func (t *Trace) Take() ([]Event, error) {
 	if t.err != nil {
 		return nil, fmt.Errorf("tracing slab objects: %w", t.err)
 	}
-	slices.SortStableFunc(events, func(a, b Event) int {
-		switch {
-		case a.Time < b.Time:
-			return -1
-		case a.Time > b.Time:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(events, func(a, b Event) int { return cmp.Compare(a.Time, b.Time) })
 	return events, nil
 }
 
@@ -238,12 +238,7 @@ func (t *Trace) decodeSample(b []byte) (e Event, ok bool) {
 // Available reports why nothing can be traced here, as Start would: nil if it
 // can.
 func Available(host measure.FS) error {
-	tracefs, unmount, err := openTracefs(host.Sys)
-	if err == nil {
-		_, err = readFormats(tracefs)
-		unmount()
-	}
-	if err != nil {
+	if _, err := formatsOf(host); err != nil {
 		return fmt.Errorf("tracing slab objects: %w", err)
 	}
 	return nil

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -33,35 +34,32 @@ type programs struct {
 	parents, dead, shared, byName *ebpf.Map
 }
 
-func join(parts ...asm.Instructions) asm.Instructions {
-	var all asm.Instructions
-	for _, p := range parts {
-		all = append(all, p...)
-	}
-	return all
-}
-
 // label makes a place to jump to.
 func label(name string) asm.Instructions {
 	return asm.Instructions{asm.Mov.Imm(asm.R1, 0).WithSymbol(name)}
 }
 
-func end() asm.Instructions {
-	return asm.Instructions{asm.Mov.Imm(asm.R0, 0).WithSymbol("end"), asm.Return()}
+// call calls a helper for the element of a map whose key is on the stack.
+func call(helper asm.BuiltinFunc, m *ebpf.Map, key int32) asm.Instructions {
+	return append(bpf.OnStack(asm.R2, key), asm.LoadMapPtr(asm.R1, m.FD()), helper.Call())
 }
 
 // lookup is R0 = &map[key at the stack].
-func lookup(m *ebpf.Map, key int32) asm.Instructions {
-	return asm.Instructions{
-		asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, key),
-		asm.LoadMapPtr(asm.R1, m.FD()),
-		asm.FnMapLookupElem.Call(),
-	}
+func lookup(m *ebpf.Map, key int32) asm.Instructions { return call(asm.FnMapLookupElem, m, key) }
+
+// insert adds what R3 points to, unless the map has the key.
+func insert(m *ebpf.Map, key int32) asm.Instructions {
+	return append(asm.Instructions{asm.Mov.Imm(asm.R4, noExist)}, call(asm.FnMapUpdateElem, m, key)...)
+}
+
+// lookupNew is lookup of what is not there: an element without counts, if there is room.
+func (p *programs) lookupNew(m *ebpf.Map, key int32) asm.Instructions {
+	return slices.Concat(p.element(sharedZero), asm.Instructions{asm.Mov.Reg(asm.R3, asm.R0)}, insert(m, key), lookup(m, key))
 }
 
 // element is R0 = &shared[i], and the end if there is none, which cannot be.
 func (p *programs) element(i int64) asm.Instructions {
-	return join(asm.Instructions{asm.StoreImm(asm.RFP, stackWord, i, asm.Word)},
+	return slices.Concat(asm.Instructions{asm.StoreImm(asm.RFP, stackWord, i, asm.Word)},
 		lookup(p.shared, stackWord), asm.Instructions{asm.JEq.Imm(asm.R0, 0, "end")})
 }
 
@@ -89,21 +87,13 @@ func (p *programs) parentOf(task asm.Register) asm.Instructions {
 // R8 = the entry of all.
 func (p *programs) entries() asm.Instructions {
 	comm, _ := p.types.Member("task_struct.comm")
-	return join(
+	return slices.Concat(
 		p.element(sharedAll),
 		asm.Instructions{asm.Mov.Reg(asm.R8, asm.R0)},
 		p.key(asm.R7, stackKey),
 		lookup(p.parents, stackKey),
 		asm.Instructions{asm.JNE.Imm(asm.R0, 0, "found")},
-		p.element(sharedZero),
-		asm.Instructions{
-			asm.Mov.Reg(asm.R3, asm.R0),
-			asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, stackKey),
-			asm.LoadMapPtr(asm.R1, p.parents.FD()),
-			asm.Mov.Imm(asm.R4, noExist),
-			asm.FnMapUpdateElem.Call(),
-		},
-		lookup(p.parents, stackKey),
+		p.lookupNew(p.parents, stackKey),
 		asm.Instructions{asm.JNE.Imm(asm.R0, 0, "new")},
 		p.element(sharedOther),
 		asm.Instructions{asm.Mov.Reg(asm.R9, asm.R0), asm.Ja.Label("counted")},
@@ -129,27 +119,27 @@ func add(entry asm.Register, offset int16, n int32) asm.Instructions {
 
 // addBoth adds 1 to the parent's count and to that of all.
 func addBoth(offset int16) asm.Instructions {
-	return join(add(asm.R9, offset, 1), add(asm.R8, offset, 1))
+	return slices.Concat(add(asm.R9, offset, 1), add(asm.R8, offset, 1))
 }
 
 // fork counts a birth: of a process, not of a thread. Its parent is its
 // real_parent, which CLONE_PARENT makes another than who forks.
 func (p *programs) fork() asm.Instructions {
-	return join(
+	return slices.Concat(
 		asm.Instructions{
 			asm.LoadMem(asm.R6, asm.R1, 8, asm.DWord), // parent, child
 			p.types.LoadMember(asm.R1, asm.R6, "task_struct.pid"),
 			p.types.LoadMember(asm.R2, asm.R6, "task_struct.tgid"),
 			asm.JNE.Reg(asm.R1, asm.R2, "end"),
 		},
-		p.parentOf(asm.R6), p.entries(), addBoth(offBirths), end())
+		p.parentOf(asm.R6), p.entries(), addBoth(offBirths), bpf.End())
 }
 
 // exit counts a death: when the last thread of a process ends. Two that end at
 // the same time may both look like the last; the map of the dead takes one.
 func (p *programs) exit() asm.Instructions {
 	comm, _ := p.types.Member("task_struct.comm")
-	return join(
+	return slices.Concat(
 		asm.Instructions{
 			asm.LoadMem(asm.R6, asm.R1, 0, asm.DWord),
 			p.types.LoadMember(asm.R1, asm.R6, "task_struct.signal"),
@@ -166,14 +156,9 @@ func (p *programs) exit() asm.Instructions {
 			asm.StoreMem(asm.RFP, stackValue+deadTime, asm.R0, asm.DWord),
 			asm.LoadMem(asm.R1, asm.RFP, stackKey, asm.DWord), asm.StoreMem(asm.RFP, stackValue+deadParent, asm.R1, asm.DWord),
 			asm.LoadMem(asm.R1, asm.RFP, stackKey+8, asm.DWord), asm.StoreMem(asm.RFP, stackValue+deadParent+8, asm.R1, asm.DWord),
-			asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, stackDead),
-			asm.Mov.Reg(asm.R3, asm.RFP), asm.Add.Imm(asm.R3, stackValue),
-			asm.LoadMapPtr(asm.R1, p.dead.FD()),
-			asm.Mov.Imm(asm.R4, noExist),
-			asm.FnMapUpdateElem.Call(),
-			asm.JEq.Imm(asm.R0, 0, "standing"),
-			asm.JEq.Imm(asm.R0, -eexist, "end"),
 		},
+		bpf.OnStack(asm.R3, stackValue), insert(p.dead, stackDead),
+		asm.Instructions{asm.JEq.Imm(asm.R0, 0, "standing"), asm.JEq.Imm(asm.R0, -eexist, "end")},
 		addBoth(offMissed),
 		asm.Instructions{asm.Ja.Label("death")},
 		label("standing"), addBoth(offStanding),
@@ -182,22 +167,14 @@ func (p *programs) exit() asm.Instructions {
 			asm.LoadMem(asm.R1, asm.R6, int16(comm), asm.DWord), asm.StoreMem(asm.R9, offChild, asm.R1, asm.DWord),
 			asm.LoadMem(asm.R1, asm.R6, int16(comm)+8, asm.DWord), asm.StoreMem(asm.R9, offChild+8, asm.R1, asm.DWord),
 		},
-		end())
+		bpf.End())
 }
 
 // wait notes when a parent last called wait.
 func (p *programs) wait() asm.Instructions {
 	leader, _ := p.types.Member("task_struct.group_leader")
 	start, _ := p.types.Member("task_struct.start_boottime")
-	read := func(to int32, from uint32) asm.Instructions { // *to = *(R3 + from)
-		return asm.Instructions{
-			asm.Add.Imm(asm.R3, int32(from)),
-			asm.Mov.Imm(asm.R2, 8),
-			asm.Mov.Reg(asm.R1, asm.RFP), asm.Add.Imm(asm.R1, to),
-			asm.FnProbeReadKernel.Call(),
-		}
-	}
-	return join(
+	return slices.Concat(
 		asm.Instructions{
 			asm.FnGetCurrentPidTgid.Call(),
 			asm.RSh.Imm(asm.R0, 32),
@@ -205,9 +182,9 @@ func (p *programs) wait() asm.Instructions {
 			asm.FnGetCurrentTask.Call(),
 			asm.Mov.Reg(asm.R3, asm.R0),
 		},
-		read(stackNumber, leader),
+		bpf.ReadKernel(stackNumber, leader, 8),
 		asm.Instructions{asm.LoadMem(asm.R3, asm.RFP, stackNumber, asm.DWord)},
-		read(stackKey+keyStart, start),
+		bpf.ReadKernel(stackKey+keyStart, start, 8),
 		lookup(p.parents, stackKey),
 		asm.Instructions{
 			asm.JEq.Imm(asm.R0, 0, "end"),
@@ -215,12 +192,12 @@ func (p *programs) wait() asm.Instructions {
 			asm.FnKtimeGetNs.Call(),
 			asm.StoreMem(asm.R9, offLastWait, asm.R0, asm.DWord),
 		},
-		end())
+		bpf.End())
 }
 
 // free counts a reap, and ends the entry of a process that was itself a parent.
 func (p *programs) free() asm.Instructions {
-	return join(
+	return slices.Concat(
 		asm.Instructions{
 			asm.LoadMem(asm.R6, asm.R1, 0, asm.DWord),
 			p.types.LoadMember(asm.R1, asm.R6, "task_struct.pid"),
@@ -238,10 +215,8 @@ func (p *programs) free() asm.Instructions {
 			asm.LoadMem(asm.R1, asm.R0, deadParent, asm.DWord), asm.StoreMem(asm.RFP, stackKey, asm.R1, asm.DWord),
 			asm.LoadMem(asm.R1, asm.R0, deadParent+8, asm.DWord), asm.StoreMem(asm.RFP, stackKey+8, asm.R1, asm.DWord),
 			asm.LoadMem(asm.R1, asm.R0, deadTime, asm.DWord), asm.StoreMem(asm.RFP, stackValue+deadTime, asm.R1, asm.DWord),
-			asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, stackDead),
-			asm.LoadMapPtr(asm.R1, p.dead.FD()),
-			asm.FnMapDeleteElem.Call(),
 		},
+		call(asm.FnMapDeleteElem, p.dead, stackDead),
 		lookup(p.parents, stackKey),
 		asm.Instructions{asm.Mov.Reg(asm.R9, asm.R0), asm.JNE.Imm(asm.R9, 0, "parent")},
 		p.element(sharedOther),
@@ -282,12 +257,12 @@ func (p *programs) free() asm.Instructions {
 			asm.StoreMem(asm.R9, offEnded, asm.R1, asm.DWord),
 		},
 		p.fold(asm.R9, stackDead, "itself"),
-		end())
+		bpf.End())
 }
 
 // reapTime is R7 = when the parent in R9 reaped, as the package comment says.
 func (p *programs) reapTime() asm.Instructions {
-	return join(
+	return slices.Concat(
 		asm.Instructions{
 			asm.FnKtimeGetNs.Call(),
 			asm.Mov.Reg(asm.R7, asm.R0),
@@ -309,7 +284,7 @@ func (p *programs) reapTime() asm.Instructions {
 // longest keeps the longer of the entry's and R7. Two at the same time may lose
 // the longer one; the buckets have it.
 func longest(entry asm.Register, name string) asm.Instructions {
-	return join(asm.Instructions{
+	return slices.Concat(asm.Instructions{
 		asm.LoadMem(asm.R1, entry, offLongest, asm.DWord),
 		asm.JGE.Reg(asm.R1, asm.R7, "longest_"+name),
 		asm.StoreMem(entry, offLongest, asm.R7, asm.DWord),
@@ -362,7 +337,7 @@ func (p *programs) fold(entry asm.Register, key int32, name string) asm.Instruct
 		kept = append(kept, asm.LoadMem(asm.R1, entry, off, asm.DWord), asm.StoreMem(asm.RFP, slot, asm.R1, asm.DWord))
 		moved = append(moved, asm.LoadMem(asm.R1, asm.RFP, slot, asm.DWord), asm.AddAtomic.Mem(asm.R7, asm.R1, asm.DWord, off))
 	}
-	return join(
+	return slices.Concat(
 		asm.Instructions{
 			asm.LoadMem(asm.R1, entry, offEnded, asm.DWord),
 			asm.JEq.Imm(asm.R1, 0, done),
@@ -374,28 +349,14 @@ func (p *programs) fold(entry asm.Register, key int32, name string) asm.Instruct
 		},
 		lookup(p.byName, stackValue),
 		asm.Instructions{asm.JNE.Imm(asm.R0, 0, "name_"+name)},
-		p.element(sharedZero),
-		asm.Instructions{
-			asm.Mov.Reg(asm.R3, asm.R0),
-			asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, stackValue),
-			asm.LoadMapPtr(asm.R1, p.byName.FD()),
-			asm.Mov.Imm(asm.R4, noExist),
-			asm.FnMapUpdateElem.Call(),
-		},
-		lookup(p.byName, stackValue),
+		p.lookupNew(p.byName, stackValue),
 		asm.Instructions{asm.JNE.Imm(asm.R0, 0, "name_"+name)},
 		p.element(sharedOther),
-		asm.Instructions{
-			asm.Mov.Reg(asm.R7, asm.R0).WithSymbol("name_" + name),
-		},
+		asm.Instructions{asm.Mov.Reg(asm.R7, asm.R0).WithSymbol("name_" + name)},
 		kept,
-		asm.Instructions{
-			// Whoever takes it out moves it: two may come at the same time.
-			asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, key),
-			asm.LoadMapPtr(asm.R1, p.parents.FD()),
-			asm.FnMapDeleteElem.Call(),
-			asm.JNE.Imm(asm.R0, 0, done),
-		},
+		// Whoever takes it out moves it: two may come at the same time.
+		call(asm.FnMapDeleteElem, p.parents, key),
+		asm.Instructions{asm.JNE.Imm(asm.R0, 0, done)},
 		moved, add(asm.R7, offEnded, 1),
 		label(done))
 }

@@ -31,23 +31,15 @@ type account struct {
 // no two have the same.
 func (t *Tracer) Dead() (map[time.Duration]ID, error) {
 	const batch = 512
-	var cursor ebpf.MapBatchCursor
-	keys, values := make([][keySize]byte, batch), make([][deadSize]byte, batch)
 	all := make(map[time.Duration]ID)
-	for {
-		n, err := t.dead.BatchLookup(&cursor, keys, values, nil)
-		last := errors.Is(err, ebpf.ErrKeyNotExist)
-		if err != nil && !last {
-			return nil, fmt.Errorf("reading the dead: %w", err)
-		}
-		for _, key := range keys[:n] {
-			id := idOf(key[:])
-			all[id.Start] = id
-		}
-		if last {
-			return all, nil
-		}
+	err := each(t.dead, make([][keySize]byte, batch), make([][deadSize]byte, batch), func(key [keySize]byte, _ *[deadSize]byte) {
+		id := idOf(key[:])
+		all[id.Start] = id
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the dead: %w", err)
 	}
+	return all, nil
 }
 
 // Recover counts as reaped those of Dead that a scan, begun after it, did not show,

@@ -177,19 +177,29 @@ func (t *Tracer) Close() {
 // meanwhile may be in some of them. The next Read overwrites them.
 func (t *Tracer) Read() (*Reading, error) {
 	t.reading = Reading{Parents: t.reading.Parents[:0], Commands: t.reading.Commands[:0]}
-	r := &t.reading
-	var e entry
-	if err := t.shared.Lookup(uint32(sharedOther), &e); err != nil {
+	if err := t.read(&t.reading); err != nil {
 		return nil, fmt.Errorf("reading what was counted: %w", err)
 	}
+	return &t.reading, nil
+}
+
+func (t *Tracer) read(r *Reading) error {
+	if t.keys == nil {
+		const batch = 64
+		t.keys, t.values = make([][keySize]byte, batch), make([]entry, batch)
+	}
+	var e entry
+	if err := t.shared.Lookup(uint32(sharedOther), &e); err != nil {
+		return err
+	}
 	r.Other = e.counts()
-	err := t.each(t.byName, func(key [keySize]byte, e *entry) {
+	err := each(t.byName, t.keys, t.values, func(key [keySize]byte, e *entry) {
 		r.Commands = append(r.Commands, Command{Name: unix.ByteSliceToString(key[:]), Parents: e.u64(offEnded), Counts: e.counts()})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading what was counted: %w", err)
+		return err
 	}
-	err = t.each(t.parents, func(key [keySize]byte, e *entry) {
+	err = each(t.parents, t.keys, t.values, func(key [keySize]byte, e *entry) {
 		r.Parents = append(r.Parents, Parent{
 			ID:      idOf(key[:]),
 			PID:     int(e.u64(offPID)),
@@ -198,10 +208,10 @@ func (t *Tracer) Read() (*Reading, error) {
 		})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading what was counted: %w", err)
+		return err
 	}
 	if err := t.shared.Lookup(uint32(sharedAll), &e); err != nil {
-		return nil, fmt.Errorf("reading what was counted: %w", err)
+		return err
 	}
 	r.All, r.Latency, r.Untimed = e.counts(), e.latency(), e.u64(offMissed)
 	for _, p := range t.programs {
@@ -210,24 +220,21 @@ func (t *Tracer) Read() (*Reading, error) {
 		}
 	}
 	t.recovered.addTo(r)
-	return r, nil
+	return nil
 }
 
-// each calls do for every entry of a map, 64 of which are read at a time.
-func (t *Tracer) each(m *ebpf.Map, do func(key [keySize]byte, e *entry)) error {
-	if t.keys == nil {
-		const batch = 64
-		t.keys, t.values = make([][keySize]byte, batch), make([]entry, batch)
-	}
+// each calls do for every entry of a map, as many of which are read at a time as keys
+// and values have room for.
+func each[K, V any](m *ebpf.Map, keys []K, values []V, do func(K, *V)) error {
 	var cursor ebpf.MapBatchCursor
 	for {
-		n, err := m.BatchLookup(&cursor, t.keys, t.values, nil)
+		n, err := m.BatchLookup(&cursor, keys, values, nil)
 		last := errors.Is(err, ebpf.ErrKeyNotExist)
 		if err != nil && !last {
 			return err
 		}
 		for i := range n {
-			do(t.keys[i], &t.values[i])
+			do(keys[i], &values[i])
 		}
 		if last {
 			return nil

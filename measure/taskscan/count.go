@@ -3,10 +3,10 @@ package taskscan
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/cilium/ebpf/asm"
 
-	"zombench/measure"
 	"zombench/measure/bpf"
 )
 
@@ -26,16 +26,13 @@ type Counter struct {
 
 // NewCounter loads the iterator, as New does.
 func NewCounter() (*Counter, error) {
-	types, err := bpf.Load(measure.Host())
-	if err != nil {
-		return nil, fmt.Errorf("preparing a task iterator: %w", err)
-	}
-	defer types.Close()
-	level, err := types.NamespaceLevel()
-	if err != nil {
-		return nil, err
-	}
-	return NewCounterWith(types, level)
+	return loaded(func(types *bpf.Types) (*Counter, error) {
+		level, err := types.NamespaceLevel()
+		if err != nil {
+			return nil, err
+		}
+		return NewCounterWith(types, level)
+	})
 }
 
 // NewCounterWith is NewCounter with types that were loaded before, and the level of
@@ -75,25 +72,22 @@ const (
 // countProgram writes a record of each thread.
 func countProgram(types *bpf.Types, level uint32) asm.Instructions {
 	const base, task = -takenSize, asm.R7
-	p := asm.Instructions{
-		asm.LoadMem(task, asm.R1, 8, asm.DWord),
-		asm.JEq.Imm(task, 0, "end"), // after the last
-		asm.LoadMem(asm.R8, asm.R1, 0, asm.DWord),
-		types.LoadMember(asm.R6, asm.R8, "bpf_iter_meta.seq"),
-	}
-	p = append(p, types.Untrusted(task, "task_struct")...)
-	p = append(p,
-		asm.Mov.Reg(task, asm.R0), asm.Mov.Imm(asm.R1, 0),
-		asm.StoreMem(asm.RFP, base, asm.R1, asm.DWord), asm.StoreMem(asm.RFP, base+8, asm.R1, asm.DWord),
-		types.LoadMember(asm.R1, task, "task_struct.real_cred"),
-		asm.JEq.Imm(asm.R1, 0, "end"),
-		types.LoadMember(asm.R1, asm.R1, "cred.uid.val"),
-		asm.StoreMem(asm.RFP, base+takenUID, asm.R1, asm.Word),
-		types.LoadMember(asm.R3, task, "task_struct.thread_pid"))
-	p = append(p, types.LoadNumber(level, base+takenTID, "tid")...)
-	p = append(p,
-		types.LoadMember(asm.R8, task, "task_struct.signal"),
-		asm.JEq.Imm(asm.R8, 0, "write"))
+	p := slices.Concat(
+		types.EachTask(task, asm.R6, asm.R8),
+		asm.Instructions{
+			asm.Mov.Imm(asm.R1, 0),
+			asm.StoreMem(asm.RFP, base, asm.R1, asm.DWord), asm.StoreMem(asm.RFP, base+8, asm.R1, asm.DWord),
+			types.LoadMember(asm.R1, task, "task_struct.real_cred"),
+			asm.JEq.Imm(asm.R1, 0, "end"),
+			types.LoadMember(asm.R1, asm.R1, "cred.uid.val"),
+			asm.StoreMem(asm.RFP, base+takenUID, asm.R1, asm.Word),
+			types.LoadMember(asm.R3, task, "task_struct.thread_pid"),
+		},
+		types.LoadNumber(level, base+takenTID, "tid"),
+		asm.Instructions{
+			types.LoadMember(asm.R8, task, "task_struct.signal"),
+			asm.JEq.Imm(asm.R8, 0, "write"),
+		})
 	pids, pointer := types.Member("signal_struct.pids")
 	for _, kind := range []struct {
 		name string
@@ -103,10 +97,5 @@ func countProgram(types *bpf.Types, level uint32) asm.Instructions {
 		p = append(p, asm.LoadMem(asm.R3, asm.R8, int16(int(pids)+int(i)*pointer.Sizeof()), pointer))
 		p = append(p, types.LoadNumber(level, base+kind.at, kind.name)...)
 	}
-	return append(p,
-		asm.Mov.Reg(asm.R1, asm.R6).WithSymbol("write"),
-		asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, base),
-		asm.Mov.Imm(asm.R3, takenSize),
-		asm.FnSeqWrite.Call(),
-		asm.Mov.Imm(asm.R0, 0).WithSymbol("end"), asm.Return())
+	return slices.Concat(p, asm.Instructions{asm.Mov.Imm(asm.R1, 0).WithSymbol("write")}, bpf.SeqWrite(asm.R6, base, takenSize), bpf.End())
 }

@@ -1,9 +1,11 @@
 package taskscan_test
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
+	"zombench/measure"
 	"zombench/measure/taskscan"
 )
 
@@ -14,4 +16,23 @@ func ExampleTask_Process() {
 	p := task.Process()
 	fmt.Println(p.PID, p.Zombie(), p.Started())
 	// Output: 4711 true 1h0m0s
+}
+
+// Where it cannot be had, the error says whether the kernel lacks it or this user the
+// right to it.
+func ExampleNewWalker() {
+	tasks, err := taskscan.NewWalker()
+	switch {
+	case errors.Is(err, measure.ErrNotSupported), errors.Is(err, measure.ErrNotPermitted):
+		fmt.Println("walked all tasks, or said why not")
+		return
+	case err != nil:
+		fmt.Println(err)
+		return
+	}
+	defer tasks.Close()
+	if err := tasks.Walk(); err == nil {
+		fmt.Println("walked all tasks, or said why not")
+	}
+	// Output: walked all tasks, or said why not
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/bits"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf/asm"
@@ -47,13 +48,16 @@ type Scanner struct {
 
 // New loads the iterator: measure.ErrNotSupported before Linux 5.8 and without
 // BTF, measure.ErrNotPermitted without CAP_BPF and CAP_PERFMON.
-func New() (*Scanner, error) {
+func New() (*Scanner, error) { return loaded(NewWith) }
+
+// loaded makes something with the kernel's types, which are loaded for it alone.
+func loaded[T any](make func(*bpf.Types) (*T, error)) (*T, error) {
 	types, err := bpf.Load(measure.Host())
 	if err != nil {
 		return nil, fmt.Errorf("preparing a task iterator: %w", err)
 	}
 	defer types.Close()
-	return NewWith(types)
+	return make(types)
 }
 
 // NewWith is New with types that were loaded before.
@@ -200,21 +204,8 @@ func scanProgram(types *bpf.Types, level uint32) asm.Instructions {
 	if !types.Has(state) {
 		state = "task_struct.state"
 	}
-	write := asm.Instructions{
-		asm.Mov.Reg(asm.R1, seq),
-		asm.Mov.Reg(asm.R2, asm.RFP),
-		asm.Add.Imm(asm.R2, base),
-		asm.Mov.Imm(asm.R3, recordSize),
-		asm.FnSeqWrite.Call(),
-	}
-	p := asm.Instructions{
-		asm.LoadMem(task, asm.R1, 8, asm.DWord), // struct bpf_iter__task: the iterator, the task
-		asm.JEq.Imm(task, 0, "end"),             // after the last
-		asm.LoadMem(asm.R8, asm.R1, 0, asm.DWord),
-		types.LoadMember(seq, asm.R8, "bpf_iter_meta.seq"),
-	}
-	p = append(p, types.Untrusted(task, "task_struct")...)
-	p = append(p, asm.Mov.Reg(task, asm.R0), asm.Mov.Imm(asm.R1, 0))
+	write := bpf.SeqWrite(seq, base, recordSize)
+	p := append(types.EachTask(task, seq, asm.R8), asm.Mov.Imm(asm.R1, 0))
 	for at := int16(0); at < recordSize; at += 8 {
 		p = append(p, asm.StoreMem(asm.RFP, base+at, asm.R1, asm.DWord))
 	}
@@ -224,15 +215,8 @@ func scanProgram(types *bpf.Types, level uint32) asm.Instructions {
 		asm.JNE.Imm(asm.R1, 0, "task"))
 	if hasClock {
 		arrival, _ := types.Member("task_struct.sched_info.last_arrival")
-		p = append(p,
-			asm.FnGetCurrentTask.Call(),
-			asm.Mov.Reg(asm.R3, asm.R0),
-			asm.Add.Imm(asm.R3, int32(arrival)),
-			asm.Mov.Imm(asm.R2, 8),
-			asm.Mov.Reg(asm.R1, asm.RFP),
-			asm.Add.Imm(asm.R1, base+offLeft),
-			asm.FnProbeReadKernel.Call(),
-		)
+		p = append(p, asm.FnGetCurrentTask.Call(), asm.Mov.Reg(asm.R3, asm.R0))
+		p = append(p, bpf.ReadKernel(base+offLeft, arrival, 8)...)
 	}
 	p = append(p, write...)
 	p = append(p,
@@ -280,8 +264,7 @@ func scanProgram(types *bpf.Types, level uint32) asm.Instructions {
 		asm.JEq.Imm(asm.R8, 0, "write"),
 		types.LoadMember(asm.R3, asm.R8, "signal_struct.nr_threads"),
 		asm.StoreMem(asm.RFP, base+offThreads, asm.R3, asm.Word).WithSymbol("write"))
-	p = append(p, write...)
-	return append(p, asm.Mov.Imm(asm.R0, 0).WithSymbol("end"), asm.Return())
+	return slices.Concat(p, write, bpf.End())
 }
 
 // removedCgroup stores the number of a cgroup of the task at an offset of the
