@@ -104,6 +104,16 @@ func (m *Membership) add(fs FS, l cgroupLine, mounts []mount) error {
 	return nil
 }
 
+// Descendants returns how many cgroups there are below one of version 2, by its
+// directory, and how many there may be (cgroup.stat, cgroup.max.descendants; Linux
+// 4.14).
+func Descendants(dir string) (n, limit uint64, unlimited bool, err error) {
+	if limit, unlimited, err = readMax(filepath.Join(dir, "cgroup.max.descendants")); err == nil {
+		n, err = readField(filepath.Join(dir, "cgroup.stat"), "nr_descendants")
+	}
+	return n, limit, unlimited, err
+}
+
 // Controller finds the hierarchy that carries a controller ("pids",
 // "memory"). A v2 hierarchy carries what cgroup.controllers of its mount
 // lists; whether it is enabled in the process's own cgroup is another matter.

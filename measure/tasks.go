@@ -9,6 +9,12 @@ import (
 	"strconv"
 )
 
+// A Task is a thread, alive or dead: a task of its user, by which numbers are taken.
+type Task struct {
+	TID, Group, Session int
+	UID                 uint64 // real
+}
+
 // PIDs returns the pids of all processes that /proc shows, in no particular
 // order. It looks at none of them.
 func (fs FS) PIDs() ([]int, error) {

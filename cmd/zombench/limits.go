@@ -11,7 +11,6 @@ import (
 	"zombench/measure"
 	"zombench/measure/limits"
 	"zombench/measure/taskscan"
-	"zombench/measure/watch"
 	"zombench/results/report"
 	"zombench/results/report/host"
 )
@@ -81,7 +80,7 @@ func countTasks() (tasks limits.Tasks, done func(), err error) {
 	if err != nil {
 		return nil, func() {}, err
 	}
-	return watch.TasksOf(c), c.Close, nil
+	return c.Count, c.Close, nil
 }
 
 // answerLimits answers for the machine in kernel as it is now.

@@ -36,21 +36,16 @@ func ReadDressed(fs measure.FS, pid int) ([]Limit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("limits of process %d: %w", pid, err)
 	}
-	var all []Limit
-	var errs []error
-	add := func(found []Limit, err error) {
-		if err != nil && !errors.Is(err, measure.ErrNotSupported) && !errors.Is(err, os.ErrNotExist) {
-			errs = append(errs, err)
-		}
-		all = append(all, found...)
-	}
-	add(keys(fs, who))
-	add(signals(fs, who))
+	var all reading
+	all.add(keys(fs, who))
+	all.addOne(signals(fs, who))
 	for _, name := range []string{"user.max_user_namespaces", "user.max_pid_namespaces"} {
-		add(namespaces(fs, name))
+		l, err := sysctlLimit(fs, name, Namespaces) // that a user may have (namespaces(7))
+		l.Unseen = true
+		all.addOne(l, err)
 	}
-	add(descendants(fs, pid))
-	return all, errors.Join(errs...)
+	all.add(descendants(fs, pid))
+	return all.limits, errors.Join(all.errs...)
 }
 
 // keys are kernel.keys.maxkeys and kernel.keys.maxbytes, or root_maxkeys and
@@ -59,30 +54,23 @@ func ReadDressed(fs measure.FS, pid int) ([]Limit, error) {
 //
 //	1000: 5 4/4 4/200 80/20000
 func keys(fs measure.FS, who process) ([]Limit, error) {
-	path := filepath.Join(fs.Proc, "key-users")
-	data, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w", path, measure.ErrNotSupported)
-	}
-	if err != nil {
-		return nil, err
-	}
 	prefix := "kernel.keys."
 	if who.uid == 0 {
 		prefix += "root_"
 	}
-	found := []Limit{
-		{Name: prefix + "maxkeys", Unit: Keys, Binds: true},
-		{Name: prefix + "maxbytes", Unit: KeyBytes, Binds: true},
+	most, err := sysctlLimit(fs, prefix+"maxkeys", Keys)
+	if err != nil { // a kernel without keys has none of these files
+		return nil, err
 	}
-	for i := range found {
-		l := &found[i]
-		l.Where = sysctlPath(fs, l.Name)
-		if l.Value, err = fs.SysctlUint(l.Name); err != nil {
-			return nil, err
-		}
-		name := l.Name
-		l.raise = func(to uint64) Remedy { return setSysctl(name, to) }
+	bytes, err := sysctlLimit(fs, prefix+"maxbytes", KeyBytes)
+	if err != nil {
+		return nil, err
+	}
+	found := []Limit{most, bytes}
+	path := filepath.Join(fs.Proc, "key-users")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
 	}
 	for line := range strings.Lines(string(data)) {
 		user, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
@@ -102,44 +90,25 @@ func keys(fs measure.FS, who process) ([]Limit, error) {
 
 // signals is RLIMIT_SIGPENDING: queued signals of the real user, in all of the
 // user's processes (SigQ of proc_pid_status(5)).
-func signals(fs measure.FS, who process) ([]Limit, error) {
+func signals(fs measure.FS, who process) (l Limit, err error) {
 	path := filepath.Join(who.dir, "status")
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return l, err
 	}
-	for line := range strings.Lines(string(data)) {
-		text, ok := strings.CutPrefix(line, "SigQ:")
-		if !ok {
-			continue
-		}
-		used, limit, _ := strings.Cut(strings.TrimSpace(text), "/")
-		l := Limit{Name: "RLIMIT_SIGPENDING", Where: path, Unit: Signals, Binds: true}
-		var err1, err2 error
-		l.Used, err1 = strconv.ParseUint(used, 10, 64)
-		l.Value, err2 = strconv.ParseUint(limit, 10, 64)
-		if err := errors.Join(err1, err2); err != nil {
-			return nil, fmt.Errorf("%w: %s: %w", measure.ErrMalformed, path, err)
-		}
-		l.Unlimited = l.Value == math.MaxUint64
-		l.raise = func(to uint64) Remedy {
-			return Remedy{Text: who.asRoot(fmt.Sprintf("prlimit --pid $$ --sigpending=%d:%d", to, to))}
-		}
-		return []Limit{l}, nil
+	_, text, ok := strings.Cut(string(data), "\nSigQ:")
+	if !ok {
+		return l, fmt.Errorf("%s has no SigQ: %w", path, measure.ErrNotSupported)
 	}
-	return nil, fmt.Errorf("%s has no SigQ: %w", path, measure.ErrNotSupported)
-}
-
-// namespaces is a limit of namespaces that a user may have (namespaces(7)).
-func namespaces(fs measure.FS, name string) ([]Limit, error) {
-	value, err := fs.SysctlUint(name)
-	if err != nil {
-		return nil, err
+	l = Limit{Name: "RLIMIT_SIGPENDING", Where: path, Unit: Signals, Binds: true}
+	if _, err := fmt.Sscanf(text, "%d/%d", &l.Used, &l.Value); err != nil {
+		return l, fmt.Errorf("%w: %s: %w", measure.ErrMalformed, path, err)
 	}
-	return []Limit{{
-		Name: name, Where: sysctlPath(fs, name), Unit: Namespaces, Value: value, Binds: true, Unseen: true,
-		raise: func(to uint64) Remedy { return setSysctl(name, to) },
-	}}, nil
+	l.Unlimited = l.Value == math.MaxUint64
+	l.raise = func(to uint64) Remedy {
+		return Remedy{Text: who.asRoot(fmt.Sprintf("prlimit --pid $$ --sigpending=%d:%d", to, to))}
+	}
+	return l, nil
 }
 
 // descendants are cgroup.max.descendants of a process's cgroup and of those
@@ -155,32 +124,16 @@ func descendants(fs measure.FS, pid int) ([]Limit, error) {
 	}
 	var found []Limit
 	for _, dir := range h.Ancestors() {
-		path := filepath.Join(dir, "cgroup.max.descendants")
-		value, err := os.ReadFile(path)
-		if errors.Is(err, os.ErrNotExist) {
+		const name = "cgroup.max.descendants"
+		l := Limit{Name: name, Where: filepath.Join(dir, name), Unit: Cgroups, Binds: true}
+		l.Used, l.Value, l.Unlimited, err = measure.Descendants(dir)
+		if errors.Is(err, measure.ErrNotSupported) {
 			continue // Linux 4.14 has it
 		}
 		if err != nil {
 			return found, err
 		}
-		stat, err := os.ReadFile(filepath.Join(dir, "cgroup.stat"))
-		if err != nil {
-			return found, err
-		}
-		l := Limit{Name: "cgroup.max.descendants", Where: path, Unit: Cgroups, Binds: true}
-		if text := strings.TrimSpace(string(value)); text == "max" {
-			l.Unlimited = true
-		} else if l.Value, err = strconv.ParseUint(text, 10, 64); err != nil {
-			return found, fmt.Errorf("%w: %s: %w", measure.ErrMalformed, path, err)
-		}
-		for line := range strings.Lines(string(stat)) {
-			if n, ok := strings.CutPrefix(strings.TrimSpace(line), "nr_descendants "); ok {
-				if l.Used, err = strconv.ParseUint(n, 10, 64); err != nil {
-					return found, fmt.Errorf("%w: %s/cgroup.stat: %w", measure.ErrMalformed, dir, err)
-				}
-			}
-		}
-		l.raise = func(to uint64) Remedy { return Remedy{Text: fmt.Sprintf("echo %d > %s", to, quote(path))} }
+		l.raise = func(to uint64) Remedy { return echo(fmt.Sprint(to), l.Where) }
 		found = append(found, l)
 	}
 	return found, nil

@@ -59,6 +59,14 @@ func (o owner) of(l Limit) string {
 	return o.other
 }
 
+// raise sets the limit of a cgroup, or the property of the unit that owns it.
+func (o owner) raise(fs measure.FS, l Limit, value, property string) Remedy {
+	if o.unit != "" && systemd(fs) {
+		return o.setProperty(property)
+	}
+	return echo(value, l.Where)
+}
+
 // setProperty is the command that sets the limit until the next boot: systemd
 // writes its own value over one that is written into the cgroup.
 func (o owner) setProperty(value string) Remedy {

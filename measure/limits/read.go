@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"zombench/measure"
@@ -25,46 +25,55 @@ import (
 // dentry and an inode for each: never call it while something is being measured.
 // ReadMachine and ReadCgroups do not.
 func Read(fs measure.FS, q Query) ([]Limit, error) {
-	var limits []Limit
-	var errs []error
-	add := func(err error, found ...Limit) {
-		if err != nil && !errors.Is(err, measure.ErrNotSupported) {
-			errs = append(errs, err)
-		}
-		limits = append(limits, found...)
-	}
-
+	var all reading
 	who, err := identify(fs, q.PID)
 	if err != nil {
 		return nil, fmt.Errorf("process %d: %w", q.PID, err)
 	}
 	load, err := fs.Loadavg()
-	add(err)
+	all.add(nil, err)
 	pidMax, err := fs.SysctlUint("kernel.pid_max")
-	add(err)
+	all.add(nil, err)
 	used, err := q.Tasks.count(fs, pidMax)
-	add(err)
-	add(nil, nproc(who, used))
-	threads, err := threadsMax(fs, load)
-	add(err, threads...)
+	all.add(nil, err)
+	all.addOne(nproc(who, used), nil)
+	all.addOne(threadsMax(fs, load))
 	if pidMax > 0 {
-		add(nil, pidMaxLimit(fs, pidMax, used, load))
+		all.addOne(pidMaxLimit(fs, pidMax, used, load), nil)
 	}
 
 	groups, err := cgroupsOf(fs, q)
 	if err != nil && q.Cgroup != "" {
 		return nil, err // it was asked for by name
 	}
-	add(err)
-	bounds, err := ReadCgroups(fs, groups)
-	add(err, bounds...)
-	free, err := available(fs)
-	add(err, free...)
+	all.add(nil, err)
+	all.add(ReadCgroups(fs, groups))
+	all.addOne(available(fs))
 	if q.Descriptors > 0 {
-		files, err := nofile(fs, who)
-		add(err, files...)
+		all.addOne(nofile(fs, who))
 	}
-	return limits, errors.Join(errs...)
+	return all.limits, errors.Join(all.errs...)
+}
+
+// A reading gathers limits. What a kernel does not have is left out.
+type reading struct {
+	limits []Limit
+	errs   []error
+}
+
+func (r *reading) add(found []Limit, err error) {
+	if err != nil && !errors.Is(err, measure.ErrNotSupported) {
+		r.errs = append(r.errs, err)
+	}
+	r.limits = append(r.limits, found...)
+}
+
+func (r *reading) addOne(l Limit, err error) {
+	if err != nil {
+		r.add(nil, err)
+		return
+	}
+	r.limits = append(r.limits, l)
 }
 
 // ReadMachine returns the limits of the whole machine without walking /proc: of
@@ -75,27 +84,21 @@ func ReadMachine(fs measure.FS) ([]Limit, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err1 := threadsMax(fs, load)
-	pidMax, err2 := fs.SysctlUint("kernel.pid_max")
-	if err2 == nil {
-		all = append(all, pidMaxLimit(fs, pidMax, tasks{}, load))
-	}
-	free, err3 := available(fs)
-	return append(all, free...), errors.Join(err1, err2, err3)
+	var all reading
+	all.addOne(threadsMax(fs, load))
+	pidMax, err := fs.SysctlUint("kernel.pid_max")
+	all.addOne(pidMaxLimit(fs, pidMax, tasks{}, load), err)
+	all.addOne(available(fs))
+	return all.limits, errors.Join(all.errs...)
 }
 
 // ReadCgroups returns the limits of some cgroups and of those above them: pids.max
 // and those of memory. What is returned beside an error is good, but not all.
 func ReadCgroups(fs measure.FS, groups measure.Membership) ([]Limit, error) {
-	pids, err1 := pidsMax(fs, groups)
-	memory, err2 := memoryMax(fs, groups)
-	var errs []error
-	for _, err := range []error{err1, err2} {
-		if !errors.Is(err, measure.ErrNotSupported) {
-			errs = append(errs, err)
-		}
-	}
-	return append(pids, memory...), errors.Join(errs...)
+	var all reading
+	all.add(pidsMax(fs, groups))
+	all.add(memoryMax(fs, groups))
+	return all.limits, errors.Join(all.errs...)
 }
 
 // ReadUser returns RLIMIT_NPROC of a process and the user that it counts for, if it
@@ -171,12 +174,9 @@ func pidMaxLimit(fs measure.FS, pidMax uint64, used tasks, load measure.Loadavg)
 
 // threadsMax is kernel.threads-max, which bounds all tasks of the system, those
 // of the kernel included. It binds root as well.
-func threadsMax(fs measure.FS, load measure.Loadavg) ([]Limit, error) {
-	l := Limit{Name: "kernel.threads-max", Where: sysctlPath(fs, "kernel.threads-max"), Used: load.Tasks, Unit: Processes, Binds: true}
-	var err error
-	if l.Value, err = fs.SysctlUint(l.Name); err != nil {
-		return nil, err
-	}
+func threadsMax(fs measure.FS, load measure.Loadavg) (l Limit, err error) {
+	l, err = sysctlLimit(fs, "kernel.threads-max", Processes)
+	l.Used = load.Tasks
 	l.raise = func(to uint64) Remedy {
 		const most = 0x3fffffff // MAX_THREADS of kernel/fork.c
 		if to > most {
@@ -184,7 +184,7 @@ func threadsMax(fs measure.FS, load measure.Loadavg) ([]Limit, error) {
 		}
 		return setSysctl(l.Name, min(most, roundUp(to, 1000)))
 	}
-	return []Limit{l}, nil
+	return l, err
 }
 
 // cgroupsOf returns the cgroups that the query is about.
@@ -221,16 +221,10 @@ func pidsMax(fs measure.FS, groups measure.Membership) ([]Limit, error) {
 		l.Owner = owner.of(l)
 		l.raise = func(to uint64) Remedy {
 			const most = 4 << 20 // a greater number is refused: PIDS_MAX of kernel/cgroup/pids.c
-			number, infinity := strconv.FormatUint(roundUp(to, 1000), 10), roundUp(to, 1000) > most
-			switch {
-			case owner.unit != "" && systemd(fs) && infinity:
-				return owner.setProperty("infinity")
-			case owner.unit != "" && systemd(fs):
-				return owner.setProperty(number)
-			case infinity:
-				number = "max"
+			if to = roundUp(to, 1000); to > most {
+				return owner.raise(fs, l, "max", "infinity")
 			}
-			return Remedy{Text: "echo " + number + " > " + quote(l.Where)}
+			return owner.raise(fs, l, fmt.Sprint(to), fmt.Sprint(to))
 		}
 		limits = append(limits, l)
 	}
@@ -272,10 +266,8 @@ func memoryMax(fs measure.FS, groups measure.Membership) ([]Limit, error) {
 		owner := ownerOf(h, dir, property)
 		l.Owner = owner.of(l)
 		l.raise = func(to uint64) Remedy {
-			if owner.unit != "" && systemd(fs) {
-				return owner.setProperty(strconv.FormatUint(roundUp(to, 1<<20), 10))
-			}
-			return echoBytes(l.Where, to)
+			number := fmt.Sprint(roundUp(to, 1<<20))
+			return owner.raise(fs, l, number, number)
 		}
 		limits = append(limits, l)
 		if h.Version == 2 {
@@ -298,7 +290,7 @@ func memoryMax(fs measure.FS, groups measure.Membership) ([]Limit, error) {
 			return limits, err
 		}
 		k.Used = kernel.Bytes
-		k.raise = func(to uint64) Remedy { return echoBytes(k.Where, to) }
+		k.raise = func(to uint64) Remedy { return echo(fmt.Sprint(roundUp(to, 1<<20)), k.Where) }
 		limits = append(limits, k)
 	}
 	return limits, nil
@@ -306,25 +298,22 @@ func memoryMax(fs measure.FS, groups measure.Membership) ([]Limit, error) {
 
 // available is the memory of the machine that can be had without swapping. No
 // command makes more of it.
-func available(fs measure.FS) ([]Limit, error) {
+func available(fs measure.FS) (Limit, error) {
 	m, err := fs.Meminfo()
-	if err != nil {
-		return nil, err
-	}
-	return []Limit{{
+	return Limit{
 		Name: memAvailable, Where: filepath.Join(fs.Proc, "meminfo"), Unit: Bytes,
 		Value: m.MemTotal, Used: m.MemTotal - min(m.MemTotal, m.MemAvailable), Binds: true,
-	}}, nil
+	}, err
 }
 
 // nofile is RLIMIT_NOFILE (getrlimit(2)). It binds root as well.
-func nofile(fs measure.FS, who process) ([]Limit, error) {
+func nofile(fs measure.FS, who process) (Limit, error) {
 	soft, hard := who.rlimits.Files.Soft, who.rlimits.Files.Hard
 	used, err := fs.OpenFiles(who.pid, soft)
 	if err != nil {
-		return nil, fmt.Errorf("counting the open files of process %d: %w", who.pid, err)
+		err = fmt.Errorf("counting the open files of process %d: %w", who.pid, err)
 	}
-	return []Limit{{
+	return Limit{
 		Name: "RLIMIT_NOFILE", Where: filepath.Join(who.dir, "limits"), Unit: Descriptors,
 		Value: soft, Used: used, Unlimited: soft == math.MaxUint64, Binds: true,
 		raise: func(to uint64) Remedy {
@@ -338,7 +327,17 @@ func nofile(fs measure.FS, who process) ([]Limit, error) {
 			}
 			return Remedy{Text: text}
 		},
-	}}, nil
+	}, err
+}
+
+// sysctlLimit is a limit that a sysctl sets.
+func sysctlLimit(fs measure.FS, name, unit string) (Limit, error) {
+	value, err := fs.SysctlUint(name)
+	if errors.Is(err, os.ErrNotExist) { // nor is its directory there
+		err = fmt.Errorf("%w: %w", measure.ErrNotSupported, err)
+	}
+	return Limit{Name: name, Where: sysctlPath(fs, name), Unit: unit, Value: value, Binds: true,
+		raise: func(to uint64) Remedy { return setSysctl(name, to) }}, err
 }
 
 // sysctlPath is the file of a sysctl whose name is well-formed.
@@ -347,9 +346,8 @@ func sysctlPath(fs measure.FS, name string) string {
 	return path
 }
 
-func echoBytes(path string, n uint64) Remedy {
-	return Remedy{Text: fmt.Sprintf("echo %d > %s", roundUp(n, 1<<20), quote(path))}
-}
+// echo writes a value to a file.
+func echo(value, path string) Remedy { return Remedy{Text: "echo " + value + " > " + quote(path)} }
 
 // roundUp returns the next multiple of step, so that a remedy leaves some room
 // for what others do; the number itself if there is none.

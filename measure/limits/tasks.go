@@ -3,7 +3,9 @@ package limits
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
+	"slices"
 
 	"zombench/measure"
 )
@@ -16,22 +18,17 @@ type tasks struct {
 	sawInit bool              // false: /proc hides the processes of others (hidepid)
 }
 
-// A Task is a thread, alive or dead, as it is counted.
-type Task struct {
-	TID, Group, Session int
-	UID                 uint64 // real
-}
-
 // Tasks calls each for every thread of the machine.
-type Tasks func(each func(Task)) error
+type Tasks func(each func(measure.Task)) error
 
-// count counts tasks. Numbers from pidMax on are left out.
+// count counts tasks, by a walk of /proc if all is nil. Numbers from pidMax on are
+// left out.
 func (all Tasks) count(fs measure.FS, pidMax uint64) (tasks, error) {
 	if all == nil {
-		return countTasks(fs, pidMax)
+		all = func(each func(measure.Task)) error { return walk(fs, each) }
 	}
 	t := tasks{of: make(map[uint64]uint64), numbers: newPidSet(pidMax)}
-	err := all(func(k Task) {
+	err := all(func(k measure.Task) {
 		t.sawInit = t.sawInit || k.TID == 1
 		t.seen++
 		t.of[k.UID]++
@@ -45,42 +42,39 @@ func (all Tasks) count(fs measure.FS, pidMax uint64) (tasks, error) {
 	return t, err
 }
 
-// countTasks walks /proc. Numbers from pidMax on are left out.
-func countTasks(fs measure.FS, pidMax uint64) (tasks, error) {
-	t := tasks{of: make(map[uint64]uint64), numbers: newPidSet(pidMax)}
+// unknownUser is whose a task is that /proc does not tell of.
+const unknownUser = math.MaxUint64
+
+// walk lists the tasks in /proc.
+func walk(fs measure.FS, each func(measure.Task)) error {
 	pids, err := fs.PIDs()
 	if err != nil {
-		return t, fmt.Errorf("counting tasks: %w", err)
+		return err
 	}
 	for _, pid := range pids {
 		s, err := fs.Status(pid)
 		switch {
 		case errors.Is(err, measure.ErrNotPermitted): // hidepid=1; it is another user's
-			t.seen++
-			t.numbers.add(pid)
+			each(measure.Task{Group: pid, UID: unknownUser})
 			continue
 		case measure.Gone(err):
 			continue
 		case err != nil:
-			return t, fmt.Errorf("counting tasks: %w", err)
+			return err
 		}
-		t.sawInit = t.sawInit || pid == 1
-		t.seen += uint64(s.Threads)
-		t.of[s.UID] += uint64(s.Threads)
-		t.numbers.add(pid)
-		t.numbers.add(s.Group)
-		t.numbers.add(s.Session)
+		tids := []int{pid}
 		if s.Threads > 1 {
-			threads, err := fs.Tasks(pid)
+			all, err := fs.Tasks(pid)
 			if err != nil && !measure.Gone(err) && !errors.Is(err, measure.ErrNotPermitted) {
-				return t, fmt.Errorf("counting tasks: %w", err)
+				return err
 			}
-			for _, tid := range threads {
-				t.numbers.add(tid)
-			}
+			tids = append(tids, slices.DeleteFunc(all, func(tid int) bool { return tid == pid })...)
+		}
+		for _, tid := range tids {
+			each(measure.Task{TID: tid, Group: s.Group, Session: s.Session, UID: s.UID})
 		}
 	}
-	return t, nil
+	return nil
 }
 
 // pidSet is a set of process numbers.

@@ -7,17 +7,12 @@ import (
 
 	"github.com/cilium/ebpf/asm"
 
+	"zombench/measure"
 	"zombench/measure/bpf"
 )
 
-// A Taken is what a thread, alive or dead, takes of the limits: it is a task of its
-// user, and numbers are taken by it, in the pid namespace of the reader.
-type Taken struct {
-	TID, Group, Session int
-	UID                 uint32 // real, in the initial user namespace
-}
-
-// A Counter lists what all threads take. It is not for use by several goroutines
+// A Counter lists all threads, by their numbers in the pid namespace of the reader and
+// their users in the initial user namespace. It is not for use by several goroutines
 // at once.
 type Counter struct {
 	iter *bpf.Iterator
@@ -25,22 +20,13 @@ type Counter struct {
 }
 
 // NewCounter loads the iterator, as New does.
-func NewCounter() (*Counter, error) {
-	return loaded(func(types *bpf.Types) (*Counter, error) {
-		level, err := types.NamespaceLevel()
-		if err != nil {
-			return nil, err
-		}
-		return NewCounterWith(types, level)
-	})
-}
+func NewCounter() (*Counter, error) { return loaded(NewCounterWith) }
 
-// NewCounterWith is NewCounter with types that were loaded before, and the level of
-// the reader's pid namespace.
-func NewCounterWith(types *bpf.Types, level uint32) (*Counter, error) {
-	iter, err := types.NewIterator("zb_count", "task", countProgram(types, level))
+// NewCounterWith is NewCounter with types that were loaded before.
+func NewCounterWith(types *bpf.Types) (*Counter, error) {
+	iter, _, err := iterate(types, "zb_count", countProgram)
 	if err != nil {
-		return nil, fmt.Errorf("preparing a task iterator: %w", err)
+		return nil, err
 	}
 	return &Counter{iter, make([]byte, 32<<10)}, nil
 }
@@ -49,7 +35,7 @@ func NewCounterWith(types *bpf.Types, level uint32) (*Counter, error) {
 func (c *Counter) Close() { c.iter.Close() }
 
 // Count calls each for every thread.
-func (c *Counter) Count(each func(Taken)) error {
+func (c *Counter) Count(each func(measure.Task)) error {
 	r, err := c.iter.Open()
 	if err != nil {
 		return fmt.Errorf("counting tasks: %w", err)
@@ -57,7 +43,7 @@ func (c *Counter) Count(each func(Taken)) error {
 	defer r.Close()
 	return records(r, c.buf, takenSize, func(b []byte) {
 		u32 := func(at int) uint32 { return binary.NativeEndian.Uint32(b[at:]) }
-		each(Taken{int(u32(takenTID)), int(u32(takenGroup)), int(u32(takenSession)), u32(takenUID)})
+		each(measure.Task{TID: int(u32(takenTID)), Group: int(u32(takenGroup)), Session: int(u32(takenSession)), UID: uint64(u32(takenUID))})
 	})
 }
 

@@ -62,15 +62,22 @@ func loaded[T any](make func(*bpf.Types) (*T, error)) (*T, error) {
 
 // NewWith is New with types that were loaded before.
 func NewWith(types *bpf.Types) (*Scanner, error) {
-	level, err := types.NamespaceLevel()
-	var iter *bpf.Iterator
-	if err == nil {
-		iter, err = types.NewIterator("zb_scan", "task", scanProgram(types, level))
-	}
+	iter, level, err := iterate(types, "zb_scan", scanProgram)
 	if err != nil {
-		return nil, fmt.Errorf("preparing a task iterator: %w", err)
+		return nil, err
 	}
 	return &Scanner{level, iter, make([]byte, 32<<10/recordSize*recordSize)}, nil
+}
+
+// iterate loads an iterator for the level of the reader's pid namespace.
+func iterate(types *bpf.Types, name string, program func(*bpf.Types, uint32) asm.Instructions) (iter *bpf.Iterator, level uint32, err error) {
+	if level, err = types.NamespaceLevel(); err == nil {
+		iter, err = types.NewIterator(name, "task", program(types, level))
+	}
+	if err != nil {
+		err = fmt.Errorf("preparing a task iterator: %w", err)
+	}
+	return iter, level, err
 }
 
 // Level returns how many pid namespaces are above the reader's.

@@ -212,9 +212,9 @@ func TestCount(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := make(map[int]Taken)
+	all := make(map[int]measure.Task)
 	theirs := 0
-	if err := c.Count(func(k Taken) {
+	if err := c.Count(func(k measure.Task) {
 		all[k.TID] = k
 		if k.UID == aUser {
 			theirs++

@@ -142,7 +142,7 @@ func (m *Monitor) openBPF() error {
 	if m.scanner, err = taskscan.NewWith(types); err != nil {
 		return err
 	}
-	if m.counter, err = taskscan.NewCounterWith(types, m.scanner.Level()); err != nil {
+	if m.counter, err = taskscan.NewCounterWith(types); err != nil {
 		return err
 	}
 	m.tracer, err = lifecycle.Start(types, m.scanner.Level(), m.o.Room)
@@ -357,7 +357,7 @@ func (m *Monitor) scan(now time.Time) error {
 	m.zombies, m.grown, m.removed = found.Zombies, 0, 0
 	if m.users = nil; m.askedUsers {
 		m.askedUsers, m.users = false, make(map[uint64]uint64)
-		if err := TasksOf(m.counter)(func(k limits.Task) { m.users[k.UID]++ }); err != nil {
+		if err := m.counter.Count(func(k measure.Task) { m.users[k.UID]++ }); err != nil {
 			return err
 		}
 	}
@@ -560,15 +560,6 @@ func (m *Monitor) userLimit(p *parent) (l limits.Limit, ticks []int64, ok bool) 
 		}
 	}
 	return l, ticks, true
-}
-
-// TasksOf is how package limits counts tasks, by an iterator.
-func TasksOf(c *taskscan.Counter) limits.Tasks {
-	return func(each func(limits.Task)) error {
-		return c.Count(func(k taskscan.Taken) {
-			each(limits.Task{TID: k.TID, Group: k.Group, Session: k.Session, UID: uint64(k.UID)})
-		})
-	}
 }
 
 func b2i(b bool) int {
