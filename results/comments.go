@@ -9,26 +9,14 @@ import (
 
 // waiting is what comments say of the trial that follows them.
 type waiting struct {
-	line     int // of the first
-	warnings []string
-	ends     Ends
-	readings []Reading
-	sites    []CallSite
-	watchers []Watcher
-	serial   Serial
+	Trial
+	line int // of the first
 }
 
 // needsTrial reports whether it is an error that no trial follows. Readings alone
 // are none: any comment may look like one.
 func (w waiting) needsTrial() bool {
-	return len(w.warnings)+len(w.sites)+len(w.watchers) > 0 || w.ends.Known || w.serial.Number > 0
-}
-
-// A hidden line is a benchmark line that stands in a comment.
-type hidden struct {
-	line    string
-	control bool
-	broken  string
+	return len(w.Warnings)+len(w.Sites)+len(w.Watchers) > 0 || w.Ends.Known || w.Serial.Number > 0
 }
 
 // comments keeps what the comments of a file say.
@@ -41,9 +29,9 @@ type comments struct {
 	line     int // that is read
 }
 
-func newComments() *comments {
+func newComments(lean bool) *comments {
 	c := &comments{interned: make(map[string]string), parts: parts{runs: make(map[string]*Part)}}
-	c.forms = c.allForms(false)
+	c.forms = c.allForms(lean)
 	return c
 }
 
@@ -88,72 +76,50 @@ type mark struct {
 
 // read keeps what a comment says, and returns the benchmark line if it hides one.
 // One of no form is free text.
-func (c *comments) read(line int, text []byte) (hidden, error) {
+func (c *comments) read(line int, text []byte) (hidden string, err error) {
+	c.line = line
 	if bench, ok := bytes.CutPrefix(text, []byte(controlMark)); ok && bytes.HasPrefix(bench, []byte("Benchmark")) {
-		return hidden{line: string(bench), control: true}, nil
+		c.wait().Control = true
+		return string(bench), nil
 	}
 	if rest, ok := bytes.CutPrefix(text, []byte(brokenMark)); ok {
-		return cutBroken(" " + string(rest))
+		return c.keepBroken(" " + string(rest))
 	}
-	c.line = line
 	for _, f := range c.forms {
 		if rest, ok := bytes.CutPrefix(text, []byte(f.mark)); ok {
-			return hidden{}, f.keep(string(rest))
+			return "", f.keep(string(rest))
 		}
 	}
-	return hidden{}, nil
+	return "", nil
 }
 
 // allForms are the forms that comments have; readings, which have no mark of
 // their own, come last, unless they are to be left out.
 func (c *comments) allForms(lean bool) []mark {
+	facts := func() *Facts { return c.header().Facts }
 	forms := []mark{
-		{serialMark, func(text string) error { return kept(text, "trial", c.keepSerial) }},
-		{runMark, func(text string) error { return kept(text, "run", func(r Run) error { c.begin(r, nil); return nil }) }},
+		{serialMark, kept("trial", c.keepSerial)},
+		{runMark, kept("run", func(r Run) { c.begin(r, nil) })},
 		{noisyMark, func(text string) error {
 			w := c.wait()
-			w.warnings = append(w.warnings, oneReason(text))
+			w.Warnings = append(w.Warnings, oneReason(text))
 			return nil
 		}},
 		{endsMark, c.keepEnds},
-		{siteMark, func(text string) error {
-			return kept(text, "site", func(s CallSite) error { c.wait().sites = append(c.waiting.sites, s); return nil })
-		}},
-		{watcherMark, func(text string) error {
-			return kept(text, "watcher", func(w Watcher) error { c.wait().watchers = append(c.waiting.watchers, w); return nil })
-		}},
-		{cacheMark, func(text string) error {
-			return kept(text, "cache", func(s Cache) error { c.parts.Facts.describe(s); return nil })
-		}},
+		{siteMark, kept("site", func(s CallSite) { w := c.wait(); w.Sites = append(w.Sites, s) })},
+		{watcherMark, kept("watcher", func(x Watcher) { w := c.wait(); w.Watchers = append(w.Watchers, x) })},
+		{cacheMark, kept("cache", func(s Cache) { c.parts.Facts.describe(s) })},
 		{kernelMark, func(text string) error {
 			k, ok, err := readKernel(text)
 			if ok {
-				f := c.header().Facts
+				f := facts()
 				k.Layouts, f.Kernel = f.Kernel.Layouts, k
 			}
 			return err
 		}},
-		{layoutMark, func(text string) error {
-			return kept(text, "layout", func(l Layout) error {
-				f := c.header().Facts
-				f.Kernel.Layouts = append(f.Kernel.Layouts, l)
-				return nil
-			})
-		}},
-		{aboutMark, func(text string) error {
-			if e, ok := readExplanation(text); ok {
-				f := c.header().Facts
-				f.About = append(f.About, e)
-			}
-			return nil
-		}},
-		{unitMark, func(text string) error {
-			if e, ok := readExplanation(text); ok {
-				f := c.header().Facts
-				f.Meanings = append(f.Meanings, e)
-			}
-			return nil
-		}},
+		{layoutMark, kept("layout", func(l Layout) { f := facts(); f.Kernel.Layouts = append(f.Kernel.Layouts, l) })},
+		{aboutMark, explained(func(e Explanation) { f := facts(); f.About = append(f.About, e) })},
+		{unitMark, explained(func(e Explanation) { f := facts(); f.Meanings = append(f.Meanings, e) })},
 	}
 	if lean {
 		return forms
@@ -162,7 +128,7 @@ func (c *comments) allForms(lean bool) []mark {
 		reading, ok, err := parseReading(text, c.intern)
 		if ok {
 			w := c.wait()
-			w.readings = append(w.readings, reading)
+			w.Readings = append(w.Readings, reading)
 		}
 		return err
 	}})
@@ -172,40 +138,54 @@ func (c *comments) allForms(lean bool) []mark {
 func kept[T any, F interface {
 	*T
 	form
-}](text, what string, to func(T) error) error {
-	v, ok, err := readForm[T, F](what, text)
-	if ok {
-		err = to(v)
+}](what string, to func(T)) func(text string) error {
+	return func(text string) error {
+		v, ok, err := readForm[T, F](what, text)
+		if ok {
+			to(v)
+		}
+		return err
 	}
-	return err
+}
+
+// explained does so with an explanation; anything else is free text.
+func explained(to func(Explanation)) func(text string) error {
+	return func(text string) error {
+		if e, ok := readExplanation(text); ok {
+			to(e)
+		}
+		return nil
+	}
 }
 
 // keepSerial goes to the part of the trial that follows, wherever its header is.
-func (c *comments) keepSerial(s Serial) error {
+func (c *comments) keepSerial(s Serial) {
 	if c.parts.runs[s.Run] == nil {
 		c.begin(Run{ID: s.Run}, nil)
 		c.parts.Headless = true
 	}
 	c.parts.Part = c.parts.runs[s.Run]
-	c.wait().serial = s
-	return nil
+	c.wait().Serial = s
 }
 
 // brokenControl stands between the reason and the line of a broken control, unless
 // its name says it.
 const brokenControl = "control "
 
-// cutBroken cuts `REASON: BenchmarkX 1 1 x` at the last colon: a reason may hold
+// keepBroken cuts `REASON: BenchmarkX 1 1 x` at the last colon: a reason may hold
 // anything, a benchmark line has no colon before a space.
-func cutBroken(text string) (hidden, error) {
+func (c *comments) keepBroken(text string) (line string, err error) {
 	i, j := strings.LastIndex(text, ": Benchmark"), strings.LastIndex(text, ": "+brokenControl+"Benchmark")
+	w := c.wait()
 	switch {
 	case j > i:
-		return hidden{text[j+len(": "+brokenControl):], true, oneReason(text[:j])}, nil
+		w.Control, w.Broken = true, oneReason(text[:j])
+		return text[j+len(": "+brokenControl):], nil
 	case i >= 0:
-		return hidden{text[i+len(": "):], false, oneReason(text[:i])}, nil
+		w.Broken = oneReason(text[:i])
+		return text[i+len(": "):], nil
 	}
-	return hidden{}, errors.New("broken trial without reason or benchmark line")
+	return "", errors.New("broken trial without reason or benchmark line")
 }
 
 func (c *comments) keepEnds(text string) error {
@@ -213,10 +193,10 @@ func (c *comments) keepEnds(text string) error {
 	if err := readFields(text, e.fields()); err != nil {
 		return fmt.Errorf("ends: %w", err)
 	}
-	if c.waiting.ends.Known {
+	if c.waiting.Ends.Known {
 		return errors.New("second ends of one trial")
 	}
-	c.wait().ends = e
+	c.wait().Ends = e
 	return nil
 }
 

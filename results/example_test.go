@@ -24,18 +24,17 @@ func Example() {
 }
 
 // Whoever reads a file gets each trial, with what the file says it was measured on.
-func ExampleReader() {
-	r := results.NewReader(strings.NewReader(`kernel: 6.1.0
+func ExampleRead() {
+	set, errs := results.Read(strings.NewReader(`kernel: 6.1.0
 # broken: 2 of 500 children are missing: BenchmarkZombies/count=500 500
 BenchmarkZombies/count=500 500 9664000 kmem-B/1000zombies
 `), "some.txt")
-	for r.Scan() {
-		rec, err := r.Record()
-		fmt.Printf("%s %s %v %q %v\n", results.Lookup(rec.Config, "kernel"), rec.Name(), rec.Values, rec.Broken, err)
+	for _, rec := range set.Records {
+		fmt.Printf("%s %s %v %q\n", results.Lookup(rec.Config, "kernel"), rec.Name(), rec.Values, rec.Broken)
 	}
-	fmt.Println(r.Err())
+	fmt.Println(errs)
 	// Output:
-	// 6.1.0 Zombies/count=500 [] "2 of 500 children are missing" <nil>
-	// 6.1.0 Zombies/count=500 [{kmem-B/1000zombies 9.664e+06}] "" <nil>
-	// <nil>
+	// 6.1.0 Zombies/count=500 [] "2 of 500 children are missing"
+	// 6.1.0 Zombies/count=500 [{kmem-B/1000zombies 9.664e+06}] ""
+	// []
 }

@@ -144,11 +144,6 @@ func (k *Kernel) check() error {
 	if slices.ContainsFunc(k.Structs, func(s Counter) bool { return s.Name == "" }) {
 		return fmt.Errorf("kernel: struct without a name")
 	}
-	for i := range k.Layouts {
-		if err := k.Layouts[i].check(); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 

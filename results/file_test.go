@@ -95,22 +95,17 @@ func write(t testing.TB, h Header, trials []Trial) []byte {
 	return buf.Bytes()
 }
 
-// read reads everything; errors are "line: message".
+// read reads everything; errors of syntax are "line: message", err is any other.
 func read(src io.Reader) (recs []Record, errs []string, err error) {
-	r := NewReader(src, "f")
-	for r.Scan() {
-		rec, err := r.Record()
-		if err != nil {
-			var syntax *benchfmt.SyntaxError
-			if !errors.As(err, &syntax) {
-				panic(err)
-			}
+	set, all := Read(src, "f")
+	for _, e := range all {
+		if syntax, ok := errors.AsType[*benchfmt.SyntaxError](e); ok {
 			errs = append(errs, fmt.Sprintf("%d: %s", syntax.Line, syntax.Msg))
-			continue
+		} else {
+			err = e
 		}
-		recs = append(recs, rec)
 	}
-	return recs, errs, r.Err()
+	return set.Records, errs, err
 }
 
 func TestRoundTrip(t *testing.T) {
@@ -237,10 +232,14 @@ func TestReaderErrors(t *testing.T) {
 }
 
 func TestNoResults(t *testing.T) {
-	for _, file := range []string{"", "\n\n", "kernel: 6.18\n", "# comment\nBenchmarkZombies\n", "BenchmarkZombies 1 1\n"} {
+	for _, file := range []string{"", "\n\n", "kernel: 6.18\n", "# comment\nBenchmarkZombies\n"} {
 		if _, _, err := read(strings.NewReader(file)); !errors.Is(err, ErrNoResults) || err.Error() != "f: no results" {
 			t.Errorf("%q: %v", file, err)
 		}
+	}
+	// Of a file without results but with bad lines, these are reported alone.
+	if _, errs, err := read(strings.NewReader("BenchmarkZombies 1 1\n")); len(errs) != 1 || err != nil {
+		t.Error(errs, err)
 	}
 	// control: a broken trial is a result line
 	if _, _, err := read(strings.NewReader("# broken: why: BenchmarkZombies 5\n")); err != nil {
@@ -412,10 +411,8 @@ BenchmarkZombies/count=5 5 9664000 foretold-B/1000zombies
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
 	}
-	r := NewReader(strings.NewReader("Unit foretold-B/1000zombies better=lower\nBenchmarkX 1 1 x\n"), "f")
-	for r.Scan() {
-	}
-	if r.Units().GetBetter(UnitPredicted) != -1 {
+	set, _ := Read(strings.NewReader("Unit foretold-B/1000zombies better=lower\nBenchmarkX 1 1 x\n"), "f")
+	if set.Units.GetBetter(UnitPredicted) != -1 {
 		t.Error("unit metadata is lost")
 	}
 	if _, errs, _ := read(strings.NewReader("BenchmarkX 1 1 foretold-B 2 predicted-B\n")); len(errs) != 1 || !strings.Contains(errs[0], "predicted-B twice") {

@@ -16,32 +16,20 @@ import (
 	"golang.org/x/perf/benchfmt"
 )
 
-// A Reader reads result files: the Go benchmark format, and the comments of a
-// fixed form in which this package keeps what that format has no word for.
-//
-//	r := results.NewReader(f, name)
-//	for r.Scan() {
-//		rec, err := r.Record()
-//		...
-//	}
-//	err := r.Err()
+// A reader reads result files into a set: the Go benchmark format, and the comments
+// of a fixed form in which this package keeps what that format has no word for.
 //
 // Benchmark and unit lines are benchfmt's to parse, a line at a time; commented
 // benchmark lines are handed to it as plain ones.
-type Reader struct {
-	name  string
-	src   *bufio.Scanner
-	line  int
-	bench benchfmt.Reader // keeps unit metadata across lines and files
-	feed  feed            // what it reads
+type reader struct {
+	set  Set
+	errs []error
 
-	rec   Record
-	found bool    // rec is of the current line
-	errs  []error // of syntax, found with it, to be returned one by one
-	err   error
-	some  bool // at least one record
-	cut   bool // the line does not end
-
+	name     string
+	line     int
+	cut      bool            // the line does not end
+	bench    benchfmt.Reader // keeps unit metadata across lines and files
+	feed     feed            // what it reads
 	comments *comments
 	names    map[string]nameInfo // by benchmark name: many lines share a few names
 }
@@ -49,99 +37,65 @@ type Reader struct {
 // ErrNoResults is wrapped, with the file's name, when a file holds no result line.
 var ErrNoResults = errors.New("no results")
 
-// NewReader returns a Reader of r; name is for records and errors.
-func NewReader(r io.Reader, name string) *Reader {
-	rd := &Reader{names: make(map[string]nameInfo), comments: newComments()}
-	rd.Reset(r, name)
-	return rd
+// newReader returns a reader that, if it is lean, leaves out readings.
+func newReader(lean bool) *reader {
+	return &reader{names: make(map[string]nameInfo), comments: newComments(lean)}
 }
 
-// Reset begins with the next file. Unit metadata carries over, so that files
-// which contradict each other are found out; configuration does not.
-func (r *Reader) Reset(src io.Reader, name string) {
-	r.name, r.src, r.line, r.cut = name, bufio.NewScanner(src), 0, false
-	r.src.Split(func(data []byte, atEOF bool) (int, []byte, error) {
+// read reads the next file; name is for records and errors. Unit metadata carries over,
+// so that files which contradict each other are found out; configuration does not.
+func (r *reader) read(src io.Reader, name string) {
+	r.name, r.line, r.cut = name, 0, false
+	r.bench.Reset(&r.feed, name)
+	r.comments.reset(name)
+	records, bad := len(r.set.Records), len(r.errs)
+	lines := bufio.NewScanner(src)
+	lines.Split(func(data []byte, atEOF bool) (int, []byte, error) {
 		n, line, err := bufio.ScanLines(data, atEOF)
 		r.cut = n > 0 && data[n-1] != '\n'
 		return n, line, err
 	})
-	r.rec, r.errs, r.err, r.some = Record{}, nil, nil, false
-	r.bench.Reset(&r.feed, name)
-	r.comments.reset(name)
-}
-
-// Scan goes to the next record or syntax error and reports whether there is one.
-func (r *Reader) Scan() bool {
-	if len(r.errs) > 0 {
-		r.errs = r.errs[1:]
-	}
-	r.rec, r.found = Record{}, false
-	for len(r.errs) == 0 && !r.found {
-		if !r.src.Scan() {
-			r.orphan()
-			if len(r.errs) > 0 {
-				return true
-			}
-			r.end()
-			return false
-		}
+	for lines.Scan() {
 		r.line++
-		r.scanLine(r.src.Bytes())
+		r.scanLine(lines.Bytes())
 	}
-	return true
-}
-
-// end says why reading stopped.
-func (r *Reader) end() {
-	err := r.src.Err()
+	r.orphan()
+	err := lines.Err()
 	path, ok := errors.AsType[*fs.PathError](err)
 	switch {
 	case ok: // names the file itself
-		r.err = path
+		r.errs = append(r.errs, path)
 	case err != nil:
-		r.err = fmt.Errorf("%s:%d: %w", r.name, r.line+1, err)
-	case !r.some:
-		r.err = fmt.Errorf("%s: %w", r.name, ErrNoResults)
+		r.errs = append(r.errs, fmt.Errorf("%s:%d: %w", name, r.line+1, err))
+	case len(r.set.Records) == records && len(r.errs) == bad: // bad lines say enough
+		r.errs = append(r.errs, fmt.Errorf("%s: %w", name, ErrNoResults))
 	}
 }
 
-// Record returns what Scan found: a record, or a *benchfmt.SyntaxError that
-// names file and line. After an error reading goes on with the next line.
-func (r *Reader) Record() (Record, error) {
-	if len(r.errs) > 0 {
-		return Record{}, r.errs[0]
-	}
-	return r.rec, nil
+// done returns all that was read.
+func (r *reader) done() (*Set, []error) {
+	r.set.Units, r.set.Parts = r.bench.Units(), r.comments.parts.all
+	return &r.set, r.errs
 }
 
-// Err returns, after Scan was false, why reading stopped before the end of the
-// file, or ErrNoResults if it held none, both with the file's name.
-func (r *Reader) Err() error { return r.err }
-
-// Parts returns what was read so far, run by run.
-func (r *Reader) Parts() []*Part { return r.comments.parts.all }
-
-// Units returns the unit metadata of all files read so far.
-func (r *Reader) Units() benchfmt.UnitMetadataMap { return r.bench.Units() }
-
-func (r *Reader) syntax(line int, msg string) {
+func (r *reader) syntax(line int, msg string) {
 	r.errs = append(r.errs, &benchfmt.SyntaxError{FileName: r.name, Line: line, Msg: msg})
 }
 
-func (r *Reader) scanLine(line []byte) {
+func (r *reader) scanLine(line []byte) {
 	switch {
 	case bytes.HasPrefix(line, []byte("Benchmark")):
-		r.result(line, hidden{})
+		r.result(line, false)
 	case bytes.HasPrefix(line, []byte("#")):
 		if bytes.HasPrefix(line, []byte(serialMark)) {
 			r.orphan()
 		}
-		h, err := r.comments.read(r.line, line)
+		hidden, err := r.comments.read(r.line, line)
 		if err != nil {
 			r.orphan()
 			r.syntax(r.line, err.Error())
-		} else if h.line != "" {
-			r.result([]byte(h.line+lineEnd), h)
+		} else if hidden != "" {
+			r.result([]byte(hidden+lineEnd), true)
 		}
 	default:
 		r.orphan()
@@ -159,7 +113,7 @@ func (r *Reader) scanLine(line []byte) {
 }
 
 // orphan ends the waiting for a trial, and reports comments that needed one.
-func (r *Reader) orphan() {
+func (r *reader) orphan() {
 	if w := r.comments.waiting; w.needsTrial() {
 		r.syntax(w.line, "no trial follows this comment (is the file truncated?)")
 	}
@@ -168,7 +122,7 @@ func (r *Reader) orphan() {
 
 // configure changes the configuration; an empty value deletes the key. It is shared
 // by the records that it holds for, so never changed in place.
-func (r *Reader) configure(key, value string) {
+func (r *reader) configure(key, value string) {
 	part := r.comments.parts.Part
 	if part.frozen { // somebody else's line among those of a run
 		return
@@ -201,7 +155,7 @@ func configLine(line []byte) (key, value string, ok bool) {
 }
 
 // unit reads the metadata of a unit.
-func (r *Reader) unit(rest string) {
+func (r *reader) unit(rest string) {
 	if f := strings.Fields(rest); len(f) > 0 {
 		rest = strings.Replace(rest, f[0], renamed(f[0]), 1)
 	}
@@ -214,7 +168,7 @@ func (r *Reader) unit(rest string) {
 
 // parsed gives what benchfmt makes of a line. The same Reader goes on from line to
 // line, for a new one would have a new buffer.
-func (r *Reader) parsed(line []byte) iter.Seq[benchfmt.Record] {
+func (r *reader) parsed(line []byte) iter.Seq[benchfmt.Record] {
 	r.feed = append(append(r.feed[:0], line...), '\n')
 	return func(yield func(benchfmt.Record) bool) {
 		for r.bench.Scan() {
@@ -242,15 +196,16 @@ func (f *feed) Read(p []byte) (int, error) {
 // that broke early has no values, which benchfmt would not take.
 const lineEnd = " 1 end"
 
-// result reads a benchmark line, and gives it the comments that wait for it.
-func (r *Reader) result(line []byte, h hidden) {
+// result reads a benchmark line, which a comment may have hidden, and gives it the
+// comments that wait for it.
+func (r *reader) result(line []byte, hidden bool) {
 	for res := range r.parsed(line) {
 		w := r.comments.taken()
 		switch res := res.(type) {
 		case *benchfmt.SyntaxError:
 			r.syntax(r.line, res.Msg)
 		case *benchfmt.Result:
-			r.record(res, h, w)
+			r.record(res, hidden, w)
 		}
 		return
 	}
@@ -258,14 +213,13 @@ func (r *Reader) result(line []byte, h hidden) {
 }
 
 // record copies res, which benchfmt will overwrite.
-func (r *Reader) record(res *benchfmt.Result, h hidden, w waiting) {
+func (r *reader) record(res *benchfmt.Result, hidden bool, w waiting) {
 	name := r.nameOf(res.Name)
 	part := r.comments.parts.Part
-	rec := Record{File: r.name, Line: r.line, Config: part.Config, Facts: part.Facts}
-	rec.Trial = Trial{Bench: name.bench, Params: name.params, Control: name.control || h.control, N: res.Iters, Broken: h.broken,
-		Warnings: w.warnings, Ends: w.ends, Readings: w.readings, Sites: w.sites, Watchers: w.watchers, Serial: w.serial}
+	rec := Record{Trial: w.Trial, File: r.name, Line: r.line, Config: part.Config, Facts: part.Facts}
+	rec.Bench, rec.Params, rec.Control, rec.N = name.bench, name.params, rec.Control || name.control, res.Iters
 	values := res.Values
-	if h.line != "" {
+	if hidden {
 		values = values[:len(values)-1] // lineEnd
 	}
 	rec.Values = make([]Value, len(values))
@@ -290,10 +244,9 @@ func (r *Reader) record(res *benchfmt.Result, h hidden, w waiting) {
 		r.syntax(r.line, err.Error())
 		return
 	}
-	if !part.take(w.serial.Number) {
-		return
+	if part.take(rec.Serial.Number) {
+		r.set.Records = append(r.set.Records, rec)
 	}
-	r.rec, r.found, r.some = rec, true, true
 }
 
 // nameInfo is what a benchmark name says.
@@ -304,7 +257,7 @@ type nameInfo struct {
 	err     error
 }
 
-func (r *Reader) nameOf(name benchfmt.Name) nameInfo {
+func (r *reader) nameOf(name benchfmt.Name) nameInfo {
 	if info, ok := r.names[string(name)]; ok {
 		return info
 	}

@@ -43,19 +43,17 @@ func TestRunsAreToldApart(t *testing.T) {
 			"n1 1, n9 7", "n1 1 0 true false, n9 1 0 false false", ""},
 	} {
 		var got, parts, errs []string
-		r := NewReader(strings.NewReader(test.file), "f")
-		for r.Scan() {
-			rec, err := r.Record()
-			if err != nil {
-				errs = append(errs, strings.TrimPrefix(err.Error(), "f:"))
-				continue
-			}
+		set, all := Read(strings.NewReader(test.file), "f")
+		for _, err := range all {
+			errs = append(errs, strings.TrimPrefix(err.Error(), "f:"))
+		}
+		for _, rec := range set.Records {
 			got = append(got, fmt.Sprint(Lookup(rec.Config, "node"), " ", rec.Values[0].Value))
 			if rec.Serial.Number > 0 && (len(rec.Readings) != 1 || !rec.Ends.Known || rec.Facts.MeaningOf("pids") != "how many") {
 				t.Errorf("%s: comments of %s are lost: %+v", name, rec.Name(), rec)
 			}
 		}
-		for _, p := range r.Parts() {
+		for _, p := range set.Parts {
 			if p.Read+p.Again > 0 || p.Short() {
 				parts = append(parts, fmt.Sprintf("%s %d %d %t %t", Lookup(p.Config, "node"), p.Read, p.Again, p.Short(), p.Headless))
 			}

@@ -1,7 +1,6 @@
 package results
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -20,93 +19,58 @@ type Set struct {
 
 // Load reads result files; "-" is standard input. What could be read is in the
 // set, what could not is among the errors, each one naming its file and, where
-// there is one, its line: the caller decides whether that is fatal.
-func Load(files ...string) (*Set, []error) { return new(loader).files(files) }
+// there is one, its line: the caller decides whether that is fatal. A bad line is a
+// *benchfmt.SyntaxError.
+func Load(files ...string) (*Set, []error) { return load(newReader(false), files) }
 
 // LoadValues reads as Load does, but leaves out the raw readings of trials: most of a
 // file, and of the memory that a fleet's would take.
-func LoadValues(files ...string) (*Set, []error) { return (&loader{lean: true}).files(files) }
+func LoadValues(files ...string) (*Set, []error) { return load(newReader(true), files) }
 
-func (l *loader) files(files []string) (*Set, []error) {
+func load(r *reader, files []string) (*Set, []error) {
 	seen := make(map[string]bool)
 	for _, name := range files {
-		if seen[filepath.Clean(name)] {
-			l.errs = append(l.errs, fmt.Errorf("%s: given twice, read once", name))
+		switch {
+		case seen[filepath.Clean(name)]:
+			r.errs = append(r.errs, fmt.Errorf("%s: given twice, read once", name))
 			continue
+		case name == "-":
+			r.read(os.Stdin, "stdin")
+		default:
+			r.open(name, func(name string) (fs.File, error) { return os.Open(name) })
 		}
 		seen[filepath.Clean(name)] = true
-		if name == "-" {
-			l.load(os.Stdin, "stdin")
-			continue
-		}
-		f, err := os.Open(name)
-		if err != nil {
-			l.errs = append(l.errs, err)
-			continue
-		}
-		l.load(f, name)
-		f.Close()
 	}
-	return l.done()
+	return r.done()
 }
 
 // Read reads one result file as Load does; name is for errors.
-func Read(r io.Reader, name string) (*Set, []error) {
-	var l loader
-	l.load(r, name)
-	return l.done()
+func Read(src io.Reader, name string) (*Set, []error) {
+	r := newReader(false)
+	r.read(src, name)
+	return r.done()
 }
 
 // ReadFS reads the files of a file system that match a pattern as Load does.
 func ReadFS(fsys fs.FS, pattern string) (*Set, []error) {
-	var l loader
+	r := newReader(false)
 	names, err := fs.Glob(fsys, pattern)
 	if err != nil {
-		return &l.set, []error{err}
+		r.errs = append(r.errs, err)
 	}
 	for _, name := range names {
-		f, err := fsys.Open(name)
-		if err != nil {
-			l.errs = append(l.errs, err)
-			continue
-		}
-		l.load(f, name)
-		f.Close()
+		r.open(name, fsys.Open)
 	}
-	return l.done()
+	return r.done()
 }
 
-type loader struct {
-	lean   bool // no readings
-	reader *Reader
-	set    Set
-	errs   []error
-}
-
-func (l *loader) load(src io.Reader, name string) {
-	if l.reader == nil {
-		l.reader = NewReader(src, name)
-		l.reader.comments.forms = l.reader.comments.allForms(l.lean)
-	} else {
-		l.reader.Reset(src, name)
+// open reads a file.
+func (r *reader) open(name string, open func(string) (fs.File, error)) {
+	f, err := open(name)
+	if err != nil {
+		r.errs = append(r.errs, err)
+		return
 	}
-	bad := false
-	for l.reader.Scan() {
-		if rec, err := l.reader.Record(); err != nil {
-			l.errs, bad = append(l.errs, err), true
-		} else {
-			l.set.Records = append(l.set.Records, rec)
-		}
-	}
-	// Of a file without results but with bad lines, these were reported already.
-	if err := l.reader.Err(); err != nil && !(bad && errors.Is(err, ErrNoResults)) {
-		l.errs = append(l.errs, err)
-	}
-}
-
-func (l *loader) done() (*Set, []error) {
-	if l.reader != nil {
-		l.set.Units, l.set.Parts = l.reader.Units(), l.reader.Parts()
-	}
-	return &l.set, l.errs
+	defer f.Close()
+	r.read(f, name)
 }

@@ -5,7 +5,7 @@
 // (https://golang.org/design/14313-benchmark-format), one line a trial, so
 // benchstat and everything else that reads that format works on it as it is.
 // What the format has no word for is kept in comments of a fixed form, which
-// benchstat skips and [Reader] understands: of a trial, that it is a control or
+// benchstat skips and [Read] understands: of a trial, that it is a control or
 // broken, warnings, how its children ended, and the raw readings that its values
 // were computed from; of the file, what its benchmarks and units mean and what an
 // analysis has to know of the kernel. A trial that broke stays in the file and out
@@ -145,21 +145,6 @@ func (t Trial) check() error {
 	}
 	for _, r := range t.Readings {
 		if err := r.check(); err != nil {
-			return fmt.Errorf("%s: %w", t.Name(), err)
-		}
-	}
-	for i := range t.Sites {
-		if err := t.Sites[i].check(); err != nil {
-			return fmt.Errorf("%s: call site: %w", t.Name(), err)
-		}
-	}
-	for i := range t.Watchers {
-		if err := t.Watchers[i].check(); err != nil {
-			return fmt.Errorf("%s: watcher: %w", t.Name(), err)
-		}
-	}
-	if t.Serial != (Serial{}) {
-		if err := t.Serial.check(); err != nil {
 			return fmt.Errorf("%s: %w", t.Name(), err)
 		}
 	}

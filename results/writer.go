@@ -26,6 +26,7 @@ type Writer struct {
 	// them look. It never sees a configuration, the header has it.
 	bench  *benchfmt.Writer
 	caches []Cache // that no trial has mentioned yet
+	err    error   // the first that was found with what is in buf
 }
 
 // Describe adds a slab cache to what the header said. It is written before the
@@ -43,34 +44,27 @@ func NewWriter(w io.Writer) *Writer {
 // first trial that mentions them. It comes first; a later header changes the
 // configuration from there on.
 func (w *Writer) WriteHeader(h Header) error {
-	w.buf.Reset()
+	w.begin()
 	if h.Run != (Run{}) {
-		if err := h.Run.check(); err != nil {
-			return fmt.Errorf("write header: %w", err)
-		}
 		w.form(runMark, &h.Run)
 	}
 	for _, c := range h.Comments {
 		w.comment(c)
 	}
-	if err := w.facts(h.Facts); err != nil {
-		return fmt.Errorf("write header: %w", err)
-	}
+	w.facts(h.Facts)
 	for _, p := range h.Config {
 		value := oneLine(p.Value)
 		if value == "" {
 			continue // `key:` would delete it
 		}
 		if !IsKey(p.Key) {
-			return fmt.Errorf("write header: configuration key %q: want one lower-case word", p.Key)
+			w.fail(fmt.Errorf("configuration key %q: want one lower-case word", p.Key))
 		}
 		fmt.Fprintf(&w.buf, "%s: %s\n", p.Key, value)
 	}
 	w.buf.WriteByte('\n')
 	for _, u := range h.Units {
-		if err := w.unit(u); err != nil {
-			return fmt.Errorf("write header: %w", err)
-		}
+		w.unit(u)
 	}
 	if len(h.Units) > 0 {
 		w.buf.WriteByte('\n')
@@ -78,51 +72,52 @@ func (w *Writer) WriteHeader(h Header) error {
 	return w.flush("write header")
 }
 
-func (w *Writer) facts(f Facts) error {
-	if err := f.Kernel.check(); err != nil {
-		return err
+func (w *Writer) begin() {
+	w.buf.Reset()
+	w.err = nil
+}
+
+func (w *Writer) fail(err error) {
+	if w.err == nil {
+		w.err = err
 	}
+}
+
+func (w *Writer) facts(f Facts) {
+	w.fail(f.Kernel.check())
 	if known := f.Kernel.known(); len(known) > 0 {
 		fmt.Fprintf(&w.buf, "%s%s\n", kernelMark, fieldsText(known))
 	}
-	for i := range f.Kernel.Layouts {
-		w.form(layoutMark, &f.Kernel.Layouts[i])
-	}
+	forms(w, layoutMark, f.Kernel.Layouts)
 	for i := range f.Caches {
-		if err := f.Caches[i].check(); err != nil {
-			return err
-		}
+		w.fail(f.Caches[i].check())
 	}
 	w.caches = slices.Clone(f.Caches)
 	for _, m := range f.About {
-		if err := w.meaning(aboutMark, m); err != nil {
-			return err
-		}
+		w.meaning(aboutMark, m)
 	}
-	return nil
 }
 
-func (w *Writer) meaning(mark string, m Explanation) error {
+func (w *Writer) meaning(mark string, m Explanation) {
+	w.fail(m.check())
 	fmt.Fprintf(&w.buf, "%s%s\n", mark, m.text())
-	return m.check()
 }
 
-func (w *Writer) unit(u Unit) error {
+func (w *Writer) unit(u Unit) {
 	bad := u.Name == "" || strings.ContainsFunc(u.Name, unicode.IsSpace) || strings.Join(strings.Fields(u.Meta), " ") != u.Meta
 	for _, word := range strings.Fields(u.Meta) {
 		key, _, ok := strings.Cut(word, "=")
 		bad = bad || !ok || key == ""
 	}
 	if bad {
-		return fmt.Errorf("unit %q, metadata %q: want a word, and KEY=VALUE", u.Name, u.Meta)
+		w.fail(fmt.Errorf("unit %q, metadata %q: want a word, and KEY=VALUE", u.Name, u.Meta))
 	}
 	if u.Meta != "" {
 		fmt.Fprintf(&w.buf, "Unit %s %s\n", u.Name, u.Meta)
 	}
-	if u.Meaning == "" {
-		return nil
+	if u.Meaning != "" {
+		w.meaning(unitMark, Explanation{u.Name, u.Meaning})
 	}
-	return w.meaning(unitMark, Explanation{u.Name, u.Meaning})
 }
 
 // WriteTrial writes one trial and its comments. Reasons are put on one line. A
@@ -133,29 +128,21 @@ func (w *Writer) WriteTrial(t Trial) error {
 	if t.Control && t.N == 0 {
 		t.N = 1
 	}
-	if err := t.check(); err != nil {
-		return fmt.Errorf("write trial: %w", err)
-	}
-	w.buf.Reset()
-	if t.Serial.Number > 0 { // first: it says to what the rest belongs
+	w.begin()
+	w.fail(t.check())
+	if t.Serial != (Serial{}) { // first: it says to what the rest belongs
 		w.form(serialMark, &t.Serial)
 	}
 	mentioned := w.mentioned(t)
-	for i := range mentioned {
-		w.form(cacheMark, &mentioned[i])
-	}
+	forms(w, cacheMark, mentioned)
 	for _, text := range t.Notes {
 		w.comment(text)
 	}
 	for _, r := range t.Readings {
 		fmt.Fprintf(&w.buf, "# %s\n", r.text())
 	}
-	for i := range t.Sites {
-		w.form(siteMark, &t.Sites[i])
-	}
-	for i := range t.Watchers {
-		w.form(watcherMark, &t.Watchers[i])
-	}
+	forms(w, siteMark, t.Sites)
+	forms(w, watcherMark, t.Watchers)
 	for _, reason := range t.Warnings {
 		fmt.Fprintf(&w.buf, "%s%s\n", noisyMark, oneReason(reason))
 	}
@@ -177,9 +164,7 @@ func (w *Writer) WriteTrial(t Trial) error {
 	for _, v := range t.Values {
 		res.Values = append(res.Values, benchfmt.Value{Value: v.Value, Unit: v.Unit})
 	}
-	if err := w.bench.Write(res); err != nil {
-		return fmt.Errorf("write trial: %w", err)
-	}
+	w.fail(w.bench.Write(res))
 	if err := w.flush("write trial"); err != nil {
 		return err
 	}
@@ -189,7 +174,21 @@ func (w *Writer) WriteTrial(t Trial) error {
 	return nil
 }
 
-func (w *Writer) form(mark string, f form) { fmt.Fprintf(&w.buf, "%s%s\n", mark, formText(f)) }
+func (w *Writer) form(mark string, f form) {
+	if err := f.check(); err != nil {
+		w.fail(fmt.Errorf("%s: %w", strings.Trim(mark, "# "), err))
+	}
+	fmt.Fprintf(&w.buf, "%s%s\n", mark, formText(f))
+}
+
+func forms[T any, F interface {
+	*T
+	form
+}](w *Writer, mark string, all []T) {
+	for i := range all {
+		w.form(mark, F(&all[i]))
+	}
+}
 
 // mentioned returns those slab caches that the trial is the first to mention.
 func (w *Writer) mentioned(t Trial) (caches []Cache) {
@@ -227,15 +226,18 @@ func hasForm(line string) bool {
 func (w *Writer) flush(doing string) error {
 	for line := range bytes.Lines(w.buf.Bytes()) {
 		if len(line) > maxLine {
-			return fmt.Errorf("%s: a line of %d bytes, readers take up to %d", doing, len(line), maxLine)
+			w.fail(fmt.Errorf("a line of %d bytes, readers take up to %d", len(line), maxLine))
 		}
 	}
-	n, err := w.w.Write(w.buf.Bytes())
-	if err == nil && n < w.buf.Len() {
-		err = io.ErrShortWrite
+	if w.err == nil {
+		n, err := w.w.Write(w.buf.Bytes())
+		if err == nil && n < w.buf.Len() {
+			err = io.ErrShortWrite
+		}
+		w.err = err
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
+	if w.err != nil {
+		return fmt.Errorf("%s: %w", doing, w.err)
 	}
 	return nil
 }

@@ -90,16 +90,11 @@ func newest(t *testing.T, series string) vm.Kernel { t.Helper(); return guests.K
 // under runs setups of the experiment in a guest.
 func under(t *testing.T, k vm.Kernel, pattern, counts, samples string) []results.Record {
 	t.Helper()
-	var all []results.Record
-	reader := results.NewReader(strings.NewReader(boot(t, k, "guest", pattern, counts, samples)), k.Name)
-	for reader.Scan() {
-		r, err := reader.Record()
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, r)
+	set, errs := results.Read(strings.NewReader(boot(t, k, "guest", pattern, counts, samples)), k.Name)
+	for _, err := range errs {
+		t.Fatal(err)
 	}
-	return all
+	return set.Records
 }
 
 // boot boots a kernel with one of the programs in testdata as its init, which

@@ -313,17 +313,16 @@ type sent struct {
 
 // inspect reads a result file.
 func inspect(file []byte, name string) (s sent, err error) {
-	reader := results.NewReader(bytes.NewReader(file), name)
-	for reader.Scan() {
-		rec, err := reader.Record()
-		if err != nil {
-			return sent{}, err
-		}
+	set, errs := results.Read(bytes.NewReader(file), name)
+	if len(errs) > 0 {
+		return sent{}, errs[0]
+	}
+	for _, rec := range set.Records {
 		s.trials++
 		if rec.Broken != "" {
 			s.broken++
 		}
 		s.kernel = results.Lookup(rec.Config, "kernel")
 	}
-	return s, reader.Err()
+	return s, nil
 }

@@ -166,16 +166,12 @@ func (r *run) trialsRecorded() (trials int, wrong []string) {
 	if len(b) > 0 && b[len(b)-1] != '\n' {
 		wrong = append(wrong, fmt.Sprintf("results: half a line at the end: %q", b[bytes.LastIndexByte(b, '\n')+1:]))
 	}
-	reader := results.NewReader(bytes.NewReader(b), r.results)
-	for reader.Scan() {
-		if _, err := reader.Record(); err != nil {
+	set, errs := results.Read(bytes.NewReader(b), r.results)
+	trials = len(set.Records)
+	for _, err := range errs {
+		if !errors.Is(err, results.ErrNoResults) {
 			wrong = append(wrong, "results: "+err.Error())
-			continue
 		}
-		trials++
-	}
-	if err := reader.Err(); err != nil && !errors.Is(err, results.ErrNoResults) {
-		wrong = append(wrong, "results: "+err.Error())
 	}
 	if m := interrupted.FindStringSubmatch(r.stderr()); m != nil && m[1] != strconv.Itoa(trials) {
 		wrong = append(wrong, fmt.Sprintf("results: %d trials, and the run has said %s", trials, m[1]))
