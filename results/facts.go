@@ -68,22 +68,21 @@ type Cache struct {
 
 // Cache returns what is known of a slab cache.
 func (f *Facts) Cache(name string) (Cache, bool) {
-	for _, c := range f.Caches {
-		if c.Name == name {
-			return c, true
-		}
+	return find(f.Caches, func(c Cache) bool { return c.Name == name })
+}
+
+// find returns the first that is wanted; ok is false if there is none.
+func find[T any](all []T, wanted func(T) bool) (one T, ok bool) {
+	if i := slices.IndexFunc(all, wanted); i >= 0 {
+		return all[i], true
 	}
-	return Cache{}, false
+	return one, false
 }
 
 // StructBytes returns sizeof a C struct, 0 if that is not known.
 func (f *Facts) StructBytes(name string) uint64 {
-	for _, s := range f.Kernel.Structs {
-		if s.Name == name {
-			return s.Value
-		}
-	}
-	return 0
+	s, _ := find(f.Kernel.Structs, func(s Counter) bool { return s.Name == name })
+	return s.Value
 }
 
 // AboutBench returns what a benchmark measures, given its full name: what is said
@@ -101,12 +100,8 @@ func (f *Facts) AboutBench(name string) string {
 
 // MeaningOf returns what a unit means, "" if that is not said.
 func (f *Facts) MeaningOf(unit string) string {
-	for _, m := range f.Meanings {
-		if m.Name == unit {
-			return m.Text
-		}
-	}
-	return ""
+	m, _ := find(f.Meanings, func(m Explanation) bool { return m.Name == unit })
+	return m.Text
 }
 
 func (e Explanation) check() error {

@@ -26,12 +26,7 @@ type Member struct {
 
 // Layout returns what a C struct is made of, if that is known.
 func (k *Kernel) Layout(name string) (Layout, bool) {
-	for _, l := range k.Layouts {
-		if l.Struct == name {
-			return l, true
-		}
-	}
-	return Layout{}, false
+	return find(k.Layouts, func(l Layout) bool { return l.Struct == name })
 }
 
 func (l *Layout) form() (*string, []field) {

@@ -36,22 +36,13 @@ type CacheReading struct {
 
 // Counter returns the value of a counter.
 func (r Reading) Counter(name string) (uint64, bool) {
-	for _, c := range r.Counters {
-		if c.Name == name {
-			return c.Value, true
-		}
-	}
-	return 0, false
+	c, ok := find(r.Counters, func(c Counter) bool { return c.Name == name })
+	return c.Value, ok
 }
 
 // Cache returns the reading of a slab cache.
 func (r Reading) Cache(name string) (CacheReading, bool) {
-	for _, c := range r.Caches {
-		if c.Name == name {
-			return c, true
-		}
-	}
-	return CacheReading{}, false
+	return find(r.Caches, func(c CacheReading) bool { return c.Name == name })
 }
 
 // cachePrefix marks a slab cache among the counters. Older files had one cache,

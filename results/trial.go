@@ -88,22 +88,13 @@ func (t Trial) Param(key string) string { return Lookup(t.Params, key) }
 
 // Value returns the measurement in a unit.
 func (t Trial) Value(unit string) (float64, bool) {
-	for _, v := range t.Values {
-		if v.Unit == unit {
-			return v.Value, true
-		}
-	}
-	return 0, false
+	v, ok := find(t.Values, func(v Value) bool { return v.Unit == unit })
+	return v.Value, ok
 }
 
 // Reading returns the reading that was taken at some moment, such as before.
 func (t Trial) Reading(when string) (Reading, bool) {
-	for _, r := range t.Readings {
-		if r.When == when {
-			return r, true
-		}
-	}
-	return Reading{}, false
+	return find(t.Readings, func(r Reading) bool { return r.When == when })
 }
 
 // Name is the full benchmark name, without the word Benchmark.
@@ -124,12 +115,8 @@ func (t Trial) Name() string {
 // Lookup returns the value of the first parameter of that key, "" if there is
 // none.
 func Lookup(params []Param, key string) string {
-	for _, p := range params {
-		if p.Key == key {
-			return p.Value
-		}
-	}
-	return ""
+	p, _ := find(params, func(p Param) bool { return p.Key == key })
+	return p.Value
 }
 
 // check reports why a trial cannot be written so that it is read back as it is.

@@ -11,6 +11,7 @@ import (
 	"zombench/measure"
 	"zombench/measure/limits"
 	"zombench/measure/taskscan"
+	"zombench/measure/watch"
 	"zombench/results/report"
 	"zombench/results/report/host"
 )
@@ -80,7 +81,7 @@ func countTasks() (tasks limits.Tasks, done func(), err error) {
 	if err != nil {
 		return nil, func() {}, err
 	}
-	return c.Count, c.Close, nil
+	return watch.TasksOf(c), c.Close, nil
 }
 
 // answerLimits answers for the machine in kernel as it is now.

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"zombench/results/ledger"
+	"zombench/results/stats"
 )
 
 // A Difference is between two ledgers, of an old kernel and a new one.
@@ -118,11 +119,7 @@ func caches(old, new *ledger.Ledger) []Change {
 				return false
 			}
 			h.old, h.new = h.old+other.old, h.new+other.new
-			for _, n := range other.names {
-				if !slices.Contains(h.names, n) {
-					h.names = append(h.names, n)
-				}
-			}
+			h.names = stats.AddNew(h.names, other.names...)
 			return true
 		})
 		all = append(all, h)

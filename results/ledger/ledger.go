@@ -64,9 +64,7 @@ func Of(g *stats.Group, sites []*results.Record) (*Ledger, error) {
 		}
 	}
 	for _, r := range l.trials {
-		if !slices.Contains(l.Counts, r.N) {
-			l.Counts = append(l.Counts, r.N)
-		}
+		l.Counts = stats.AddNew(l.Counts, r.N)
 	}
 	slices.Sort(l.Counts)
 	if err := l.enough(); err != nil {

@@ -69,9 +69,7 @@ func unaccounted(sites []results.CallSite) []string {
 	for _, s := range sites {
 		for _, c := range s.Caches {
 			charged[c] = charged[c] || s.Accounted != results.No
-			if !slices.Contains(names, c) {
-				names = append(names, c)
-			}
+			names = stats.AddNew(names, c)
 		}
 	}
 	return slices.DeleteFunc(names, func(name string) bool { return charged[name] })

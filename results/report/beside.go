@@ -108,7 +108,7 @@ func (c *ComparedCell) beside(j int) []Cell {
 	if c == nil {
 		return append(cells, Cell{})
 	}
-	return append(cells, whole(uint64(c.N)))
+	return append(cells, Whole(c.N))
 }
 
 // cells are a change and how certain it is; p is 0 where the values are exact.
@@ -154,7 +154,7 @@ func (c Comparison) spreadNotes(cells []stats.Cell) []string {
 	}
 	text := fmt.Sprintf("median of %d to %d trials", fewest, most)
 	if fewest == most {
-		text = "median of " + plural(fewest, "trial")
+		text = "median of " + Plural(fewest, "trial")
 	}
 	if stats.Finite(widest) {
 		text += fmt.Sprintf("; the widest 95 %% interval is ± %.2g %%", 100*widest)

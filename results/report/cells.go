@@ -33,9 +33,6 @@ func (t *Table) add(c Column, cell func(row int) Cell) {
 	}
 }
 
-// whole is a cell of a count.
-func whole(n uint64) Cell { return Number(float64(n), strconv.FormatUint(n, 10)) }
-
 // quantity suits all cells of a unit.
 func quantity(unit string, cells []stats.Cell) stats.Quantity {
 	var centers []float64

@@ -45,12 +45,12 @@ var ErrCannotJudge = errors.New("cannot judge")
 func Check(set *results.Set, q Query, limit float64) (Verdict, error) {
 	var files []string
 	for _, r := range set.Records {
-		if !r.Control && !slices.Contains(files, r.File) {
-			files = append(files, r.File)
+		if !r.Control {
+			files = stats.AddNew(files, r.File)
 		}
 	}
 	if len(files) != 2 {
-		return Verdict{}, fmt.Errorf("%w: results of %s, want an old and a new file with trials", ErrCannotJudge, plural(len(files), "file"))
+		return Verdict{}, fmt.Errorf("%w: results of %s, want an old and a new file with trials", ErrCannotJudge, Plural(len(files), "file"))
 	}
 	q.Col = ".file"
 	r, err := New(set, q)
@@ -73,9 +73,7 @@ type judge struct {
 }
 
 func (j *judge) note(format string, args ...any) {
-	if text := fmt.Sprintf(format, args...); !slices.Contains(j.Notes, text) {
-		j.Notes = append(j.Notes, text)
-	}
+	j.Notes = stats.AddNew(j.Notes, fmt.Sprintf(format, args...))
 }
 
 func (j *judge) judge(c Comparison) {
@@ -120,11 +118,11 @@ func (j *judge) err() error {
 	case len(j.Worse) > 0:
 		return nil
 	case len(j.missing) > 0:
-		return fmt.Errorf("%w: %s lacks %s of %s, first %s", ErrCannotJudge, j.new, plural(len(j.missing), "cell"), j.old, j.missing[0])
+		return fmt.Errorf("%w: %s lacks %s of %s, first %s", ErrCannotJudge, j.new, Plural(len(j.missing), "cell"), j.old, j.missing[0])
 	case j.Compared == 0:
 		return fmt.Errorf("%w: the files have nothing in common that has a better side", ErrCannotJudge)
 	case j.tooFew > 0:
-		return fmt.Errorf("%w: too few samples in %d of %s for any difference to be significant; take 6 or more", ErrCannotJudge, j.tooFew, plural(j.Compared, "comparison"))
+		return fmt.Errorf("%w: too few samples in %d of %s for any difference to be significant; take 6 or more", ErrCannotJudge, j.tooFew, Plural(j.Compared, "comparison"))
 	}
 	return nil
 }
@@ -162,17 +160,17 @@ func describe(params []results.Param) string {
 func (v Verdict) Doc() Doc {
 	limit := strconv.FormatFloat(v.Limit*100, 'g', 6, 64)
 	d := Doc{Title: "What got worse", Notes: v.Notes,
-		Facts: []string{fmt.Sprintf("Nothing is significantly worse by more than %s %% (%s).", limit, plural(v.Compared, "comparison"))}}
+		Facts: []string{fmt.Sprintf("Nothing is significantly worse by more than %s %% (%s).", limit, Plural(v.Compared, "comparison"))}}
 	if len(v.Worse) == 0 {
 		return d
 	}
-	d.Facts = []string{fmt.Sprintf("%d of %s worse by more than %s %%.", len(v.Worse), plural(v.Compared, "comparison"), limit)}
+	d.Facts = []string{fmt.Sprintf("%d of %s worse by more than %s %%.", len(v.Worse), Plural(v.Compared, "comparison"), limit)}
 	t := Table{Columns: []Column{{Name: "worse", Left: true}, {Name: "of", Left: true}, {Name: "old"}, {Name: "new"}, {Name: "change"}, {Name: "p"}, {Name: "n"}}}
 	for _, f := range v.Worse {
 		q := stats.NewQuantity(f.Unit, f.Old.Center, f.New.Center)
 		row := []Cell{Words(f.Unit), Words(describe(f.Of)),
 			Interval(f.Old.Center, f.Old.Lo, f.Old.Hi, q.Format(f.Old.Center)), Interval(f.New.Center, f.New.Lo, f.New.Hi, q.Format(f.New.Center))}
-		t.Rows = append(t.Rows, append(append(row, f.Change.cells()...), Number(float64(f.New.N), strconv.Itoa(f.New.N))))
+		t.Rows = append(t.Rows, append(append(row, f.Change.cells()...), Whole(f.New.N)))
 	}
 	d.Sections = []Section{{Tables: []Table{t}}}
 	return d

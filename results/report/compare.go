@@ -98,10 +98,7 @@ func (q Query) compare(setups []*stats.Setup, groupOf map[*stats.Setup]*stats.Gr
 			base.Keys = append(base.Keys, labelKey(f))
 		}
 		trials := stats.Trials(t.setups...)
-		base.Trials, base.Broken = len(trials), len(stats.Broken(t.setups...))
-		for _, r := range trials {
-			base.Warned += min(1, len(r.Warnings))
-		}
+		base.Trials, base.Broken, base.Warned = len(trials), len(stats.Broken(t.setups...)), stats.Warned(trials)
 		for _, unit := range stats.Units(trials) {
 			if q.wanted(unit) {
 				c := base
@@ -149,20 +146,15 @@ func Keys(set *results.Set) []string { return keys(stats.Setups(set.Records)) }
 
 func keys(setups []*stats.Setup) []string {
 	all := []string{".name", ".file"}
-	add := func(key string) {
-		if !slices.Contains(all, key) {
-			all = append(all, key)
-		}
-	}
 	for _, s := range setups {
 		for _, c := range s.First.Config {
-			add(c.Key)
+			all = stats.AddNew(all, c.Key)
 			if c.Key == "kernel" {
-				add(seriesKey)
+				all = stats.AddNew(all, seriesKey)
 			}
 		}
 		for _, p := range s.First.Params {
-			add("/" + p.Key)
+			all = stats.AddNew(all, "/"+p.Key)
 		}
 	}
 	return all
@@ -357,12 +349,12 @@ func (c *Comparison) compareRow(r ComparedRow, assume benchmath.Assumption) {
 		if cell == nil {
 			continue
 		}
-		c.warn(cell.Warnings)
+		c.Warnings = stats.AddNew(c.Warnings, texts(cell.Warnings)...)
 		if base := r.Cells[0]; base != nil && j > 0 {
 			// The samples, before scaling: ties may not come and go with it.
 			change := assume.Compare(base.sample, cell.sample)
 			cell.Change = &Change{change, cell.Center / base.Center, change.FormatDelta(base.Center, cell.Center)}
-			c.warn(change.Warnings)
+			c.Warnings = stats.AddNew(c.Warnings, texts(change.Warnings)...)
 		}
 	}
 }
@@ -385,15 +377,6 @@ func columnName(col benchproc.Key) string {
 		names = append(names, cmp.Or(col.Get(f), "none"))
 	}
 	return strings.Join(names, " ")
-}
-
-// warn keeps each warning once.
-func (c *Comparison) warn(all []error) {
-	for _, text := range texts(all) {
-		if !slices.Contains(c.Warnings, text) {
-			c.Warnings = append(c.Warnings, text)
-		}
-	}
 }
 
 func labelKey(f *benchproc.Field) string {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 
 	"zombench/results/figure"
 )
@@ -64,6 +63,9 @@ func Words(s string) Cell { return Cell{Text: s} }
 // is infinite or no number has no value.
 func Number(v float64, text string) Cell { return Cell{Text: text, Value: finite(v)} }
 
+// Whole returns a cell of a count.
+func Whole[T int | uint64](n T) Cell { return Number(float64(n), fmt.Sprint(n)) }
+
 // Interval returns a cell of a number with its interval.
 func Interval(v, lo, hi float64, text string) Cell {
 	return Cell{Text: text, Value: finite(v), Lo: finite(lo), Hi: finite(hi)}
@@ -77,9 +79,9 @@ func (t *Table) Row(cells ...any) {
 		case Cell:
 			row[i] = c
 		case int:
-			row[i] = Number(float64(c), strconv.Itoa(c))
+			row[i] = Whole(c)
 		case uint64:
-			row[i] = whole(c)
+			row[i] = Whole(c)
 		default:
 			row[i] = Words(fmt.Sprint(c))
 		}

@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"zombench/results"
@@ -73,12 +72,34 @@ const panel = 16
 // not known, and the caches that it lies in, if the files have readings of them.
 func (r *Report) bars() (all []*figure.Figure) {
 	sites := ledger.Followed(r.setups)
-	var archs []string
-	bars := make(map[string][]figure.Bar)
-	for _, s := range r.Summaries {
+	if len(r.Summaries) <= panel {
+		return []*figure.Figure{figure.Bars(barsOf(r.Summaries, Summary.name, sites))}
+	}
+	for _, same := range stats.Together(r.Summaries, Summary.arch) {
+		taken := make(map[string]bool)
+		f := figure.Bars(barsOf(same, func(s Summary) string {
+			kernel := results.Printable(s.Label("kernel"))
+			if taken[kernel] {
+				return s.name()
+			}
+			taken[kernel] = true
+			return kernel
+		}, sites))
+		if arch := same[0].arch(); f != nil && arch != "" {
+			f.Title += ", " + arch
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+func (s Summary) arch() string { return s.Label("goarch") }
+
+func barsOf(summaries []Summary, name func(Summary) string, sites []*results.Record) (bars []figure.Bar) {
+	for _, s := range summaries {
 		slab, charge := s.Slab(), s.Charge()
 		seen := func(e *stats.Estimate) bool { return e != nil && e.AboveNoise() && stats.Finite(e.PerZombie) }
-		b := figure.Bar{Name: s.name()}
+		var b figure.Bar
 		switch {
 		case seen(charge):
 			b.Bytes = charge.PerZombie
@@ -97,26 +118,10 @@ func (r *Report) bars() (all []*figure.Figure) {
 				}
 			}
 		}
-		arch := ""
-		if len(r.Summaries) > panel {
-			arch = s.Label("goarch")
-			if kernel := results.Printable(s.Label("kernel")); !slices.ContainsFunc(bars[arch], func(b figure.Bar) bool { return b.Name == kernel }) {
-				b.Name = kernel
-			}
-		}
-		if _, ok := bars[arch]; !ok {
-			archs = append(archs, arch)
-		}
-		bars[arch] = append(bars[arch], b)
+		b.Name = name(s)
+		bars = append(bars, b)
 	}
-	for _, arch := range archs {
-		f := figure.Bars(bars[arch])
-		if arch != "" {
-			f.Title += ", " + arch
-		}
-		all = append(all, f)
-	}
-	return all
+	return bars
 }
 
 // partName is what the objects of a cache are called in a picture, the same for all
@@ -143,30 +148,25 @@ func (line releases) name() string {
 
 // lines finds the lines of several releases, each from the oldest to the newest.
 func (r *Report) lines() (all []releases) {
-	byLabels := make(map[string]releases)
-	var keys []string
-	for _, s := range r.Summaries {
+	for _, line := range stats.Together(r.Summaries, func(s Summary) string {
 		key := results.Flavour(s.Label("kernel"))
 		for _, p := range s.Labels {
 			if p.Key != "kernel" {
 				key += "\n" + p.Key + ":" + p.Value
 			}
 		}
-		if byLabels[key] == nil {
-			keys = append(keys, key)
-		}
-		byLabels[key] = append(byLabels[key], s)
-	}
-	for _, key := range keys {
-		line := byLabels[key]
-		slices.SortStableFunc(line, func(a, b Summary) int {
-			return results.CompareReleases(a.Label("kernel"), b.Label("kernel"))
-		})
+		return key
+	}) {
+		slices.SortStableFunc(line, byRelease)
 		if len(line) > 1 {
 			all = append(all, line)
 		}
 	}
 	return all
+}
+
+func byRelease(a, b Summary) int {
+	return results.CompareReleases(a.Label("kernel"), b.Label("kernel"))
 }
 
 // changes returns the releases that charge other than those before them.
@@ -236,19 +236,7 @@ func (r *Report) times() (all []figure.Line) {
 
 // alike puts together armies of one size and parallelism from several files.
 func alike(armies []*stats.Setup) [][]*stats.Setup {
-	var all [][]*stats.Setup
-	at := make(map[string]int)
-	for _, a := range armies {
-		key := strconv.Quote(a.First.Param("count")) + a.First.Param("parallel")
-		i, ok := at[key]
-		if !ok {
-			i = len(all)
-			at[key] = i
-			all = append(all, nil)
-		}
-		all[i] = append(all[i], a)
-	}
-	return all
+	return stats.Together(armies, func(a *stats.Setup) [2]string { return [2]string{a.First.Param("count"), a.First.Param("parallel")} })
 }
 
 // machinesDiffer reports whether times cannot be compared.

@@ -135,47 +135,46 @@ func withNode(s *stats.Setup, name string) *stats.Setup {
 
 // fleets sorts nodes into fleets, by what was estimated for each.
 func (q Query) fleets(setups []*stats.Setup) []Fleet {
-	var fleets []Fleet
-	at := make(map[string]int)
-	for _, s := range stats.Summarize(stats.Groups(setups)) {
-		name := s.Label(nodeKey)
-		if name == "" || len(s.Armies) == 0 {
-			continue
-		}
-		labels := slices.DeleteFunc(slices.Clone(s.Labels), func(p results.Param) bool { return p.Key == nodeKey || q.ignores(p.Key) })
-		key := stats.KeyOf(labels)
-		i, ok := at[key]
-		if !ok {
-			i = len(fleets)
-			at[key] = i
-			fleets = append(fleets, Fleet{Labels: labels})
-		}
-		f := &fleets[i]
-		node := Node{Name: name}
-		e := cmp.Or(s.Charge(), s.Slab())
-		unit := results.UnitKmem
-		if s.Charge() == nil {
-			unit = s.SlabUnit
-		}
-		switch {
-		case s.Trials == 0:
-			node.Why = "all trials are broken"
-		case e == nil || !e.AboveNoise():
-			node.Why = "below the noise floor"
-		case f.Unit != "" && f.Unit != unit:
-			node.Why = "measured by another instrument"
-		default:
-			f.Unit, node.Bytes = unit, e.PerZombie
-			f.Alike = append(f.Alike, node)
-			continue
-		}
-		f.Nothing = append(f.Nothing, node)
+	nodes := slices.DeleteFunc(stats.Summarize(stats.Groups(setups)), func(s stats.Summary) bool { return s.Label(nodeKey) == "" || len(s.Armies) == 0 })
+	labels := func(s stats.Summary) []results.Param {
+		return slices.DeleteFunc(slices.Clone(s.Labels), func(p results.Param) bool { return p.Key == nodeKey || q.ignores(p.Key) })
 	}
-	fleets = slices.DeleteFunc(fleets, func(f Fleet) bool { return f.size() < leastFleet })
-	for i := range fleets {
-		fleets[i].tellApart()
+	var fleets []Fleet
+	for _, alike := range stats.Together(nodes, func(s stats.Summary) string { return stats.KeyOf(labels(s)) }) {
+		if len(alike) < leastFleet {
+			continue
+		}
+		f := Fleet{Labels: labels(alike[0])}
+		for _, s := range alike {
+			f.add(s)
+		}
+		f.tellApart()
+		fleets = append(fleets, f)
 	}
 	return fleets
+}
+
+// add adds a node to those that are alike, if anything can be said of it.
+func (f *Fleet) add(s stats.Summary) {
+	node := Node{Name: s.Label(nodeKey)}
+	e := cmp.Or(s.Charge(), s.Slab())
+	unit := results.UnitKmem
+	if s.Charge() == nil {
+		unit = s.SlabUnit
+	}
+	switch {
+	case s.Trials == 0:
+		node.Why = "all trials are broken"
+	case e == nil || !e.AboveNoise():
+		node.Why = "below the noise floor"
+	case f.Unit != "" && f.Unit != unit:
+		node.Why = "measured by another instrument"
+	default:
+		f.Unit, node.Bytes = unit, e.PerZombie
+		f.Alike = append(f.Alike, node)
+		return
+	}
+	f.Nothing = append(f.Nothing, node)
 }
 
 func (f *Fleet) size() int { return len(f.Alike) + len(f.Differ) + len(f.Nothing) }
@@ -230,7 +229,7 @@ func (r *Report) fleetSentences() (all []string) {
 // sentence is what is said of a fleet.
 func (f Fleet) sentence(per int, keys []string) string {
 	of := Summary{Summary: stats.Summary{Group: &stats.Group{Labels: f.Labels}}, Keys: keys}
-	text := fmt.Sprintf("%s with %s: ", plural(f.size(), "node"), of.System())
+	text := fmt.Sprintf("%s with %s: ", Plural(f.size(), "node"), of.System())
 	if len(f.Alike) == 0 {
 		return text + "no result; " + names(f.Nothing, per) + "."
 	}
@@ -238,7 +237,7 @@ func (f Fleet) sentence(per int, keys []string) string {
 	if f.Unit != results.UnitKmem {
 		what = "of kernel slab"
 	}
-	text += fmt.Sprintf("%s hold %s %s, ", plural(per, "zombie"), bytesLong(float64(per)*f.Center), what)
+	text += fmt.Sprintf("%s hold %s %s, ", Plural(per, "zombie"), bytesLong(float64(per)*f.Center), what)
 	which := "all"
 	if len(f.Alike) < f.size() {
 		which = fmt.Sprint(len(f.Alike))
@@ -284,19 +283,19 @@ func partNotes(parts []*results.Part) []string {
 	for _, p := range parts {
 		name := cmp.Or(results.Lookup(p.Config, nodeKey), fmt.Sprintf("%s:%d", p.File, p.Line))
 		if p.Headless {
-			headless = append(headless, fmt.Sprintf("%s of run %s (%s:%d)", plural(p.Read, "trial"), p.Facts.Run.ID, p.File, p.Line))
+			headless = append(headless, fmt.Sprintf("%s of run %s (%s:%d)", Plural(p.Read, "trial"), p.Facts.Run.ID, p.File, p.Line))
 			continue
 		}
 		for _, e := range p.Facts.About {
-			if e.Name == results.AboutBudget && !slices.Contains(fitted, e.Text) {
-				fitted = append(fitted, e.Text)
+			if e.Name == results.AboutBudget {
+				fitted = stats.AddNew(fitted, e.Text)
 			}
 		}
 		if p.Short() {
 			short = append(short, fmt.Sprintf("%s %d of %d", name, p.Read, p.Facts.Run.Trials))
 		}
 		if p.Again > 0 {
-			again = append(again, fmt.Sprintf("%s of %s", plural(p.Again, "trial"), name))
+			again = append(again, fmt.Sprintf("%s of %s", Plural(p.Again, "trial"), name))
 		}
 	}
 	var notes []string

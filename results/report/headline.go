@@ -38,7 +38,7 @@ func headline(all []Summary) string {
 	if least.s.Per == 1 {
 		hold = "holds"
 	}
-	return fmt.Sprintf("%s %s from %s of %s on %s to %s on %s.", plural(least.s.Per, "zombie"), hold,
+	return fmt.Sprintf("%s %s from %s of %s on %s to %s on %s.", Plural(least.s.Per, "zombie"), hold,
 		least.s.bytes(*least.e), what, least.s.System(), most.s.bytes(*most.e), most.s.System())
 }
 
@@ -48,8 +48,8 @@ func estimates(q Query, all []Summary) []Section {
 	var units []string
 	for _, s := range all {
 		for _, i := range s.Instruments {
-			if q.wanted(i.Unit) && !slices.Contains(units, i.Unit) {
-				units = append(units, i.Unit)
+			if q.wanted(i.Unit) {
+				units = stats.AddNew(units, i.Unit)
 			}
 		}
 	}
@@ -57,7 +57,7 @@ func estimates(q Query, all []Summary) []Section {
 		return nil
 	}
 	t := newTable(all[0].Keys, all, Summary.values)
-	t.add(Column{Name: "n"}, func(i int) Cell { return whole(uint64(all[i].Trials)) })
+	t.add(Column{Name: "n"}, func(i int) Cell { return Whole(all[i].Trials) })
 	slopes, single := false, false
 	for _, unit := range units {
 		t.add(Column{Name: heading(unit), Unit: "B/zombie"}, func(i int) Cell {

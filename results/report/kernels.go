@@ -27,19 +27,9 @@ func Kernels(set *results.Set) (Doc, error) {
 		}
 	}
 	d := Doc{Title: "What zombies cost on each kernel", Facts: []string{headline(r.Summaries)}}
-	var archs []string
-	byArch := make(map[string][]Summary)
-	for _, s := range r.Summaries {
-		arch := s.Label("goarch")
-		if byArch[arch] == nil {
-			archs = append(archs, arch)
-		}
-		byArch[arch] = append(byArch[arch], s)
-	}
-	pictures := Section{Figures: r.figures()}
-	d.Sections = append(d.Sections, pictures)
-	for _, arch := range archs {
-		d.Sections = append(d.Sections, Section{Heading: arch, Tables: []Table{holdings(byArch[arch], ledgers)}})
+	d.Sections = []Section{{Figures: r.figures()}}
+	for _, same := range stats.Together(r.Summaries, Summary.arch) {
+		d.Sections = append(d.Sections, Section{Heading: same[0].arch(), Tables: []Table{holdings(same, ledgers)}})
 	}
 	d.Sections[len(d.Sections)-1].Notes = []string{
 		"bytes a zombie: objects by the struct that they hold, which add up to what is charged but for what is unexplained; pages: kernel slab"}
@@ -52,7 +42,7 @@ func Kernels(set *results.Set) (Doc, error) {
 // holdings is what a zombie of each kernel holds, by what that is for.
 func holdings(all []Summary, ledgers map[*stats.Group]*ledger.Ledger) Table {
 	all = slices.Clone(all)
-	slices.SortStableFunc(all, func(a, b Summary) int { return results.CompareReleases(a.Label("kernel"), b.Label("kernel")) })
+	slices.SortStableFunc(all, byRelease)
 	t := newTable([]string{"kernel", "page size"}, all, func(s Summary) []string { return []string{s.Label("kernel"), s.Label("page-size")} })
 	column := func(name string, of func(Summary) (float64, bool)) {
 		t.add(Column{Name: name, Unit: "B"}, func(i int) Cell {

@@ -51,7 +51,7 @@ func accountSections(l *ledger.Ledger) []Section {
 		return sections
 	}
 	return append(sections, Section{
-		Facts:  []string{fmt.Sprintf("What each of %s still held that were followed from clone to reap:", plural(l.Followed, "zombie"))},
+		Facts:  []string{fmt.Sprintf("What each of %s still held that were followed from clone to reap:", Plural(l.Followed, "zombie"))},
 		Tables: []Table{siteTable(l)},
 	})
 }
@@ -97,27 +97,19 @@ func ledgerFacts(l *ledger.Ledger) []string {
 // tally puts flags with one reason on one line, with the trials that they are
 // of: "REASON: count=500 (3 times), control".
 func tally(flags []ledger.Flag) []string {
-	var reasons []string
-	trials := make(map[string][]string)
-	times := make(map[ledger.Flag]int)
-	for _, f := range flags {
-		if times[f]++; times[f] > 1 {
-			continue
-		}
-		if trials[f.Reason] == nil {
-			reasons = append(reasons, f.Reason)
-		}
-		trials[f.Reason] = append(trials[f.Reason], f.Trial)
-	}
-	for i, reason := range reasons {
-		for j, trial := range trials[reason] {
-			if n := times[ledger.Flag{Trial: trial, Reason: reason}]; n > 1 {
-				trials[reason][j] = fmt.Sprintf("%s (%d times)", trial, n)
+	var lines []string
+	for _, reason := range stats.Together(flags, func(f ledger.Flag) string { return f.Reason }) {
+		var trials []string
+		for _, same := range stats.Together(reason, func(f ledger.Flag) string { return f.Trial }) {
+			text := same[0].Trial
+			if len(same) > 1 {
+				text += fmt.Sprintf(" (%d times)", len(same))
 			}
+			trials = append(trials, text)
 		}
-		reasons[i] = reason + ": " + strings.Join(trials[reason], ", ")
+		lines = append(lines, reason[0].Reason+": "+strings.Join(trials, ", "))
 	}
-	return reasons
+	return lines
 }
 
 // cacheTable is the ledger proper: a row for each cache in which a zombie holds
@@ -131,10 +123,10 @@ func cacheTable(l *ledger.Ledger) Table {
 		}
 		used := Words("?")
 		if c.Used > 0 {
-			used = whole(c.Used)
+			used = Whole(c.Used)
 		}
 		t.Rows = append(t.Rows, []Cell{
-			Words(cacheNames(c)), Words(string(c.Role)), Number(c.Held(), fmt.Sprintf("%.3f", c.Held())), used, whole(c.Size), whole(c.PerSlab), whole(uint64(c.Order)),
+			Words(cacheNames(c)), Words(string(c.Role)), Number(c.Held(), fmt.Sprintf("%.3f", c.Held())), used, Whole(c.Size), Whole(c.PerSlab), Whole(c.Order),
 			bytesCell(c.Bytes()), bytesCell(c.Packed()), Words(structs(c)), Words(purpose(c)),
 		})
 	}
@@ -166,7 +158,7 @@ func watcherTable(l *ledger.Ledger) Table {
 		if w.Every > 0 {
 			every = Number(w.Every.Seconds(), fmt.Sprintf("%.1f", w.Every.Seconds()))
 		}
-		t.Rows = append(t.Rows, []Cell{Words(w.Name()), whole(w.Looks), every, Number(float64(w.Objects)/n, fmt.Sprintf("%.2f", float64(w.Objects)/n)),
+		t.Rows = append(t.Rows, []Cell{Words(w.Name()), Whole(w.Looks), every, Number(float64(w.Objects)/n, fmt.Sprintf("%.2f", float64(w.Objects)/n)),
 			bytesCell(float64(w.Bytes) / n), Number(100*w.Share, fmt.Sprintf("%.0f", 100*w.Share))})
 	}
 	return t
@@ -183,9 +175,7 @@ func perZombie(e stats.Estimate, format string) Cell {
 func cacheNames(c ledger.Cache) string {
 	names := []string{c.Name}
 	for _, u := range c.Use {
-		if !slices.Contains(names, u.Cache) {
-			names = append(names, u.Cache)
-		}
+		names = stats.AddNew(names, u.Cache)
 	}
 	return strings.Join(names, ", ")
 }
@@ -277,7 +267,7 @@ func siteTable(l *ledger.Ledger) Table {
 		{Name: "allocated", Unit: "B"}, {Name: "charged", Left: true}, {Name: "objects"}}}
 	for _, s := range l.Sites {
 		each := float64(s.Objects) / float64(l.Followed)
-		t.Rows = append(t.Rows, []Cell{Words(s.Function), Words(strings.Join(s.Caches, " or ")), whole(s.Requested), whole(s.Allocated),
+		t.Rows = append(t.Rows, []Cell{Words(s.Function), Words(strings.Join(s.Caches, " or ")), Whole(s.Requested), Whole(s.Allocated),
 			Words(string(s.Accounted)), Number(each, fmt.Sprintf("%.2f", each))})
 	}
 	return t
@@ -299,8 +289,8 @@ func sideBySide(all []*ledger.Ledger) Section {
 		}
 		t.Columns = append(t.Columns, Column{Name: strings.Join(parts, " "), Unit: "B"})
 		for _, c := range l.Caches {
-			if c.Held() > 0 && !slices.Contains(names, c.Name) {
-				names = append(names, c.Name)
+			if c.Held() > 0 {
+				names = stats.AddNew(names, c.Name)
 			}
 		}
 	}

@@ -90,21 +90,16 @@ func (r *Report) overview() string {
 			continue
 		}
 		trials, broken = trials+len(s.Trials)+len(s.Broken), broken+len(s.Broken)
-		if !slices.Contains(benches, s.First.Bench) {
-			benches = append(benches, s.First.Bench)
-		}
-		if system := systemOf(s.First.Config); !slices.Contains(systems, system) {
-			systems = append(systems, system)
-		}
+		benches, systems = stats.AddNew(benches, s.First.Bench), stats.AddNew(systems, systemOf(s.First.Config))
 	}
 	if trials == 0 {
 		return ""
 	}
 	where := list(systems)
 	if len(systems) > 3 {
-		where = plural(len(systems), "system")
+		where = Plural(len(systems), "system")
 	}
-	text := fmt.Sprintf("%s of %s on %s", plural(trials, "trial"), list(benches), where)
+	text := fmt.Sprintf("%s of %s on %s", Plural(trials, "trial"), list(benches), where)
 	if broken > 0 {
 		text += fmt.Sprintf(", %d of them broken", broken)
 	}

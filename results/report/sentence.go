@@ -87,9 +87,9 @@ func (s Summary) name() string {
 func (s Summary) Sentence() string {
 	if s.Trials == 0 {
 		if s.BrokenTrials == 0 {
-			return fmt.Sprintf("Nothing was measured on %s: %s only.", s.System(), plural(s.Controls+s.BrokenControls, "control"))
+			return fmt.Sprintf("Nothing was measured on %s: %s only.", s.System(), Plural(s.Controls+s.BrokenControls, "control"))
 		}
-		return fmt.Sprintf("No result for %s: all of %s are broken.", s.System(), plural(s.BrokenTrials, "trial"))
+		return fmt.Sprintf("No result for %s: all of %s are broken.", s.System(), Plural(s.BrokenTrials, "trial"))
 	}
 	parts := []string{s.memoryClause(), s.endsClause()}
 	if 2*s.WarnedTrials > s.Trials {
@@ -97,7 +97,7 @@ func (s Summary) Sentence() string {
 		if s.WarnedTrials == 1 {
 			have = "has"
 		}
-		parts = append(parts, fmt.Sprintf("%d of %s %s warnings", s.WarnedTrials, plural(s.Trials, "trial"), have))
+		parts = append(parts, fmt.Sprintf("%d of %s %s warnings", s.WarnedTrials, Plural(s.Trials, "trial"), have))
 	}
 	return strings.Join(parts, "; ") + "."
 }
@@ -105,7 +105,7 @@ func (s Summary) Sentence() string {
 // memoryClause says what the zombies hold, by the instruments that are above the
 // noise.
 func (s Summary) memoryClause() string {
-	subject, their := plural(s.Per, "zombie")+" hold", "their"
+	subject, their := Plural(s.Per, "zombie")+" hold", "their"
 	if s.Per == 1 {
 		subject, their = "1 zombie holds", "its"
 	}
@@ -128,9 +128,9 @@ func (s Summary) memoryClause() string {
 	case chargeSeen:
 		return fmt.Sprintf("%s %s of kernel memory charged to %s cgroup%s", subject, s.bytes(*charge), their, where)
 	case slab != nil || charge != nil:
-		return fmt.Sprintf("%s%s: kernel memory is below the noise floor", plural(s.Per, "zombie"), where)
+		return fmt.Sprintf("%s%s: kernel memory is below the noise floor", Plural(s.Per, "zombie"), where)
 	}
-	return fmt.Sprintf("%s%s: kernel memory was not measured", plural(s.Per, "zombie"), where)
+	return fmt.Sprintf("%s%s: kernel memory was not measured", Plural(s.Per, "zombie"), where)
 }
 
 func (s Summary) bytes(e stats.Estimate) string { return bytesShort(float64(s.Per) * e.PerZombie) }
@@ -162,9 +162,9 @@ func (s Summary) endsClause() string {
 		}
 		ends = list(parts)
 	}
-	clause := plural(e.Signals, "signal") + " sent to children, " + ends
+	clause := Plural(e.Signals, "signal") + " sent to children, " + ends
 	if s.EndsKnown < s.Trials {
-		clause += fmt.Sprintf(" (known for %d of %s)", s.EndsKnown, plural(s.Trials, "trial"))
+		clause += fmt.Sprintf(" (known for %d of %s)", s.EndsKnown, Plural(s.Trials, "trial"))
 	}
 	return clause
 }
@@ -247,10 +247,10 @@ func (s Summary) flagFacts() []string {
 func trialsAndControls(trials, controls int, adjective string) string {
 	var parts []string
 	if trials > 0 {
-		parts = append(parts, plural(trials, adjective+"trial"))
+		parts = append(parts, Plural(trials, adjective+"trial"))
 	}
 	if controls > 0 {
-		parts = append(parts, plural(controls, adjective+"control"))
+		parts = append(parts, Plural(controls, adjective+"control"))
 	}
 	return list(parts)
 }
@@ -297,9 +297,9 @@ func instrument(unit string) string {
 // method says how an estimate was made.
 func method(e stats.Estimate, source string) string {
 	if e.OneCount {
-		return fmt.Sprintf("median of the differences of %s at count %d, %s (one count only: not a slope)", source, e.Counts[0], plural(e.Trials, "trial"))
+		return fmt.Sprintf("median of the differences of %s at count %d, %s (one count only: not a slope)", source, e.Counts[0], Plural(e.Trials, "trial"))
 	}
-	return fmt.Sprintf("Theil-Sen slope of %s over the counts %s, %s, intercept %s", source, list(e.Counts), plural(e.Trials, "trial"), bytesShort(e.Intercept))
+	return fmt.Sprintf("Theil-Sen slope of %s over the counts %s, %s, intercept %s", source, list(e.Counts), Plural(e.Trials, "trial"), bytesShort(e.Intercept))
 }
 
 // fact is the estimate for so many zombies with its interval, and how it was made.
@@ -335,5 +335,5 @@ func (s Summary) floor() string {
 	if len(parts) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s, the most that %s without zombies moved", list(parts), plural(n, "control"))
+	return fmt.Sprintf("%s, the most that %s without zombies moved", list(parts), Plural(n, "control"))
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -45,21 +46,12 @@ type BenchRow struct {
 // benchTables makes the tables of all benchmarks, in the order of the files. The
 // controls of Zombies, which have no size, are its noise floor and no rows.
 func (q Query) benchTables(setups []*stats.Setup, groupOf map[*stats.Setup]*stats.Group, units benchfmt.UnitMetadataMap) []BenchTable {
-	var names []string
-	byBench := make(map[string][]*stats.Setup)
-	for _, s := range setups {
-		bench := s.First.Bench
-		if bench == results.Control || bench == results.Zombies && s.First.Control {
-			continue
-		}
-		if byBench[bench] == nil {
-			names = append(names, bench)
-		}
-		byBench[bench] = append(byBench[bench], s)
-	}
+	setups = slices.DeleteFunc(slices.Clone(setups), func(s *stats.Setup) bool {
+		return s.First.Bench == results.Control || s.First.Bench == results.Zombies && s.First.Control
+	})
 	var tables []BenchTable
-	for _, name := range names {
-		t := BenchTable{Bench: name, Rows: benchRows(byBench[name])}
+	for _, of := range stats.Together(setups, func(s *stats.Setup) string { return s.First.Bench }) {
+		t := BenchTable{Bench: of[0].First.Bench, Rows: benchRows(of)}
 		t.label()
 		for i := range t.Rows {
 			t.fill(q, &t.Rows[i], groupOf, units)
@@ -72,22 +64,12 @@ func (q Query) benchTables(setups []*stats.Setup, groupOf map[*stats.Setup]*stat
 // benchRows puts together the setups of several files that are alike.
 func benchRows(setups []*stats.Setup) []BenchRow {
 	var rows []BenchRow
-	at := make(map[string]int)
-	configs := make(map[string]int)
-	for _, s := range setups {
-		config := stats.KeyOf(s.First.Config)
-		if _, ok := configs[config]; !ok {
-			configs[config] = len(configs)
+	for order, system := range stats.Together(setups, func(s *stats.Setup) string { return stats.KeyOf(s.First.Config) }) {
+		for _, alike := range stats.Together(system, func(s *stats.Setup) string { return fmt.Sprint(s.First.Control, stats.KeyOf(s.First.Params)) }) {
+			first := alike[0].First
+			rows = append(rows, BenchRow{Config: stats.Labels(alike[0]), About: first.Facts.AboutBench(first.Name()), Control: first.Control,
+				Cells: make(map[string]stats.Cell), order: order, setups: alike, params: first.Params})
 		}
-		key := fmt.Sprint(s.First.Control, config, stats.KeyOf(s.First.Params))
-		i, ok := at[key]
-		if !ok {
-			i = len(rows)
-			at[key] = i
-			rows = append(rows, BenchRow{Config: stats.Labels(s), About: s.First.Facts.AboutBench(s.First.Name()), Control: s.First.Control,
-				Cells: make(map[string]stats.Cell), order: configs[config], params: s.First.Params})
-		}
-		rows[i].setups = append(rows[i].setups, s)
 	}
 	return rows
 }
@@ -106,15 +88,7 @@ func (t *BenchTable) label() {
 		varying = []string{params[0][0].Key}
 	}
 	isSize := func(key string) bool { return key == "count" || key == "parallel" }
-	slices.SortStableFunc(varying, func(a, b string) int {
-		switch {
-		case isSize(a) == isSize(b):
-			return 0
-		case isSize(a):
-			return 1
-		}
-		return -1
-	})
+	slices.SortStableFunc(varying, func(a, b string) int { return compareBools(isSize(a), isSize(b)) })
 	for _, p := range params[0] {
 		if !slices.Contains(varying, p.Key) {
 			t.Same = append(t.Same, p)
@@ -148,10 +122,7 @@ func (t *BenchTable) labels(r BenchRow) []results.Param {
 // fill computes the cells of a row.
 func (t *BenchTable) fill(q Query, r *BenchRow, groupOf map[*stats.Setup]*stats.Group, units benchfmt.UnitMetadataMap) {
 	trials := stats.Trials(r.setups...)
-	r.Trials, r.Broken = len(trials), len(stats.Broken(r.setups...))
-	for _, trial := range trials {
-		r.Warned += min(1, len(trial.Warnings))
-	}
+	r.Trials, r.Broken, r.Warned = len(trials), len(stats.Broken(r.setups...)), stats.Warned(trials)
 	for _, unit := range stats.Units(trials) {
 		if !q.wanted(unit) {
 			continue
@@ -163,11 +134,7 @@ func (t *BenchTable) fill(q Query, r *BenchRow, groupOf map[*stats.Setup]*stats.
 		}
 		cell, _ := stats.NewCell(unit, trials, controlsOf(r.setups, groupOf), units.GetAssumption(tidy))
 		r.Cells[scaled] = cell.Times(factor)
-		for _, w := range texts(cell.Warnings) {
-			if !slices.Contains(t.Warnings, w) {
-				t.Warnings = append(t.Warnings, w)
-			}
-		}
+		t.Warnings = stats.AddNew(t.Warnings, texts(cell.Warnings)...)
 	}
 }
 
@@ -198,7 +165,7 @@ func (t BenchTable) section() Section {
 		}
 		return append(labels, r.about())
 	})
-	table.add(Column{Name: "n"}, func(i int) Cell { return whole(uint64(t.Rows[i].Trials)) })
+	table.add(Column{Name: "n"}, func(i int) Cell { return Whole(t.Rows[i].Trials) })
 	for _, u := range t.Units {
 		var cells []stats.Cell
 		for _, r := range t.Rows {
@@ -225,19 +192,14 @@ func (t BenchTable) section() Section {
 
 // caption says over how many zombies the columns are, and what all rows share.
 func (t BenchTable) caption() string {
-	var over []float64
 	bases := make(map[float64][]string)
 	for _, u := range t.Units {
 		if base, per, ok := results.PerZombies(u.Name); ok {
 			bases[per] = append(bases[per], base)
-			if !slices.Contains(over, per) {
-				over = append(over, per)
-			}
 		}
 	}
-	slices.SortFunc(over, func(a, b float64) int { return cmp.Compare(b, a) })
 	var parts []string
-	for _, per := range over {
+	for _, per := range slices.Backward(slices.Sorted(maps.Keys(bases))) {
 		parts = append(parts, list(bases[per])+" per "+zombies(per))
 	}
 	parts = append(parts, "median ± 95 % interval of n trials")

@@ -35,10 +35,13 @@ func list[T any](items []T) string {
 	return b.String()
 }
 
-// plural counts things: 1 trial, 2 trials.
-func plural[T int | uint64](n T, thing string) string {
-	if n == 1 {
+// Plural counts things: 1 trial, 2 trials, 3 processes.
+func Plural[T int | uint64](n T, thing string) string {
+	switch {
+	case n == 1:
 		return "1 " + thing
+	case strings.HasSuffix(thing, "s"):
+		thing += "e"
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
 }

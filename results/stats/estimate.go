@@ -44,9 +44,7 @@ func (e Estimate) AboveNoise() bool {
 func NewEstimate(counts, added, controls []float64) (Estimate, error) {
 	e := Estimate{Trials: len(counts), Floor: -1, Controls: len(controls)}
 	for _, n := range counts {
-		if !slices.Contains(e.Counts, int(n)) {
-			e.Counts = append(e.Counts, int(n))
-		}
+		e.Counts = AddNew(e.Counts, int(n))
 	}
 	slices.Sort(e.Counts)
 	for _, c := range controls {

@@ -37,52 +37,31 @@ func Labels(s *Setup, without ...string) []results.Param {
 
 // Groups sorts the setups of the memory benchmarks into groups, in the order in
 // which configurations first appear, and then by the other labels.
-func Groups(setups []*Setup) []*Group {
-	var groups []*Group
-	byLabels := make(map[string]*Group)
-	configs := make(map[string]int)
-	for _, s := range setups {
-		if s.First.Bench != results.Zombies && s.First.Bench != results.Control {
-			continue
-		}
-		config := KeyOf(s.First.Config)
-		if _, ok := configs[config]; !ok {
-			configs[config] = len(configs)
-		}
-		labels := Labels(s, "count", "parallel")
-		key := config + "\n" + KeyOf(labels[len(s.First.Config):])
-		g := byLabels[key]
-		if g == nil {
-			g = &Group{Labels: labels}
-			byLabels[key] = g
+func Groups(setups []*Setup) (groups []*Group) {
+	memory := slices.DeleteFunc(slices.Clone(setups), func(s *Setup) bool {
+		return s.First.Bench != results.Zombies && s.First.Bench != results.Control
+	})
+	for _, system := range Together(memory, func(s *Setup) string { return KeyOf(s.First.Config) }) {
+		from := len(groups)
+		for _, alike := range Together(system, func(s *Setup) string { return KeyOf(Labels(s, "count", "parallel")) }) {
+			g := &Group{Labels: Labels(alike[0], "count", "parallel")}
+			for _, s := range alike {
+				if s.First.Control {
+					g.Controls = append(g.Controls, s)
+				} else {
+					g.Armies = append(g.Armies, s)
+				}
+			}
+			slices.SortStableFunc(g.Armies, func(a, b *Setup) int { return CompareLabels(sizes(a), sizes(b)) })
 			groups = append(groups, g)
 		}
-		if s.First.Control {
-			g.Controls = append(g.Controls, s)
-		} else {
-			g.Armies = append(g.Armies, s)
-		}
-	}
-	slices.SortStableFunc(groups, func(a, b *Group) int {
-		return cmp.Or(cmp.Compare(configs[KeyOf(a.config())], configs[KeyOf(b.config())]), CompareLabels(a.Labels, b.Labels))
-	})
-	for _, g := range groups {
-		slices.SortStableFunc(g.Armies, func(a, b *Setup) int {
-			return CompareLabels(sizes(a), sizes(b))
-		})
+		slices.SortStableFunc(groups[from:], func(a, b *Group) int { return CompareLabels(a.Labels, b.Labels) })
 	}
 	return groups
 }
 
 func sizes(s *Setup) []results.Param {
 	return []results.Param{{Key: "count", Value: s.First.Param("count")}, {Key: "parallel", Value: s.First.Param("parallel")}}
-}
-
-func (g *Group) config() []results.Param {
-	if len(g.Armies) > 0 {
-		return g.Armies[0].First.Config
-	}
-	return g.Controls[0].First.Config
 }
 
 // KeyOf is equal for equal parameters in any order.

@@ -69,10 +69,7 @@ func TheilSen(x, y []float64, confidence float64) (Slope, error) {
 	}
 	slopes := pairSlopes(points)
 	pairs := len(slopes)
-	s.Slope = slopes[(pairs-1)/2]
-	if pairs%2 == 0 {
-		s.Slope += (slopes[pairs/2] - s.Slope) / 2
-	}
+	s.Slope = middle(slopes)
 	z := distuv.UnitNormal.Quantile((1 + confidence) / 2)
 	c := z * math.Sqrt(kendallVariance(x, y))
 	if m := int(math.Floor((float64(pairs) - c) / 2)); m >= 1 {
@@ -85,13 +82,18 @@ func TheilSen(x, y []float64, confidence float64) (Slope, error) {
 
 // MedianIntercept is the median of the residuals y - slope*x.
 func MedianIntercept(x, y []float64, slope float64) float64 {
-	n := len(x)
-	residuals := make([]float64, n)
+	residuals := make([]float64, len(x))
 	for i := range residuals {
 		residuals[i] = y[i] - slope*x[i]
 	}
 	slices.Sort(residuals)
-	return residuals[(n-1)/2] + (residuals[n/2]-residuals[(n-1)/2])/2
+	return middle(residuals)
+}
+
+// middle is the median of values in ascending order.
+func middle(sorted []float64) float64 {
+	n := len(sorted)
+	return sorted[(n-1)/2] + (sorted[n/2]-sorted[(n-1)/2])/2
 }
 
 type point struct{ x, y float64 }

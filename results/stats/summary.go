@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -53,23 +54,21 @@ func Summarize(groups []*Group) []Summary {
 func (g *Group) summary() Summary {
 	trials, controls := Trials(g.Armies...), Trials(g.Controls...)
 	brokenTrials, brokenControls := Broken(g.Armies...), Broken(g.Controls...)
-	s := Summary{Group: g, Trials: len(trials), Controls: len(controls), BrokenTrials: len(brokenTrials), BrokenControls: len(brokenControls)}
+	s := Summary{Group: g, Trials: len(trials), Controls: len(controls), BrokenTrials: len(brokenTrials), BrokenControls: len(brokenControls),
+		WarnedTrials: Warned(trials), WarnedControls: Warned(controls)}
+	var broken, warnings []string
 	for _, r := range append(brokenTrials, brokenControls...) {
-		s.Broken = addReason(s.Broken, r.Broken)
+		broken = append(broken, r.Broken)
 	}
+	for _, r := range slices.Concat(trials, controls) {
+		warnings = append(warnings, r.Warnings...)
+	}
+	s.Broken, s.Warnings = reasons(broken), reasons(warnings)
 	for _, t := range trials {
-		s.WarnedTrials += s.addWarnings(t)
 		s.addEnds(t)
 	}
-	for _, c := range controls {
-		s.WarnedControls += s.addWarnings(c)
-	}
-	seen := make(map[string]bool)
 	for _, a := range g.Armies {
-		if p := a.First.Param("parallel"); !seen[p] {
-			seen[p] = true
-			s.Parallels = append(s.Parallels, p)
-		}
+		s.Parallels = AddNew(s.Parallels, a.First.Param("parallel"))
 	}
 	for _, unit := range Units(trials) {
 		if !IsMemory(unit) {
@@ -83,11 +82,20 @@ func (g *Group) summary() Summary {
 	return s
 }
 
-func (s *Summary) addWarnings(r *results.Record) int {
-	for _, text := range r.Warnings {
-		s.Warnings = addReason(s.Warnings, text)
+// Warned counts the trials with warnings.
+func Warned(trials []*results.Record) (n int) {
+	for _, r := range trials {
+		n += min(1, len(r.Warnings))
 	}
-	return min(1, len(r.Warnings))
+	return n
+}
+
+// reasons counts each reason.
+func reasons(texts []string) (all []Reason) {
+	for _, same := range Together(texts, func(text string) string { return text }) {
+		all = append(all, Reason{same[0], len(same)})
+	}
+	return all
 }
 
 func (s *Summary) addEnds(r *results.Record) {
@@ -101,16 +109,6 @@ func (s *Summary) addEnds(r *results.Record) {
 	s.Ends.Exited += r.Ends.Exited
 	s.Ends.Killed += r.Ends.Killed
 	s.Ends.Dumped += r.Ends.Dumped
-}
-
-func addReason(reasons []Reason, text string) []Reason {
-	for i := range reasons {
-		if reasons[i].Text == text {
-			reasons[i].Count++
-			return reasons
-		}
-	}
-	return append(reasons, Reason{text, 1})
 }
 
 // Estimate returns the estimate of one unit.
@@ -166,10 +164,8 @@ func slabUnit(spawn string, has func(unit string) bool) string {
 	if Plain(spawn) {
 		units = []string{results.UnitSUnreclaim, results.UnitSlab}
 	}
-	for _, u := range units {
-		if has(u) {
-			return u
-		}
+	if i := slices.IndexFunc(units, has); i >= 0 {
+		return units[i]
 	}
 	return ""
 }
