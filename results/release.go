@@ -2,44 +2,27 @@ package results
 
 import (
 	"cmp"
-	"strconv"
+	"regexp"
 	"strings"
+
+	version "github.com/knqyf263/go-deb-version"
 )
 
-// CompareReleases orders releases of kernels (uname -r): numbers in them count as such.
+// versionRE is how a release begins: with its version, behind which the packager may
+// have put a number of his own, or the name of his own release.
+var versionRE = regexp.MustCompile(`^(\d+\.\d+\.0-\d+(\.[^-+]*)?|[0-9.]+(~rc\d+)?(-\d+\.[^-+]*)?)(\+[a-z]+\d+)?(-|$)`)
+
+// Flavour is what a release of a kernel (uname -r) says besides its version, such as
+// rt-amd64.
+func Flavour(release string) string { return versionRE.ReplaceAllString(release, "") }
+
+// CompareReleases orders releases of kernels, and versions of Debian's packages, as
+// deb-version(7) says; what is neither comes first.
 func CompareReleases(a, b string) int {
-	for a != "" && b != "" {
-		wordA, numberA, restA := leading(a)
-		wordB, numberB, restB := leading(b)
-		if c := cmp.Or(cmp.Compare(wordA, wordB), cmp.Compare(numberA, numberB)); c != 0 {
-			return c
-		}
-		a, b = restA, restB
+	v, errA := version.NewVersion(a)
+	w, errB := version.NewVersion(b)
+	if errA != nil && errB != nil {
+		return strings.Compare(a, b)
 	}
-	return cmp.Compare(len(a), len(b))
-}
-
-// leading takes what is not a number off s, and the number behind it.
-func leading(s string) (word string, number int, rest string) {
-	i := strings.IndexAny(s, digits)
-	if i < 0 {
-		return s, 0, ""
-	}
-	word, s = s[:i], s[i:]
-	rest = strings.TrimLeft(s, digits)
-	number, _ = strconv.Atoi(s[:len(s)-len(rest)])
-	return word, number, rest
-}
-
-const digits = "0123456789"
-
-// Flavour returns the words of a release behind its version, such as rt-amd64.
-func Flavour(release string) string {
-	var words []string
-	for i, word := range strings.Split(release, "-") {
-		if i > 0 && word != "" && !strings.Contains(digits, word[:1]) {
-			words = append(words, word)
-		}
-	}
-	return strings.Join(words, "-")
+	return cmp.Compare(v.Compare(w), 0)
 }

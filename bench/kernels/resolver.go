@@ -13,6 +13,7 @@ import (
 
 	"zombench/bench/vm"
 	"zombench/bench/vm/debian"
+	"zombench/results"
 )
 
 // DefaultKernels are the oldest kernel that Debian keeps, that of its stable
@@ -132,7 +133,7 @@ func (r *Resolver) Series(ctx context.Context, old, new string) (Choice, error) 
 	if err != nil {
 		return Choice{}, err
 	}
-	slices.SortFunc(c.Kernels, func(a, b vm.Kernel) int { return debian.CompareVersions(a.Release, b.Release) })
+	slices.SortFunc(c.Kernels, func(a, b vm.Kernel) int { return results.CompareReleases(a.Release, b.Release) })
 	ends, err := debian.Select(offersOf(c.Kernels), []string{old, new})
 	switch {
 	case err != nil:
@@ -141,15 +142,15 @@ func (r *Resolver) Series(ctx context.Context, old, new string) (Choice, error) 
 		return Choice{}, fmt.Errorf("%s and %s: a series is from one kernel to one other", old, new)
 	}
 	first, last := ends[0].Release, ends[1].Release
-	flavour := debian.Flavour(first)
+	flavour := results.Flavour(first)
 	switch {
-	case debian.Flavour(last) != flavour:
+	case results.Flavour(last) != flavour:
 		return Choice{}, fmt.Errorf("%s and %s: a series is of one flavour", first, last)
-	case debian.CompareVersions(first, last) > 0:
+	case results.CompareReleases(first, last) > 0:
 		return Choice{}, fmt.Errorf("%s is not older than %s", first, last)
 	}
 	c.Kernels = slices.DeleteFunc(c.Kernels, func(k vm.Kernel) bool {
-		return debian.Flavour(k.Release) != flavour || debian.CompareVersions(k.Release, first) < 0 || debian.CompareVersions(k.Release, last) > 0
+		return results.Flavour(k.Release) != flavour || results.CompareReleases(k.Release, first) < 0 || results.CompareReleases(k.Release, last) > 0
 	})
 	return c, nil
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -139,7 +140,7 @@ type releases []Summary
 
 // name is what the releases of a line have in common.
 func (line releases) name() string {
-	name := cmp.Or(results.Flavour(line[0].Label("kernel")), line[0].Label("goarch"), "kernels")
+	name := cmp.Or(flavour(line[0]), line[0].arch(), "kernels")
 	if page := line[0].Label("page-size"); page != "" && page != "4096" {
 		name += ", pages of " + page + " B"
 	}
@@ -149,7 +150,7 @@ func (line releases) name() string {
 // lines finds the lines of several releases, each from the oldest to the newest.
 func (r *Report) lines() (all []releases) {
 	for _, line := range stats.Together(r.Summaries, func(s Summary) string {
-		key := results.Flavour(s.Label("kernel"))
+		key := flavour(s)
 		for _, p := range s.Labels {
 			if p.Key != "kernel" {
 				key += "\n" + p.Key + ":" + p.Value
@@ -164,6 +165,13 @@ func (r *Report) lines() (all []releases) {
 	}
 	return all
 }
+
+// flavour is that of a kernel, without the size of pages, which is a label of its own.
+func flavour(s Summary) string {
+	return strings.Trim(pagesRE.ReplaceAllString(results.Flavour(s.Label("kernel")), "-"), "-")
+}
+
+var pagesRE = regexp.MustCompile(`(^|-)\d+k(-|$)`)
 
 func byRelease(a, b Summary) int {
 	return results.CompareReleases(a.Label("kernel"), b.Label("kernel"))

@@ -23,6 +23,7 @@ import (
 	"zombench/bench/vm/debian"
 	"zombench/bench/vm/guest"
 	"zombench/bench/vm/initramfs"
+	"zombench/results"
 )
 
 // Kernels returns the amd64 kernels that were fetched whose version begins with
@@ -51,9 +52,9 @@ func Kernels(t testing.TB, series string) []vm.Kernel {
 		t.Skipf("no kernel %s in the cache; zombench kernels fetch amd64-%s brings one, --suite trixie-backports older ones", series, series)
 	}
 	version := func(k vm.Kernel) string { return strings.TrimPrefix(k.Name, "amd64-") }
-	flavoured := func(k vm.Kernel) int { return min(1, len(debian.Flavour(version(k)))) }
+	flavoured := func(k vm.Kernel) int { return min(1, len(results.Flavour(version(k)))) }
 	slices.SortFunc(found, func(a, b vm.Kernel) int {
-		return cmp.Or(cmp.Compare(flavoured(a), flavoured(b)), debian.CompareVersions(version(b), version(a)))
+		return cmp.Or(cmp.Compare(flavoured(a), flavoured(b)), results.CompareReleases(version(b), version(a)))
 	})
 	return found
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"zombench/bench/vm"
+	"zombench/results"
 )
 
 // etc makes a /etc/apt of the given files.
@@ -133,34 +134,6 @@ func TestStanza(t *testing.T) {
 	}
 }
 
-func TestCompareVersions(t *testing.T) {
-	// In order; each pair of neighbours is also put to dpkg.
-	sorted := []string{
-		"5.10.0-32-amd64", "6.1.0-0.deb11.48-amd64", "6.1.0-50-amd64", "6.1.0-56-amd64", "6.12.95+deb12-amd64",
-		"6.12.107+deb12-amd64", "6.12.107+deb13-amd64", "6.19.10+deb13-amd64", "7.2.13+deb14-amd64",
-		"7.3.4-1~bpo13+1", "7.3.4-1", "7.3.4-1+b1", "7.3.10-1", "1:1.0-1",
-	}
-	_, err := exec.LookPath("dpkg")
-	for i, a := range sorted {
-		for j, b := range sorted {
-			want := 0
-			if i < j {
-				want = -1
-			} else if i > j {
-				want = 1
-			}
-			if got := CompareVersions(a, b); got != want {
-				t.Errorf("CompareVersions(%q, %q) = %d, want %d", a, b, got, want)
-			}
-		}
-		if err == nil && i > 0 {
-			if err := exec.Command("dpkg", "--compare-versions", sorted[i-1], "lt", a).Run(); err != nil {
-				t.Errorf("dpkg says otherwise of %s and %s: %v", sorted[i-1], a, err)
-			}
-		}
-	}
-}
-
 // packages is in the form of a mirror's list; the hashes are invented.
 const packages = `Package: a
 Size: many
@@ -230,7 +203,7 @@ func offers(t *testing.T) []Offer {
 	for _, o := range m {
 		all = append(all, *o)
 	}
-	slices.SortFunc(all, func(a, b Offer) int { return CompareVersions(a.Release, b.Release) })
+	slices.SortFunc(all, func(a, b Offer) int { return results.CompareReleases(a.Release, b.Release) })
 	return all
 }
 
@@ -387,20 +360,4 @@ func FuzzParseDeb822(f *testing.F) {
 			t.Errorf("%d sources of %d lines", len(all), strings.Count(s, "\n")+1)
 		}
 	})
-}
-
-func TestFlavour(t *testing.T) {
-	for release, want := range map[string]string{
-		"5.10.0-30-amd64":          "amd64",
-		"5.10.0-30-cloud-amd64":    "cloud-amd64",
-		"6.1.0-50-686-pae":         "686-pae",
-		"6.12.107+deb13-16k-arm64": "16k-arm64",
-		"7.2.13+deb14-rt-amd64":    "rt-amd64",
-		"7.3~rc2-amd64":            "amd64",
-		"6.9.1":                    "",
-	} {
-		if got := Flavour(release); got != want {
-			t.Errorf("%s: %q, want %q", release, got, want)
-		}
-	}
 }

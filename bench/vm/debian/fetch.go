@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"zombench/bench/vm"
+	"zombench/results"
 )
 
 // record is the file kernel.json beside an image: where it came from.
@@ -54,7 +55,7 @@ func Cached(dir string) ([]vm.Kernel, error) {
 		all = append(all, k)
 	}
 	slices.SortFunc(all, func(a, b vm.Kernel) int {
-		return cmp.Or(strings.Compare(a.GOARCH, b.GOARCH), CompareVersions(a.Release, b.Release))
+		return cmp.Or(strings.Compare(a.GOARCH, b.GOARCH), results.CompareReleases(a.Release, b.Release))
 	})
 	return all, nil
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"zombench/bench/vm"
+	"zombench/results"
 )
 
 // maxAge is how old a package list may be before it is fetched anew.
@@ -65,7 +66,7 @@ func (r *Repo) List(ctx context.Context, suites, archs []string, refresh bool) (
 		offers = append(offers, *o)
 	}
 	slices.SortFunc(offers, func(a, b Offer) int {
-		return cmp.Or(strings.Compare(a.Arch, b.Arch), CompareVersions(a.Release, b.Release), strings.Compare(a.Name, b.Name))
+		return cmp.Or(strings.Compare(a.Arch, b.Arch), results.CompareReleases(a.Release, b.Release), strings.Compare(a.Name, b.Name))
 	})
 	return offers, warnings, nil
 }

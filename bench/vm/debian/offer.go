@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"zombench/bench/vm"
+	"zombench/results"
 )
 
 // An Offer is a kernel that a mirror has. It is without a Path unless it was fetched.
@@ -23,13 +24,6 @@ func (o Offer) Plain() bool {
 	version, ok := strings.CutSuffix(o.Release, "-"+plainFlavours[o.Arch])
 	return ok && !strings.HasSuffix(version, "-rt") && !strings.HasSuffix(version, "-cloud")
 }
-
-// versionRE is how a release begins: with its version, which up to Linux 6.1 was that
-// of the series and Debian's own number.
-var versionRE = regexp.MustCompile(`^(\d+\.\d+\.0-\d+|[0-9.]+(~rc\d+)?)(\+[a-z]+\d+)?(-|$)`)
-
-// Flavour is what a release says besides its version, such as cloud-amd64.
-func Flavour(release string) string { return versionRE.ReplaceAllString(release, "") }
 
 // plainFlavours are the flavours that QEMU's machines of package vm boot.
 var plainFlavours = map[string]string{
@@ -78,7 +72,7 @@ func add(o Offer, p pair, byName map[string]*Offer) {
 	if !slices.Contains(suites, p.suite) {
 		suites = append(suites, p.suite)
 	}
-	if c := CompareVersions(o.Version, have.Version); c > 0 && rank(o) >= rank(*have) || rank(o) > rank(*have) {
+	if c := results.CompareReleases(o.Version, have.Version); c > 0 && rank(o) >= rank(*have) || rank(o) > rank(*have) {
 		*have = o
 	}
 	have.Suites = suites
