@@ -21,21 +21,16 @@ type Membership struct {
 // [FS.CgroupPath]: it need not be one inside of a mount.
 func (m Membership) Listed() string { return m.listed }
 
-// hierarchy is one mounted hierarchy with the process's place in it.
-type hierarchy struct {
-	version     int
-	controllers []string // v1: with "name=systemd" for a named one; v2: as listed by its mount
-	mount       string
-	path        string
+// Hierarchy is the place of a process in a mounted hierarchy.
+type Hierarchy struct {
+	Version int    // 1 or 2
+	Mount   string // mount point; it may show only a part of the hierarchy (bind mount, cgroup namespace)
+	Path    string // of the process inside the mount, "/" or "/..."
 }
 
-// Hierarchy is the place of a process in the hierarchy that carries a
-// controller.
-type Hierarchy struct {
-	Controller string
-	Version    int    // 1 or 2
-	Mount      string // mount point; it may show only a part of the hierarchy (bind mount, cgroup namespace)
-	Path       string // of the process inside the mount, "/" or "/..."
+type hierarchy struct {
+	Hierarchy
+	controllers []string // v1: with "name=systemd" for a named one; v2: as listed by its mount
 }
 
 // Dir returns the directory of the process's cgroup.
@@ -90,11 +85,11 @@ func (fs FS) cgroupMounts() ([]mount, error) {
 // add adds the hierarchy of a line, once, if a mount shows it.
 func (m *Membership) add(fs FS, l cgroupLine, mounts []mount) error {
 	h, ok := fs.place(l, mounts)
-	if !ok || slices.ContainsFunc(m.hierarchies, func(o hierarchy) bool { return o.mount == h.mount }) {
+	if !ok || slices.ContainsFunc(m.hierarchies, func(o hierarchy) bool { return o.Mount == h.Mount }) {
 		return nil
 	}
-	if h.version == 2 {
-		listed, err := readFile(filepath.Join(h.mount, "cgroup.controllers"))
+	if h.Version == 2 {
+		listed, err := readFile(filepath.Join(h.Mount, "cgroup.controllers"))
 		if err != nil {
 			return fmt.Errorf("reading the controllers of cgroup v2: %w", err)
 		}
@@ -119,46 +114,35 @@ func Descendants(dir string) (n, limit uint64, unlimited bool, err error) {
 // lists; whether it is enabled in the process's own cgroup is another matter.
 // ErrNotSupported if none does or none is mounted where it can be seen.
 func (m Membership) Controller(name string) (Hierarchy, error) {
-	for _, h := range m.hierarchies {
-		if slices.Contains(h.controllers, name) {
-			return Hierarchy{Controller: name, Version: h.version, Mount: h.mount, Path: h.path}, nil
-		}
-	}
-	return Hierarchy{}, fmt.Errorf("%w: no mounted cgroup hierarchy with the %s controller shows this process", ErrNotSupported, name)
+	return m.find("with the "+name+" controller", func(h hierarchy) bool { return slices.Contains(h.controllers, name) })
 }
 
 // Unified returns the process's place in the hierarchy of version 2, whichever
 // controllers it carries: beside version 1 it has none, and still cgroup.kill and
 // cgroup.freeze. ErrNotSupported if none is mounted where it can be seen.
 func (m Membership) Unified() (Hierarchy, error) {
-	for _, h := range m.hierarchies {
-		if h.version == 2 {
-			return Hierarchy{Version: 2, Mount: h.mount, Path: h.path}, nil
-		}
+	return m.find("of version 2", func(h hierarchy) bool { return h.Version == 2 })
+}
+
+func (m Membership) find(what string, wanted func(hierarchy) bool) (Hierarchy, error) {
+	if i := slices.IndexFunc(m.hierarchies, wanted); i >= 0 {
+		return m.hierarchies[i].Hierarchy, nil
 	}
-	return Hierarchy{}, fmt.Errorf("%w: no mounted cgroup hierarchy of version 2 shows this process", ErrNotSupported)
+	return Hierarchy{}, fmt.Errorf("%w: no mounted cgroup hierarchy %s shows this process", ErrNotSupported, what)
 }
 
 // place finds the mount that shows the cgroup of a line. Later mounts cover
 // earlier ones, so the last that has the directory wins.
 func (fs FS) place(l cgroupLine, mounts []mount) (hierarchy, bool) {
 	for _, mt := range slices.Backward(mounts) {
-		h := hierarchy{version: 1, controllers: l.controllers}
-		if l.unified() {
-			h.version = 2
-		}
-		if !mt.carries(l) {
-			continue
-		}
 		path, ok := under(mt.root, l.path)
-		if !ok {
+		if !ok || !mt.carries(l) {
 			continue
 		}
-		h.mount, h.path = filepath.Join(fs.Root, mt.point), path
-		if _, err := os.Stat(filepath.Join(h.mount, h.path)); err != nil {
-			continue
+		h := Hierarchy{mt.version, filepath.Join(fs.Root, mt.point), path}
+		if _, err := os.Stat(h.Dir()); err == nil {
+			return hierarchy{h, l.controllers}, true
 		}
-		return h, true
 	}
 	return hierarchy{}, false
 }
