@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -72,34 +71,31 @@ func Bars(all []Bar) *Figure {
 		caption += " Rings: kernel slab by the slope of /proc/meminfo, with its 95 % interval."
 	}
 	return &Figure{Name: NameBars, Title: "What one zombie holds", Caption: caption,
-		draw: func() (*plot.Plot, legend, error) { return drawBars(all) }}
+		draw: func() *drawing { return drawBars(all) }}
 }
 
-func drawBars(all []Bar) (*plot.Plot, legend, error) {
+func drawBars(all []Bar) *drawing {
 	all = slices.Clone(all)
 	slices.Reverse(all) // the axis grows upwards
-	c := chart{plot: newPlot("bytes a zombie (B)", ""), bars: all, width: vg.Length(min(22, 210/float64(len(all))))}
+	c := chart{drawing: newPlot("bytes a zombie (B)", ""), bars: all, width: vg.Length(min(22, 210/float64(len(all))))}
 	var names []string
 	for _, b := range all {
 		c.farthest = max(c.farthest, b.end())
 		names = append(names, b.Name)
 	}
-	for _, draw := range []func() error{c.drawLayers, c.drawMarks, c.drawNumbers} {
-		if err := draw(); err != nil {
-			return nil, nil, err
-		}
-	}
-	c.plot.NominalY(names...)
-	c.plot.Y.Tick.Length = 0
-	c.plot.X.Min, c.plot.X.Max = 0, c.farthest*1.3
-	c.plot.Y.Min, c.plot.Y.Max = -0.7, float64(len(all))-0.3
-	return c.plot, c.legend, nil
+	c.drawLayers()
+	c.drawMarks()
+	c.drawNumbers()
+	c.NominalY(names...)
+	c.Y.Tick.Length = 0
+	c.X.Min, c.X.Max = 0, c.farthest*1.3
+	c.Y.Min, c.Y.Max = -0.7, float64(len(all))-0.3
+	return c.drawing
 }
 
 // A chart is bars that are being drawn.
 type chart struct {
-	plot     *plot.Plot
-	legend   legend
+	*drawing
 	bars     []Bar
 	width    vg.Length // of a bar
 	farthest float64   // where the longest ends
@@ -152,13 +148,13 @@ func (c *chart) layers() []layer {
 }
 
 // drawLayers stacks the layers.
-func (c *chart) drawLayers() error {
+func (c *chart) drawLayers() {
 	layers := c.layers()
 	var below *plotter.BarChart
 	for _, l := range layers {
 		bars, err := plotter.NewBarChart(l.values, c.width)
-		if err != nil {
-			return err
+		if c.failed(err) {
+			return
 		}
 		bars.Horizontal, bars.Color = true, l.color
 		bars.LineStyle.Width, bars.LineStyle.Color = 0.8, white
@@ -166,17 +162,16 @@ func (c *chart) drawLayers() error {
 			bars.StackOn(below)
 		}
 		below = bars
-		c.plot.Add(bars)
+		c.Add(bars)
 		if len(layers) > 1 {
 			c.legend.add(l.name, bars)
 		}
 	}
-	return nil
 }
 
 // drawMarks draws a ring for kernel slab, and its interval unless the ring would
 // hide it.
-func (c *chart) drawMarks() error {
+func (c *chart) drawMarks() {
 	var slabs plotter.XYs
 	var ranges plotter.XErrors
 	seen := false
@@ -193,44 +188,36 @@ func (c *chart) drawMarks() error {
 		seen = seen || max(at-lo, hi-at) > c.farthest/60
 	}
 	if len(slabs) == 0 {
-		return nil
+		return
 	}
-	marks, err := plotter.NewScatter(slabs)
-	if err != nil {
-		return err
-	}
-	marks.GlyphStyle = draw.GlyphStyle{Color: ink, Radius: 3.5, Shape: draw.RingGlyph{}}
 	if seen {
 		bars, err := plotter.NewXErrorBars(struct {
 			plotter.XYs
 			plotter.XErrors
 		}{slabs, ranges})
-		if err != nil {
-			return err
+		if c.failed(err) {
+			return
 		}
 		bars.Color, bars.Width, bars.CapWidth = ink, 1, 6
-		c.plot.Add(bars)
+		c.Add(bars)
 	}
-	c.plot.Add(marks)
-	c.legend.add("kernel slab (second number)", marks)
-	return nil
+	c.legend.add("kernel slab (second number)", c.scatter(slabs, draw.GlyphStyle{Color: ink, Radius: 3.5, Shape: draw.RingGlyph{}}))
 }
 
-func (c *chart) drawNumbers() error {
+func (c *chart) drawNumbers() {
 	var numbers plotter.XYLabels
 	for i, b := range c.bars {
 		numbers.XYs = append(numbers.XYs, plotter.XY{X: b.end(), Y: float64(i)})
 		numbers.Labels = append(numbers.Labels, b.number())
 	}
 	labels, err := plotter.NewLabels(numbers)
-	if err != nil {
-		return err
+	if c.failed(err) {
+		return
 	}
 	for i := range labels.TextStyle {
-		labels.TextStyle[i].Font = c.plot.X.Tick.Label.Font
+		labels.TextStyle[i].Font = c.X.Tick.Label.Font
 		labels.TextStyle[i].YAlign = draw.YCenter
 	}
 	labels.Offset = vg.Point{X: 7}
-	c.plot.Add(labels)
-	return nil
+	c.Add(labels)
 }

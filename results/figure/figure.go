@@ -13,7 +13,6 @@ import (
 	"io"
 	"strings"
 
-	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
@@ -25,7 +24,7 @@ type Figure struct {
 	Name    string // one of Names
 	Title   string
 	Caption string // what it shows, and how to read it
-	draw    func() (*plot.Plot, legend, error)
+	draw    func() *drawing
 }
 
 // The figures there are.
@@ -55,24 +54,23 @@ const (
 
 // A picture is a figure that is drawn.
 type picture struct {
-	title  string
-	plot   *plot.Plot
-	legend legend
+	*drawing
+	title string
 }
 
 func (f Figure) picture() (picture, error) {
-	p, l, err := f.draw()
-	if err != nil {
-		return picture{}, fmt.Errorf("drawing %s: %w", f.Name, err)
+	d := f.draw()
+	if d.err != nil {
+		return picture{}, fmt.Errorf("drawing %s: %w", f.Name, d.err)
 	}
-	return picture{f.Title, p, l}, nil
+	return picture{d, f.Title}, nil
 }
 
 func (p picture) height() vg.Length { return figureHeight + p.legend.height() }
 
 // onto draws the picture with its title.
 func (p picture) onto(c draw.Canvas) {
-	title := p.plot.Title.TextStyle
+	title := p.Title.TextStyle
 	title.XAlign, title.YAlign = draw.XLeft, draw.YTop
 	c.FillText(title, vg.Point{X: c.Min.X + figureMargin, Y: c.Max.Y - figureMargin}, p.title)
 	p.bodyOnto(draw.Crop(c, 0, 0, 0, -title.Font.Size*1.6))
@@ -83,7 +81,7 @@ func (p picture) onto(c draw.Canvas) {
 func (p picture) bodyOnto(c draw.Canvas) {
 	c = draw.Crop(c, figureMargin, -figureMargin, figureMargin, -figureMargin)
 	p.legend.draw(c)
-	p.plot.Draw(draw.Crop(c, 0, 0, 0, -p.legend.height()))
+	p.Draw(draw.Crop(c, 0, 0, 0, -p.legend.height()))
 }
 
 // WriteSVG draws figures into one SVG file, WritePNG into one PNG file, on white

@@ -7,6 +7,7 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg/draw"
 
 	"zombench/results/stats"
 )
@@ -28,62 +29,46 @@ func Memory(all []Series) *Figure {
 	}
 	return &Figure{Name: NameMemory, Title: "Memory against count",
 		Caption: "Each mark is one trial. Lines are Theil-Sen fits; the bands, often too narrow to be seen, hold the lines whose slope lies in the 95 % interval." + omitted,
-		draw:    func() (*plot.Plot, legend, error) { return drawMemory(all) }}
+		draw:    func() *drawing { return drawMemory(all) }}
 }
 
-func drawMemory(all []Series) (*plot.Plot, legend, error) {
+func drawMemory(all []Series) *drawing {
 	var largest, most float64
 	for _, s := range all {
 		largest, most = max(largest, slices.Max(s.X)), max(most, slices.Max(s.Y))
 	}
 	q := stats.NewQuantity("B", most)
 	p := newPlot("zombies in the army", unitLabel("kernel memory", q))
-	addGrid(p)
+	p.addGrid()
 	p.X.Min, p.X.Max = 0, largest*1.03
 	p.Y.Min = 0
-	var l legend
 	for i, s := range all {
-		thumbs, err := s.addFit(p, i, q)
-		if err != nil {
-			return nil, nil, err
-		}
+		thumbs := s.addFit(p, i, q)
 		x, y := thin(s.X, s.Y)
-		marks, err := scatter(i, x, y, q)
-		if err != nil {
-			return nil, nil, err
-		}
-		p.Add(marks)
-		l.add(s.Name+", "+stats.NewQuantity("B", s.Fit.PerZombie).Format(s.Fit.PerZombie)+" a zombie", append(thumbs, marks)...)
+		thumbs = append(thumbs, p.scatter(points(x, y, q), glyphStyle(i)))
+		p.legend.add(s.Name+", "+stats.NewQuantity("B", s.Fit.PerZombie).Format(s.Fit.PerZombie)+" a zombie", thumbs...)
 	}
 	p.Y.Min = min(0, p.Y.Min)
-	return p, l, nil
+	return p
 }
 
 // addFit draws the line and its band, if there is a line. It ends with the
 // largest army, for it says nothing of larger ones.
-func (s Series) addFit(p *plot.Plot, i int, q stats.Quantity) ([]plot.Thumbnailer, error) {
+func (s Series) addFit(p *drawing, i int, q stats.Quantity) []plot.Thumbnailer {
 	if s.Fit.OneCount {
-		return nil, nil
+		return nil
 	}
 	style, end := lineStyle(i), slices.Max(s.X)*1.03
 	if stats.Finite(s.Fit.Lo, s.Fit.Hi) {
 		band, err := plotter.NewPolygon(s.band(end, q))
-		if err != nil {
-			return nil, err
+		if p.failed(err) {
+			return nil
 		}
 		band.Color, band.LineStyle.Width = translucent(style.Color, 0x38), 0
 		p.Add(band)
 	}
-	line, err := plotter.NewLine(plotter.XYs{
-		{X: 0, Y: s.Fit.Intercept / q.Factor()},
-		{X: end, Y: (s.Fit.Intercept + s.Fit.PerZombie*end) / q.Factor()},
-	})
-	if err != nil {
-		return nil, err
-	}
-	line.LineStyle = style
-	p.Add(line)
-	return []plot.Thumbnailer{line}, nil
+	ends := []float64{s.Fit.Intercept, s.Fit.Intercept + s.Fit.PerZombie*end}
+	return []plot.Thumbnailer{p.line(points([]float64{0, end}, ends, q), style)}
 }
 
 // band is the outline of the lines from the lowest to the highest slope, each
@@ -111,10 +96,10 @@ func Residuals(all []Series) *Figure {
 	}
 	return &Figure{Name: NameResiduals, Title: "Residuals",
 		Caption: "How far each trial lies above or below its line. A bend, or a spread that grows with the count, would say that a straight line is the wrong model. Marks of different series stand a little apart." + omitted,
-		draw:    func() (*plot.Plot, legend, error) { return drawResiduals(all) }}
+		draw:    func() *drawing { return drawResiduals(all) }}
 }
 
-func drawResiduals(all []Series) (*plot.Plot, legend, error) {
+func drawResiduals(all []Series) *drawing {
 	smallest, largest, most := math.Inf(1), 0.0, 0.0
 	var counts []float64
 	residuals := make([][]float64, len(all))
@@ -132,28 +117,17 @@ func drawResiduals(all []Series) (*plot.Plot, legend, error) {
 	logRange(&p.X, smallest, largest)
 	p.X.Tick.Marker = countTicks(counts, p.X.Tick.Marker)
 	from, to := p.X.Min, p.X.Max
-	addGrid(p)
-	zero, err := plotter.NewLine(plotter.XYs{{X: from, Y: 0}, {X: to, Y: 0}})
-	if err != nil {
-		return nil, nil, err
-	}
-	zero.Color, zero.Width = ink, 0.7
-	p.Add(zero)
-	var l legend
+	p.addGrid()
+	p.line(plotter.XYs{{X: from, Y: 0}, {X: to, Y: 0}}, draw.LineStyle{Color: ink, Width: 0.7})
 	for i, s := range all {
 		x, y := thin(s.X, residuals[i])
 		for j := range x {
 			x[j] *= math.Pow(to/from, (float64(i)-float64(len(all)-1)/2)*0.012)
 		}
-		marks, err := scatter(i, x, y, q)
-		if err != nil {
-			return nil, nil, err
-		}
-		p.Add(marks)
-		l.add(s.Name, marks)
+		p.legend.add(s.Name, p.scatter(points(x, y, q), glyphStyle(i)))
 	}
 	p.X.Min, p.X.Max = from, to
-	return p, l, nil
+	return p
 }
 
 // maxPoints is how many points of a series are drawn.

@@ -4,7 +4,6 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 
 	"zombench/results/stats"
@@ -70,10 +69,10 @@ func medians(all []Line, name, title, over, what, unit, caption string) *Figure 
 		return nil
 	}
 	return &Figure{Name: name, Title: title, Caption: caption + omitted,
-		draw: func() (*plot.Plot, legend, error) { return drawMedians(some, over, what, unit) }}
+		draw: func() *drawing { return drawMedians(some, over, what, unit) }}
 }
 
-func drawMedians(all []Line, over, what, unit string) (*plot.Plot, legend, error) {
+func drawMedians(all []Line, over, what, unit string) *drawing {
 	var counts []float64
 	loX, hiX, loY, hiY := math.Inf(1), 0.0, math.Inf(1), 0.0
 	for _, l := range all {
@@ -91,40 +90,29 @@ func drawMedians(all []Line, over, what, unit string) (*plot.Plot, legend, error
 	logRange(&p.X, loX, hiX)
 	p.X.Tick.Marker = countTicks(counts, p.X.Tick.Marker)
 	logRange(&p.Y, loY/q.Factor(), hiY/q.Factor())
-	addGrid(p)
+	p.addGrid()
 	xRange, yRange := [2]float64{p.X.Min, p.X.Max}, [2]float64{p.Y.Min, p.Y.Max}
-	var legend legend
 	for i, l := range all {
 		var xys plotter.XYs
 		var errs plotter.YErrors
-		var x, y []float64
 		for _, t := range l.Points {
 			lo, hi := t.ends()
-			x, y = append(x, t.X), append(y, t.Center)
 			xys = append(xys, plotter.XY{X: t.X, Y: t.Center / q.Factor()})
 			errs = append(errs, struct{ Low, High float64 }{(t.Center - lo) / q.Factor(), (hi - t.Center) / q.Factor()})
 		}
-		connect, err := plotter.NewLine(xys)
-		if err != nil {
-			return nil, nil, err
-		}
-		connect.LineStyle = lineStyle(i)
+		connect := p.line(xys, lineStyle(i))
 		bars, err := plotter.NewYErrorBars(struct {
 			plotter.XYs
 			plotter.YErrors
 		}{xys, errs})
-		if err != nil {
-			return nil, nil, err
+		if p.failed(err) {
+			break
 		}
 		bars.Color, bars.Width, bars.CapWidth = palette[i%len(palette)], 1, 5
-		marks, err := scatter(i, x, y, q)
-		if err != nil {
-			return nil, nil, err
-		}
-		p.Add(connect, bars, marks)
-		legend.add(l.Name, connect, marks)
+		p.Add(bars)
+		p.legend.add(l.Name, connect, p.scatter(xys, glyphStyle(i)))
 	}
 	// Adding data widens axes beyond what a logarithmic one may show.
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = xRange[0], xRange[1], yRange[0], yRange[1]
-	return p, legend, nil
+	return p
 }

@@ -1,6 +1,7 @@
 package figure
 
 import (
+	"cmp"
 	"fmt"
 	"image/color"
 	"math"
@@ -79,8 +80,21 @@ var setFont = sync.OnceFunc(func() {
 	plotter.DefaultFont = plot.DefaultFont
 })
 
+// A drawing is a plot in the making, with its legend. The first error is kept; what is
+// finite makes none.
+type drawing struct {
+	*plot.Plot
+	legend legend
+	err    error
+}
+
+func (d *drawing) failed(err error) bool {
+	d.err = cmp.Or(d.err, err)
+	return err != nil
+}
+
 // newPlot is an empty plot in the style of all figures.
-func newPlot(x, y string) *plot.Plot {
+func newPlot(x, y string) *drawing {
 	setFont()
 	p := plot.New()
 	p.BackgroundColor = nil
@@ -95,7 +109,7 @@ func newPlot(x, y string) *plot.Plot {
 		a.Color, a.Tick.Color = ink, ink
 		a.Tick.Marker = ticks{}
 	}
-	return p
+	return &drawing{Plot: p}
 }
 
 // A legend stands above its plot, in as many columns as its names let it.
@@ -156,11 +170,11 @@ func (l legend) draw(c draw.Canvas) {
 }
 
 // addGrid draws faint lines at the marks of the axes.
-func addGrid(p *plot.Plot) {
+func (d *drawing) addGrid() {
 	g := plotter.NewGrid()
 	g.Horizontal.Color, g.Vertical.Color = translucent(faint, 0x50), translucent(faint, 0x50)
 	g.Horizontal.Width, g.Vertical.Width = 0.5, 0.5
-	p.Add(g)
+	d.Add(g)
 }
 
 // ticks are at round numbers, four to eight of them, all with labels.
@@ -243,20 +257,42 @@ func unitLabel(what string, q stats.Quantity) string {
 	return fmt.Sprintf("%s (%s)", what, q.Unit())
 }
 
+// lineStyle and glyphStyle are those of the i-th series.
 func lineStyle(i int) draw.LineStyle {
 	return draw.LineStyle{Color: palette[i%len(palette)], Width: 1.4, Dashes: dashes[i%len(dashes)]}
 }
 
-// scatter draws marks of the i-th series.
-func scatter(i int, x, y []float64, q stats.Quantity) (*plotter.Scatter, error) {
+func glyphStyle(i int) draw.GlyphStyle {
+	return draw.GlyphStyle{Color: palette[i%len(palette)], Radius: vg.Points(3), Shape: markers[i%len(markers)]}
+}
+
+// points are those that a quantity gives a scale.
+func points(x, y []float64, q stats.Quantity) plotter.XYs {
 	xys := make(plotter.XYs, len(x))
 	for j := range x {
 		xys[j] = plotter.XY{X: x[j], Y: y[j] / q.Factor()}
 	}
-	s, err := plotter.NewScatter(xys)
-	if err != nil {
-		return nil, err
+	return xys
+}
+
+// line draws a line.
+func (d *drawing) line(xys plotter.XYs, style draw.LineStyle) *plotter.Line {
+	l, err := plotter.NewLine(xys)
+	if d.failed(err) {
+		return new(plotter.Line)
 	}
-	s.GlyphStyle = draw.GlyphStyle{Color: palette[i%len(palette)], Radius: vg.Points(3), Shape: markers[i%len(markers)]}
-	return s, nil
+	l.LineStyle = style
+	d.Add(l)
+	return l
+}
+
+// scatter draws marks.
+func (d *drawing) scatter(xys plotter.XYs, style draw.GlyphStyle) *plotter.Scatter {
+	s, err := plotter.NewScatter(xys)
+	if d.failed(err) {
+		return nil
+	}
+	s.GlyphStyle = style
+	d.Add(s)
+	return s
 }

@@ -1,10 +1,8 @@
 package figure
 
 import (
-	"image/color"
 	"math"
 
-	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -25,12 +23,11 @@ func Timeline(title string, all []Release) *Figure {
 	return &Figure{Name: NameTimeline, Title: title,
 		Caption: "Bytes a zombie on each release, oldest first: kernel memory charged to its cgroup, and the slab pages that this takes. " +
 			"Dashed: releases from which on the charge is another one (PELT over the trials).",
-		draw: func() (*plot.Plot, legend, error) { return drawTimeline(all) }}
+		draw: func() *drawing { return drawTimeline(all) }}
 }
 
-func drawTimeline(all []Release) (*plot.Plot, legend, error) {
+func drawTimeline(all []Release) *drawing {
 	p := newPlot("", "bytes a zombie (B)")
-	var legend legend
 	lo, hi := math.Inf(1), 0.0
 	var names []string
 	for _, r := range all {
@@ -67,20 +64,14 @@ func drawTimeline(all []Release) (*plot.Plot, legend, error) {
 		if len(xys) == 0 {
 			continue
 		}
-		line, points, err := plotter.NewLinePoints(xys)
-		if err != nil {
-			return nil, nil, err
-		}
-		line.LineStyle = lineStyle(i)
+		line := p.line(xys, lineStyle(i))
 		line.StepStyle = plotter.MidStep
-		points.GlyphStyle = draw.GlyphStyle{Color: color.Color(palette[i]), Radius: vg.Points(3), Shape: markers[i]}
-		p.Add(line, points)
-		legend.add(one.name, line, points)
+		p.legend.add(one.name, line, p.scatter(xys, glyphStyle(i)))
 	}
-	legend.add("the charge changes", changes)
+	p.legend.add("the charge changes", changes)
 	p.NominalX(names...)
 	p.X.Tick.Label.Rotation = math.Pi / 4
 	p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = draw.XRight, draw.YCenter
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -0.7, float64(len(all))-0.3, lo, hi
-	return p, legend, nil
+	return p
 }
