@@ -119,6 +119,14 @@ func Lookup(params []Param, key string) string {
 	return p.Value
 }
 
+// LookupAll looks several keys up.
+func LookupAll(params []Param, keys []string) (values []string) {
+	for _, key := range keys {
+		values = append(values, Lookup(params, key))
+	}
+	return values
+}
+
 // check reports why a trial cannot be written so that it is read back as it is.
 func (t Trial) check() error {
 	if err := t.checkName(); err != nil {

@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"math"
-	"math/bits"
 	"time"
 )
 
@@ -20,16 +19,6 @@ type Latency struct {
 	Sum     time.Duration
 	Longest time.Duration
 	Buckets [buckets]uint32 // see Bucket
-}
-
-// bucketOf is what the BPF program computes.
-func bucketOf(d time.Duration) int {
-	us := uint64(max(d, 0) / time.Microsecond)
-	if us < perOctave {
-		return int(us)
-	}
-	e := bits.Len64(us) - 1
-	return min((e-2)*perOctave+int(us>>(e-3)&7), buckets-1)
 }
 
 // Bucket returns what a bucket holds: latencies from lo on, below hi. The last

@@ -291,7 +291,7 @@ func longest(entry asm.Register, name string) asm.Instructions {
 	}, label("longest_"+name))
 }
 
-// bucket counts R7 nanoseconds in the histograms, see bucketOf.
+// bucket counts R7 nanoseconds in the histograms, see Bucket.
 func bucket() asm.Instructions {
 	p := asm.Instructions{
 		asm.Mov.Reg(asm.R2, asm.R7),

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"os"
 	"testing"
@@ -16,6 +17,16 @@ import (
 )
 
 func TestMain(m *testing.M) { zombietest.Main(m) }
+
+// bucketOf is what the BPF program computes.
+func bucketOf(d time.Duration) int {
+	us := uint64(max(d, 0) / time.Microsecond)
+	if us < perOctave {
+		return int(us)
+	}
+	e := bits.Len64(us) - 1
+	return min((e-2)*perOctave+int(us>>(e-3)&7), buckets-1)
+}
 
 func start(t testing.TB, room Room) *Tracer {
 	t.Helper()

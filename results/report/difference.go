@@ -7,10 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"zombench/results"
 	"zombench/results/difference"
-	"zombench/results/ledger"
-	"zombench/results/stats"
 )
 
 // differenceSections say why the zombies of one ledger are larger than those of
@@ -39,15 +36,8 @@ func differenceSections(d *difference.Difference) []Section {
 
 // sidesOf names both sides by what differs.
 func sidesOf(d *difference.Difference) (old, new string) {
-	keys := stats.Distinguishing([][]results.Param{d.Old.Labels, d.New.Labels})
-	name := func(l *ledger.Ledger, otherwise string) string {
-		var parts []string
-		for _, key := range keys {
-			parts = append(parts, results.Lookup(l.Labels, key))
-		}
-		return cmp.Or(strings.TrimSpace(strings.Join(parts, " ")), otherwise)
-	}
-	return name(d.Old, "the first"), name(d.New, "the second")
+	names := ledgersApart(d.Old, d.New)
+	return cmp.Or(strings.TrimSpace(names[0]), "the first"), cmp.Or(strings.TrimSpace(names[1]), "the second")
 }
 
 // differenceSentence is the difference in one sentence, the largest parts first.

@@ -215,11 +215,7 @@ func middle(nodes []Node, of func(Node) float64) float64 {
 
 // fleetSentences are what is said of the fleets.
 func (r *Report) fleetSentences() (all []string) {
-	var labels [][]results.Param
-	for _, f := range r.Fleets {
-		labels = append(labels, f.Labels)
-	}
-	keys := stats.Distinguishing(labels)
+	keys := stats.Distinguishing(r.Fleets, func(f Fleet) []results.Param { return f.Labels })
 	for _, f := range r.Fleets {
 		all = append(all, f.sentence(r.Query.per(), keys))
 	}

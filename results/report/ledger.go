@@ -273,21 +273,22 @@ func siteTable(l *ledger.Ledger) Table {
 	return t
 }
 
+// ledgersApart names ledgers by what differs.
+func ledgersApart(all ...*ledger.Ledger) (names []string) {
+	keys := stats.Distinguishing(all, func(l *ledger.Ledger) []results.Param { return l.Labels })
+	for _, l := range all {
+		names = append(names, strings.Join(results.LookupAll(l.Labels, keys), " "))
+	}
+	return names
+}
+
 // sideBySide compares ledgers, a row for each cache.
 func sideBySide(all []*ledger.Ledger) Section {
 	t := Table{Columns: []Column{{Name: "cache", Left: true}}}
-	var labels [][]results.Param
-	for _, l := range all {
-		labels = append(labels, l.Labels)
-	}
-	keys := stats.Distinguishing(labels)
+	apart := ledgersApart(all...)
 	var names []string
-	for _, l := range all {
-		var parts []string
-		for _, key := range keys {
-			parts = append(parts, results.Lookup(l.Labels, key))
-		}
-		t.Columns = append(t.Columns, Column{Name: strings.Join(parts, " "), Unit: "B"})
+	for i, l := range all {
+		t.Columns = append(t.Columns, Column{Name: apart[i], Unit: "B"})
 		for _, c := range l.Caches {
 			if c.Held() > 0 {
 				names = stats.AddNew(names, c.Name)

@@ -20,11 +20,7 @@ type Summary struct {
 }
 
 func (q Query) summaries(groups []*stats.Group) []Summary {
-	var labels [][]results.Param
-	for _, g := range groups {
-		labels = append(labels, g.Labels)
-	}
-	keys := stats.Distinguishing(labels)
+	keys := stats.Distinguishing(groups, func(g *stats.Group) []results.Param { return g.Labels })
 	var all []Summary
 	for _, s := range stats.Summarize(groups) {
 		all = append(all, Summary{s, q.per(), keys})
@@ -60,12 +56,7 @@ func (s Summary) System() string {
 }
 
 // values are those of the keys.
-func (s Summary) values() (values []string) {
-	for _, key := range s.Keys {
-		values = append(values, s.Label(key))
-	}
-	return values
-}
+func (s Summary) values() []string { return results.LookupAll(s.Labels, s.Keys) }
 
 // name names the summary in figures. Debian's kernels have the architecture in
 // their names.

@@ -77,12 +77,11 @@ func benchRows(setups []*stats.Setup) []BenchRow {
 // label chooses the columns that name the rows, and orders the rows by them:
 // what tells the systems apart, then how the names differ, sizes last.
 func (t *BenchTable) label() {
-	var configs, params [][]results.Param
+	var params [][]results.Param
 	for _, r := range t.Rows {
 		params = append(params, r.Config[len(r.Config)-len(r.params):])
-		configs = append(configs, r.Config[:len(r.Config)-len(r.params)])
 	}
-	t.Labels = stats.Distinguishing(configs)
+	t.Labels = stats.Distinguishing(t.Rows, func(r BenchRow) []results.Param { return r.Config[:len(r.Config)-len(r.params)] })
 	varying := stats.Varying(params)
 	if len(varying) == 0 && len(params[0]) > 0 {
 		varying = []string{params[0][0].Key}

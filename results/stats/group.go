@@ -2,6 +2,7 @@ package stats
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -113,19 +114,15 @@ func Varying(all [][]results.Param) []string {
 // that a reader needs to tell them apart: machines that differ in their kernel
 // differ in their cpu as well, and one of the two is enough. What names a system is
 // kept anyway.
-func Distinguishing(all [][]results.Param) []string {
+func Distinguishing[T any](items []T, labels func(T) []results.Param) []string {
+	var all [][]results.Param
+	for _, item := range items {
+		all = append(all, labels(item))
+	}
 	varying := Varying(all)
 	var picked []string
 	distinct := func(keys []string) int {
-		seen := make(map[string]bool)
-		for _, labels := range all {
-			var values []string
-			for _, key := range keys {
-				values = append(values, strconv.Quote(results.Lookup(labels, key)))
-			}
-			seen[strings.Join(values, " ")] = true
-		}
-		return len(seen)
+		return len(Together(all, func(labels []results.Param) string { return fmt.Sprintf("%q", results.LookupAll(labels, keys)) }))
 	}
 	for _, key := range []string{"goos", "kernel", "goarch", "spawn"} {
 		if slices.Contains(varying, key) {
