@@ -72,29 +72,26 @@ func largest(parts []difference.Change) string {
 
 func signed(bytes float64) string { return fmt.Sprintf("%+.0f B", math.Round(bytes)+0) } // no -0
 
-func rounded(bytes float64) string { return fmt.Sprintf("%.0f", math.Round(bytes)+0) }
+func rounded(bytes float64) string { return fmt.Sprintf("%.0f", math.Round(bytes)+0) } // no -0
 
 // changeTable has a row for each part of accounts, each of which ends in what was
 // measured. What is a part of an earlier account is not repeated.
 func changeTable(name, old, new string, accounts ...difference.Account) Table {
 	t := Table{Columns: []Column{{Name: name, Left: true}, {Name: old, Unit: "B"}, {Name: new, Unit: "B"}, {Name: "difference", Unit: "B"}}}
+	row := func(name string, c difference.Change) {
+		t.Row(name, bytesCell(c.Old), bytesCell(c.New), Number(c.By(), fmt.Sprintf("%+.0f", math.Round(c.By())+0)))
+	}
 	seen := make(map[string]bool)
 	for _, a := range accounts {
 		for _, c := range a.Parts {
 			if c.Name == difference.Unexplained || !seen[c.Name] {
-				t.Rows = append(t.Rows, changeRow(c))
+				row(c.Name, c)
 			}
 			seen[c.Name] = true
 		}
-		whole := a.Whole
-		whole.Name = "= " + whole.Name
-		t.Rows = append(t.Rows, changeRow(whole))
+		row("= "+a.Whole.Name, a.Whole)
 	}
 	return t
-}
-
-func changeRow(c difference.Change) []Cell {
-	return []Cell{Words(c.Name), Number(c.Old, rounded(c.Old)), Number(c.New, rounded(c.New)), Number(c.By(), fmt.Sprintf("%+.0f", math.Round(c.By())+0))}
 }
 
 // fieldTable has a row for each member that came, went or changed.
@@ -107,13 +104,16 @@ func fieldTable(old, new string, structs []difference.Struct) Table {
 		return Number(bytes, fmt.Sprintf("%g", bytes)) // of bit fields parts
 	}
 	for _, s := range structs {
+		row := func(name string, c difference.Change, noOld, noNew string) {
+			t.Row(s.Name, name, cell(c.Old, noOld), cell(c.New, noNew), Number(c.By(), fmt.Sprintf("%+g", c.By())))
+		}
 		for _, c := range s.Fields {
-			t.Rows = append(t.Rows, []Cell{Words(s.Name), Words(c.Name), cell(c.Old, "-"), cell(c.New, "gone"), Number(c.By(), fmt.Sprintf("%+g", c.By()))})
+			row(c.Name, c, "-", "gone")
 		}
 		for _, c := range s.Others {
-			t.Rows = append(t.Rows, []Cell{Words(s.Name), Words(c.Name), cell(c.Old, ""), cell(c.New, ""), Number(c.By(), fmt.Sprintf("%+g", c.By()))})
+			row(c.Name, c, "", "")
 		}
-		t.Rows = append(t.Rows, []Cell{Words(s.Name), Words("= its object"), cell(s.Old, ""), cell(s.New, ""), Number(s.By(), fmt.Sprintf("%+g", s.By()))})
+		row("= its object", s.Change, "", "")
 	}
 	return t
 }

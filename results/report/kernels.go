@@ -47,7 +47,7 @@ func holdings(all []Summary, ledgers map[*stats.Group]*ledger.Ledger) Table {
 	column := func(name string, of func(Summary) (float64, bool)) {
 		t.add(Column{Name: name, Unit: "B"}, func(i int) Cell {
 			if v, ok := of(all[i]); ok {
-				return Number(v, rounded(v))
+				return bytesCell(v)
 			}
 			return Words("-")
 		})

@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -125,10 +124,8 @@ func cacheTable(l *ledger.Ledger) Table {
 		if c.Used > 0 {
 			used = Whole(c.Used)
 		}
-		t.Rows = append(t.Rows, []Cell{
-			Words(cacheNames(c)), Words(string(c.Role)), Number(c.Held(), fmt.Sprintf("%.3f", c.Held())), used, Whole(c.Size), Whole(c.PerSlab), Whole(c.Order),
-			bytesCell(c.Bytes()), bytesCell(c.Packed()), Words(structs(c)), Words(purpose(c)),
-		})
+		t.Row(cacheNames(c), c.Role, Number(c.Held(), fmt.Sprintf("%.3f", c.Held())), used, c.Size, c.PerSlab, c.Order,
+			bytesCell(c.Bytes()), bytesCell(c.Packed()), structs(c), purpose(c))
 	}
 	return t
 }
@@ -138,7 +135,7 @@ func whoseTable(l *ledger.Ledger) Table {
 	t := Table{Columns: []Column{{Name: "bytes a zombie in", Left: true}, {Name: "grew", Unit: "B"}, {Name: "objects"},
 		{Name: "held by the zombie", Unit: "B"}, {Name: "caused by looking", Unit: "B"}, {Name: "unrelated", Unit: "B"}}}
 	row := func(name string, objects Cell, w ledger.Whose) {
-		t.Rows = append(t.Rows, []Cell{Words(name), bytesCell(w.Sum()), objects, bytesCell(w.Zombies), bytesCell(w.Watchers), bytesCell(w.Others)})
+		t.Row(name, bytesCell(w.Sum()), objects, bytesCell(w.Zombies), bytesCell(w.Watchers), bytesCell(w.Others))
 	}
 	for _, c := range l.Caches {
 		row(c.Name, perZombie(c.Objects, "%.3f"), c.Whose())
@@ -158,13 +155,13 @@ func watcherTable(l *ledger.Ledger) Table {
 		if w.Every > 0 {
 			every = Number(w.Every.Seconds(), fmt.Sprintf("%.1f", w.Every.Seconds()))
 		}
-		t.Rows = append(t.Rows, []Cell{Words(w.Name()), Whole(w.Looks), every, Number(float64(w.Objects)/n, fmt.Sprintf("%.2f", float64(w.Objects)/n)),
-			bytesCell(float64(w.Bytes) / n), Number(100*w.Share, fmt.Sprintf("%.0f", 100*w.Share))})
+		t.Row(w.Name(), w.Looks, every, Number(float64(w.Objects)/n, fmt.Sprintf("%.2f", float64(w.Objects)/n)),
+			bytesCell(float64(w.Bytes)/n), Number(100*w.Share, fmt.Sprintf("%.0f", 100*w.Share)))
 	}
 	return t
 }
 
-func bytesCell(v float64) Cell { return Number(v, fmt.Sprintf("%.0f", math.Round(v)+0)) } // no -0
+func bytesCell(v float64) Cell { return Number(v, rounded(v)) }
 
 func perZombie(e stats.Estimate, format string) Cell {
 	return Interval(e.PerZombie, e.Lo, e.Hi, fmt.Sprintf(format, e.PerZombie))
@@ -242,7 +239,7 @@ func stepTable(l *ledger.Ledger) Table {
 		if s.BelowNoise() {
 			bytes.Text = "-"
 		}
-		t.Rows = append(t.Rows, []Cell{Words(name), bytes, Words(interval), rest, intercept, Words(s.Source)})
+		t.Row(name, bytes, interval, rest, intercept, s.Source)
 	}
 	return t
 }
@@ -267,8 +264,7 @@ func siteTable(l *ledger.Ledger) Table {
 		{Name: "allocated", Unit: "B"}, {Name: "charged", Left: true}, {Name: "objects"}}}
 	for _, s := range l.Sites {
 		each := float64(s.Objects) / float64(l.Followed)
-		t.Rows = append(t.Rows, []Cell{Words(s.Function), Words(strings.Join(s.Caches, " or ")), Whole(s.Requested), Whole(s.Allocated),
-			Words(string(s.Accounted)), Number(each, fmt.Sprintf("%.2f", each))})
+		t.Row(s.Function, strings.Join(s.Caches, " or "), s.Requested, s.Allocated, s.Accounted, Number(each, fmt.Sprintf("%.2f", each)))
 	}
 	return t
 }
