@@ -27,30 +27,33 @@ type Labelled struct {
 	Deaths, Reaps uint64
 }
 
-func (l *Labelled) add(c lifecycle.Counts) {
-	l.Deaths += c.Deaths
-	l.Reaps += c.Reaps
+type labels map[Labels]*Labelled
+
+// add counts for what a parent had counted for, or else for its labels.
+func (l labels) add(to **Labelled, key Labels, c lifecycle.Counts) {
+	if c.Deaths+c.Reaps == 0 {
+		return
+	}
+	if *to == nil {
+		*to = l.of(key)
+	}
+	(*to).Deaths += c.Deaths
+	(*to).Reaps += c.Reaps
 }
 
-type labels struct{ all map[Labels]*Labelled }
-
-func (l *labels) of(command string, place procs.Place) *Labelled {
-	if l.all == nil {
-		l.all = make(map[Labels]*Labelled)
-	}
-	key := Labels{command, place}
-	if l.all[key] == nil && len(l.all) >= most {
+func (l labels) of(key Labels) *Labelled {
+	if l[key] == nil && len(l) >= most {
 		key = Labels{Command: Other}
 	}
-	if l.all[key] == nil {
-		l.all[key] = &Labelled{Labels: key}
+	if l[key] == nil {
+		l[key] = &Labelled{Labels: key}
 	}
-	return l.all[key]
+	return l[key]
 }
 
-func (l *labels) copy() []Labelled {
+func (l labels) copy() []Labelled {
 	var all []Labelled
-	for _, x := range l.all {
+	for _, x := range l {
 		all = append(all, *x)
 	}
 	slices.SortFunc(all, func(a, b Labelled) int {

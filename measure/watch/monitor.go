@@ -102,7 +102,7 @@ type folded struct {
 // Open begins to follow. Without BPF, or without the rights for it, the Monitor
 // compares scans, and its reports say so.
 func Open(o Options) (*Monitor, error) {
-	m := &Monitor{o: o, parents: make(map[lifecycle.ID]*parent), byPID: make(map[int]*parent), folded: make(map[string]*folded)}
+	m := &Monitor{o: o, parents: make(map[lifecycle.ID]*parent), byPID: make(map[int]*parent), folded: make(map[string]*folded), labels: make(labels)}
 	err := errors.New("it is not wanted")
 	if !o.NoBPF {
 		err = m.openBPF()
@@ -259,12 +259,7 @@ func (m *Monitor) update(now time.Time) {
 		delta := r.Counts.Sub(p.counts)
 		m.grow(p, delta.Growth())
 		p.counts = r.Counts
-		if delta.Deaths+delta.Reaps > 0 {
-			if p.label == nil {
-				p.label = m.labels.of(p.name, p.place)
-			}
-			p.label.add(delta)
-		}
+		m.labels.add(&p.label, Labels{p.name, p.place}, delta)
 	}
 	for id, p := range m.parents {
 		if !seen[id] && (id.Start != 0 || p.zombies == 0) {
@@ -288,12 +283,7 @@ func (m *Monitor) update(now time.Time) {
 			delta := c.Counts.Sub(fresh)
 			f.counts, f.before = c.Counts, lifecycle.Counts{}
 			f.reported = f.reported.Plus(delta)
-			if delta.Deaths+delta.Reaps > 0 {
-				if f.label == nil {
-					f.label = m.labels.of(c.Name, procs.Place{})
-				}
-				f.label.add(delta)
-			}
+			m.labels.add(&f.label, Labels{Command: c.Name}, delta)
 		}
 	}
 }

@@ -236,7 +236,7 @@ func TestSums(t *testing.T) {
 
 // What a parent did after the last Report and before it ended is told of its name.
 func TestEndedParent(t *testing.T) {
-	m := &Monitor{parents: make(map[lifecycle.ID]*parent), byPID: make(map[int]*parent), folded: make(map[string]*folded), tracer: new(lifecycle.Tracer),
+	m := &Monitor{parents: make(map[lifecycle.ID]*parent), byPID: make(map[int]*parent), folded: make(map[string]*folded), labels: make(labels), tracer: new(lifecycle.Tracer),
 		o: Options{FS: measure.FS{Proc: t.TempDir(), Sys: t.TempDir(), Root: t.TempDir()}, Pages: 1}, scanned: time.Now(), scanTook: time.Hour}
 	read := func(r lifecycle.Reading) {
 		m.reading = &r

@@ -39,6 +39,9 @@ type Change struct {
 // By is the difference.
 func (c Change) By() float64 { return c.New - c.Old }
 
+// on is the number of a side, 0 the old and 1 the new one.
+func (c *Change) on(side int) *float64 { return []*float64{&c.Old, &c.New}[side] }
+
 // Unexplained is the part that nothing explains.
 const Unexplained = "unexplained"
 
@@ -57,28 +60,23 @@ func Of(old, new *ledger.Ledger) *Difference {
 func account(old, new *ledger.Ledger, upTo, without string) Account {
 	a := Account{Whole: Change{Name: upTo}, Parts: caches(old, new)}
 	rest := Change{Name: Unexplained}
-	for _, side := range []struct {
-		l    *ledger.Ledger
-		of   func(*Change) *float64
-		seen float64 // objects in caches
-	}{
-		{old, func(c *Change) *float64 { return &c.Old }, sum(a.Parts, func(c Change) float64 { return c.Old })},
-		{new, func(c *Change) *float64 { return &c.New }, sum(a.Parts, func(c Change) float64 { return c.New })},
-	} {
-		for _, s := range side.l.Steps {
-			switch {
-			case s.Name == upTo && s.Kind == ledger.Measured:
-				*side.of(&a.Whole), *side.of(&rest) = s.Bytes, s.Rest
-			case s.Kind != ledger.Part || s.Name == without:
-				continue
-			case s.Name == ledger.StepObjects:
-				*side.of(part(&a.Parts, "objects of other caches")) += s.Bytes - side.seen
-				continue
-			default:
-				*side.of(part(&a.Parts, s.Name)) += s.Bytes
+	for side, l := range []*ledger.Ledger{old, new} {
+		inCaches := 0.0
+		for _, c := range a.Parts {
+			inCaches += *c.on(side)
+		}
+		for _, s := range l.Steps {
+			if s.Name == upTo && s.Kind == ledger.Measured {
+				*a.Whole.on(side), *rest.on(side) = s.Bytes, s.Rest
+				break
+			}
+			if s.Kind != ledger.Part || s.Name == without {
 				continue
 			}
-			break
+			if s.Name == ledger.StepObjects {
+				s.Name, s.Bytes = "objects of other caches", s.Bytes-inCaches
+			}
+			*part(&a.Parts, s.Name).on(side) += s.Bytes
 		}
 	}
 	a.Parts = append(a.Parts, rest)
@@ -94,13 +92,6 @@ func part(parts *[]Change, name string) *Change {
 		*parts = append(*parts, Change{Name: name})
 	}
 	return &(*parts)[i]
-}
-
-func sum(parts []Change, of func(Change) float64) (total float64) {
-	for _, c := range parts {
-		total += of(c)
-	}
-	return total
 }
 
 // caches compares the slab caches of charged objects. Kernels merge caches in

@@ -69,30 +69,24 @@ func compare(name string, old, new object) Struct {
 	s := Struct{Change: Change{name, old.size, new.size}}
 	var members []Change
 	holes, registers, behind := Change{Name: Holes}, Change{Name: Registers}, Change{Name: Behind}
-	for _, side := range []struct {
-		object
-		of func(*Change) *float64
-	}{
-		{old, func(c *Change) *float64 { return &c.Old }},
-		{new, func(c *Change) *float64 { return &c.New }},
-	} {
-		rest := side.used
-		for _, m := range side.Members {
+	for side, o := range []object{old, new} {
+		rest := o.used
+		for _, m := range o.Members {
 			bytes := float64(m.Bits) / 8
 			rest -= bytes
 			switch {
 			case m.Name == "":
-				*side.of(&holes) += bytes
+				*holes.on(side) += bytes
 			case name == "task_struct" && m.Name == cpuMember:
-				*side.of(&registers) += bytes
+				*registers.on(side) += bytes
 			default:
-				*side.of(part(&members, m.Name)) += bytes
+				*part(&members, m.Name).on(side) += bytes
 			}
 		}
 		if name == "task_struct" {
-			*side.of(&registers) += rest
+			*registers.on(side) += rest
 		} else {
-			*side.of(&behind) += rest
+			*behind.on(side) += rest
 		}
 	}
 	s.Fields = slices.DeleteFunc(members, unchanged)
