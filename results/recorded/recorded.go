@@ -74,8 +74,8 @@ func Find(from, local string, here System) (Cost, error) {
 			return Cost{}, fmt.Errorf("%s: no memory was measured that is above the noise", from)
 		}
 		c := nearest(all, here)
-		cost := c.cost()
-		if cost.Measured = true; !c.isOf(here) { // whoever names a file wants it
+		cost := c.cost(true) // whoever names a file wants it
+		if !c.isOf(here) {
 			cost.Source += "; this is " + here.String()
 		}
 		return cost, nil
@@ -83,7 +83,7 @@ func Find(from, local string, here System) (Cost, error) {
 	set, errs := results.Load(local)
 	own := slices.DeleteFunc(candidates(set, ""), func(c candidate) bool { return !c.isOf(here) })
 	if len(errs) == 0 && len(own) > 0 {
-		return nearest(own, here).measured(), nil
+		return nearest(own, here).cost(true), nil
 	}
 	all, err := around(here)
 	if err != nil {
@@ -91,9 +91,9 @@ func Find(from, local string, here System) (Cost, error) {
 	}
 	c := nearest(all, here)
 	if c.isOf(here) {
-		return c.measured(), nil
+		return c.cost(true), nil
 	}
-	cost := c.cost()
+	cost := c.cost(false)
 	if c.GOARCH == here.GOARCH {
 		cost.Source += fmt.Sprintf("; the nearest recorded kernel to this %s", here)
 	} else {
@@ -222,27 +222,15 @@ func nearest(all []candidate, here System) candidate {
 // version makes a number of a release, of which the series counts most: 6.12.107
 // is 6012.107.
 func version(release string) float64 {
-	var n [3]float64
-	for i, part := range strings.SplitN(release, ".", 3) {
-		end := strings.IndexFunc(part, func(r rune) bool { return r < '0' || r > '9' })
-		if end < 0 {
-			end = len(part)
-		}
-		n[i], _ = strconv.ParseFloat(part[:end], 64)
-	}
-	return n[0]*1000 + n[1] + n[2]/1000
+	var major, minor, patch int
+	_, _ = fmt.Sscanf(release, "%d.%d.%d", &major, &minor, &patch) // what is not there is 0
+	return float64(major)*1000 + float64(minor) + float64(patch)/1000
 }
 
-// measured is the candidate as an answer for the system that it is of.
-func (c candidate) measured() Cost {
-	cost := c.cost()
-	cost.Measured = true
-	return cost
-}
-
-// cost is the candidate as an answer for any system.
-func (c candidate) cost() Cost {
-	cost := Cost{Pages: uint64(c.pages), Charge: uint64(c.charge)}
+// cost is the candidate as an answer, for the system that it is of (it is measured) or
+// for another.
+func (c candidate) cost(measured bool) Cost {
+	cost := Cost{Pages: uint64(c.pages), Charge: uint64(c.charge), Measured: measured}
 	what := ""
 	switch {
 	case c.pages == 0:

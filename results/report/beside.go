@@ -29,13 +29,6 @@ func (c Comparison) title() string {
 // section is the comparison as people read it: the medians with what stands
 // beside them, or alone.
 func (c Comparison) section(alone bool) Section {
-	t := newTable(c.Keys, c.Rows, func(r ComparedRow) []string { return r.Key })
-	for j, col := range c.Cols {
-		t.Columns = append(t.Columns, Column{Name: col, Unit: c.Unit})
-		if !alone {
-			t.Columns = append(t.Columns, c.besideColumns(j)...)
-		}
-	}
 	var all []stats.Cell
 	for _, r := range c.Rows {
 		for _, cell := range r.Cells {
@@ -45,13 +38,17 @@ func (c Comparison) section(alone bool) Section {
 		}
 	}
 	q := quantity(c.Unit, all)
-	for i, r := range c.Rows {
-		for j, cell := range r.Cells {
-			t.Rows[i] = append(t.Rows[i], cell.value(q, alone))
-			if !alone {
-				t.Rows[i] = append(t.Rows[i], cell.beside(j)...)
-			}
+	t := newTable(c.Keys, c.Rows, func(r ComparedRow) []string { return r.Key })
+	for j, col := range c.Cols {
+		t.add(Column{Name: col, Unit: c.Unit}, func(i int) Cell { return c.Rows[i].Cells[j].value(q, alone) })
+		if alone {
+			continue
 		}
+		if j > 0 {
+			t.add(Column{Name: "vs " + c.Cols[0]}, func(i int) Cell { return c.Rows[i].Cells[j].change().ratio() })
+			t.add(Column{Name: "p"}, func(i int) Cell { return c.Rows[i].Cells[j].change().p() })
+		}
+		t.add(Column{Name: "n"}, func(i int) Cell { return c.Rows[i].Cells[j].n() })
 	}
 	s := Section{Heading: c.title(), Tables: []Table{t}}
 	if alone {
@@ -88,39 +85,35 @@ func (c *ComparedCell) value(q stats.Quantity, alone bool) Cell {
 	return cell
 }
 
-// besideColumns are those beside the j-th median: how it differs from the first,
-// how certain that is, and of how many trials it is.
-func (c Comparison) besideColumns(j int) []Column {
-	if j == 0 {
-		return []Column{{Name: "n"}}
-	}
-	return []Column{{Name: "vs " + c.Cols[0]}, {Name: "p"}, {Name: "n"}}
-}
+// What stands beside a median: how it differs from the first, how certain that is
+// (0 where the values are exact), and of how many trials it is.
 
-func (c *ComparedCell) beside(j int) []Cell {
-	var cells []Cell
-	if j > 0 {
-		cells = make([]Cell, 2)
-		if c != nil {
-			cells = c.Change.cells()
-		}
-	}
+func (c *ComparedCell) change() *Change {
 	if c == nil {
-		return append(cells, Cell{})
+		return nil
 	}
-	return append(cells, Whole(c.N))
+	return c.Change
 }
 
-// cells are a change and how certain it is; p is 0 where the values are exact.
-func (c *Change) cells() []Cell {
-	cells := make([]Cell, 2)
-	if c != nil {
-		cells[0] = Number(c.Ratio-1, c.Percent)
-		if c.P != 0 {
-			cells[1] = Number(c.P, fmt.Sprintf("%.3f", c.P))
-		}
+func (c *Change) ratio() Cell {
+	if c == nil {
+		return Cell{}
 	}
-	return cells
+	return Number(c.Ratio-1, c.Percent)
+}
+
+func (c *Change) p() Cell {
+	if c == nil || c.P == 0 {
+		return Cell{}
+	}
+	return Number(c.P, fmt.Sprintf("%.3f", c.P))
+}
+
+func (c *ComparedCell) n() Cell {
+	if c == nil {
+		return Cell{}
+	}
+	return Whole(c.N)
 }
 
 func (c Comparison) besideNotes() []string {

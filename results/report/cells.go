@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 
+	"zombench/results"
 	"zombench/results/stats"
 )
 
@@ -31,6 +32,13 @@ func (t *Table) add(c Column, cell func(row int) Cell) {
 	for i := range t.Rows {
 		t.Rows[i] = append(t.Rows[i], cell(i))
 	}
+}
+
+func values(params []results.Param) (all []string) {
+	for _, p := range params {
+		all = append(all, p.Value)
+	}
+	return all
 }
 
 // quantity suits all cells of a unit.

@@ -168,9 +168,8 @@ func (v Verdict) Doc() Doc {
 	t := Table{Columns: []Column{{Name: "worse", Left: true}, {Name: "of", Left: true}, {Name: "old"}, {Name: "new"}, {Name: "change"}, {Name: "p"}, {Name: "n"}}}
 	for _, f := range v.Worse {
 		q := stats.NewQuantity(f.Unit, f.Old.Center, f.New.Center)
-		row := []Cell{Words(f.Unit), Words(describe(f.Of)),
-			Interval(f.Old.Center, f.Old.Lo, f.Old.Hi, q.Format(f.Old.Center)), Interval(f.New.Center, f.New.Lo, f.New.Hi, q.Format(f.New.Center))}
-		t.Rows = append(t.Rows, append(append(row, f.Change.cells()...), Whole(f.New.N)))
+		t.Row(f.Unit, describe(f.Of), Interval(f.Old.Center, f.Old.Lo, f.Old.Hi, q.Format(f.Old.Center)),
+			Interval(f.New.Center, f.New.Lo, f.New.Hi, q.Format(f.New.Center)), f.Change.ratio(), f.Change.p(), f.New.N)
 	}
 	d.Sections = []Section{{Tables: []Table{t}}}
 	return d

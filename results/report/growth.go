@@ -90,12 +90,7 @@ func (t BenchTable) growthSection(units benchfmt.UnitMetadataMap) (s Section, ok
 	for _, p := range lines[0].labels {
 		names = append(names, p.Key)
 	}
-	table := newTable(names, lines, func(l growthLine) (values []string) {
-		for _, p := range l.labels {
-			values = append(values, p.Value)
-		}
-		return values
-	})
+	table := newTable(names, lines, func(l growthLine) []string { return values(l.labels) })
 	for _, g := range all {
 		fits := make([]*stats.Slope, len(lines))
 		var slopes []float64
@@ -136,11 +131,7 @@ func slopeCell(s stats.Slope, q stats.Quantity) Cell {
 func (g growth) figures() []figure.Figure {
 	var lines []figure.Line
 	for _, l := range g.lines {
-		var name []string
-		for _, p := range l.labels {
-			name = append(name, p.Value)
-		}
-		lines = append(lines, figure.Line{Name: results.Printable(strings.Join(name, ", ")), Points: l.points})
+		lines = append(lines, figure.Line{Name: results.Printable(strings.Join(values(l.labels), ", ")), Points: l.points})
 	}
 	last := func(l figure.Line) float64 { return l.Points[len(l.Points)-1].Center }
 	slices.SortStableFunc(lines, func(a, b figure.Line) int { return cmp.Compare(last(b), last(a)) })

@@ -3,6 +3,7 @@ package report
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -57,17 +58,7 @@ func (q Query) filters() bool {
 // numbers.
 const seriesKey = "series"
 
-func seriesOf(release string) string {
-	major, rest, _ := strings.Cut(release, ".")
-	end := strings.IndexFunc(rest, func(r rune) bool { return !unicode.IsDigit(r) })
-	if end < 0 {
-		end = len(rest)
-	}
-	if major == "" || end == 0 {
-		return ""
-	}
-	return major + "." + rest[:end]
-}
+var seriesRE = regexp.MustCompile(`^[^.]+\.\d+`)
 
 // view gives a record as q sees it. The derived key is there only if q speaks of
 // it.
@@ -76,7 +67,7 @@ func (q Query) view(r *results.Record) *benchfmt.Result {
 	if !strings.Contains(q.Filter+q.Col+q.Row+q.Table+q.Ignore, seriesKey) || results.Lookup(r.Config, seriesKey) != "" {
 		return res
 	}
-	if series := seriesOf(results.Lookup(r.Config, "kernel")); series != "" {
+	if series := seriesRE.FindString(results.Lookup(r.Config, "kernel")); series != "" {
 		res.Config = append(res.Config, benchfmt.Config{Key: seriesKey, Value: []byte(series), File: true})
 	}
 	return res

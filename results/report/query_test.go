@@ -64,7 +64,7 @@ func TestSeries(t *testing.T) {
 		"6.":                   "",
 		".5":                   "",
 	} {
-		if got := seriesOf(release); got != want {
+		if got := seriesRE.FindString(release); got != want {
 			t.Errorf("%q: %q, want %q", release, got, want)
 		}
 	}

@@ -158,12 +158,7 @@ func (t BenchTable) section() Section {
 			s.Facts = []string{about}
 		}
 	}
-	table := newTable(names, t.Rows, func(r BenchRow) (labels []string) {
-		for _, l := range t.labels(r) {
-			labels = append(labels, l.Value)
-		}
-		return append(labels, r.about())
-	})
+	table := newTable(names, t.Rows, func(r BenchRow) []string { return append(values(t.labels(r)), r.about()) })
 	table.add(Column{Name: "n"}, func(i int) Cell { return Whole(t.Rows[i].Trials) })
 	for _, u := range t.Units {
 		var cells []stats.Cell
