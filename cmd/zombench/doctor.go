@@ -46,7 +46,7 @@ Exit status: 0 if zombench run works here, even if some instruments are missing;
 			if err != nil {
 				return err
 			}
-			if d.Room, err = limits.ReadHeadroom(here, each.Query(limits.Query{ExtraTasks: bench.SpareTasks})); err != nil {
+			if d.Room, err = limits.ReadHeadroom(here, limits.Query{BytesPerZombie: each.Pages, ChargePerZombie: each.Charge, ExtraTasks: bench.SpareTasks}); err != nil {
 				return err
 			}
 			if err := d.Doc().Write(cmd.OutOrStdout(), format); err != nil {

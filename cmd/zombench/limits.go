@@ -11,7 +11,7 @@ import (
 	"zombench/measure"
 	"zombench/measure/limits"
 	"zombench/measure/taskscan"
-	"zombench/measure/watch"
+	"zombench/results/recorded"
 	"zombench/results/report"
 	"zombench/results/report/host"
 )
@@ -81,7 +81,7 @@ func countTasks() (tasks limits.Tasks, done func(), err error) {
 	if err != nil {
 		return nil, func() {}, err
 	}
-	return watch.TasksOf(c), c.Close, nil
+	return c.Count, c.Close, nil
 }
 
 // answerLimits answers for the machine in kernel as it is now.
@@ -98,7 +98,7 @@ func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, 
 	if err != nil {
 		return err
 	}
-	q := each.Query(limits.Query{PID: o.pid, Cgroup: o.cgroup, Count: uint64(o.count), Tasks: o.tasks})
+	q := limits.Query{PID: o.pid, Cgroup: o.cgroup, Count: uint64(o.count), BytesPerZombie: each.Pages, ChargePerZombie: each.Charge, Tasks: o.tasks}
 	found, err := limits.ReadHeadroom(kernel, q)
 	if found == nil && err != nil {
 		return err
@@ -128,7 +128,7 @@ func answerLimits(stdout, stderr io.Writer, kernel measure.FS, o limitsOptions, 
 
 // findCost returns what a zombie takes: by the file that --from names, or by what is
 // known of this machine.
-func findCost(kernel measure.FS, from string) (host.Cost, error) {
+func findCost(kernel measure.FS, from string) (recorded.Cost, error) {
 	c, err := host.FindCost(kernel, from)
 	if err != nil && from != "" {
 		err = fmt.Errorf("--from: %w", err)

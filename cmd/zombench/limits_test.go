@@ -17,6 +17,7 @@ import (
 	"zombench/measure"
 	"zombench/measure/limits"
 	"zombench/measure/measuretest"
+	"zombench/results/recorded"
 	"zombench/results/report"
 	"zombench/results/report/host"
 )
@@ -191,7 +192,7 @@ func TestLimitsForPrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	var answer struct {
-		Zombie host.Cost
+		Zombie recorded.Cost
 		Limits []host.LimitRecord
 	}
 	if err := json.Unmarshal([]byte(out), &answer); err != nil {

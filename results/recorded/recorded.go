@@ -60,6 +60,15 @@ func (c Cost) String() string {
 	return fmt.Sprintf("a zombie takes %d B of slab pages, and its cgroup is charged %d B: %s", c.Pages, c.Charge, c.Source)
 }
 
+// Assumed marks a number that comes of a cost that nobody has measured on this
+// kernel.
+func (c Cost) Assumed() string {
+	if c.Measured {
+		return ""
+	}
+	return " (estimated)"
+}
+
 // Find returns what a zombie takes: by the result file from, if that is not
 // empty; otherwise by the file local if it was measured on this kernel, then by the
 // recorded run of this kernel, or of the nearest one of its architecture.

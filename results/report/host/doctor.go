@@ -49,7 +49,7 @@ func (d Doctor) Doc() report.Doc {
 	}
 	return report.Doc{
 		Title: "What can be measured here",
-		Facts: []string{fmt.Sprintf("Linux %s, %s, %s, pages of %d bytes", m.Kernel, m.GOARCH, Plural(m.CPUs, "CPU"), m.PageSize)},
+		Facts: []string{fmt.Sprintf("Linux %s, %s, %s, pages of %d bytes", m.Kernel, m.GOARCH, report.Plural(m.CPUs, "CPU"), m.PageSize)},
 		Sections: []report.Section{
 			{Tables: []report.Table{d.instruments()}, Notes: []string{"units end in what they are divided by: slab-B/1000zombies is bytes of slab for 1000 zombies"}},
 			{Heading: "Processes that walk /proc here", Facts: d.watchers()},
@@ -89,7 +89,7 @@ func (d Doctor) watchers() (lines []string) {
 		return []string{fmt.Sprintf("none within %v", d.Watch)}
 	}
 	for _, w := range d.Watchers {
-		pace := fmt.Sprintf("%s in %v", Plural(int(w.Looks), "time"), d.Watch)
+		pace := fmt.Sprintf("%s in %v", report.Plural(int(w.Looks), "time"), d.Watch)
 		if w.Every > 0 {
 			pace = fmt.Sprintf("every %.1f s", w.Every.Seconds())
 		}

@@ -2,7 +2,7 @@
 // measured and booted here (packages bench and kernels), which limits there are, which
 // processes leave zombies (limits, procs, watch). For people, and for programs.
 //
-// In flow those findings and what a zombie takes ([Cost]); out flow documents that
+// In flow those findings and what a zombie takes ([recorded.Cost]); out flow documents that
 // package report renders, and the lines of zombench watch and of checks. It finds
 // nothing itself.
 package host
@@ -10,7 +10,6 @@ package host
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/perf/benchunit"
@@ -44,17 +43,6 @@ func Duration(d time.Duration, ok bool) string {
 		return fmt.Sprintf("%d min %d s", d/time.Minute, d%time.Minute/time.Second)
 	}
 	return fmt.Sprintf("%d s", d/time.Second)
-}
-
-// Plural counts things.
-func Plural[T int | uint64](n T, thing string) string {
-	switch {
-	case n == 1:
-		return "1 " + thing
-	case strings.HasSuffix(thing, "s"):
-		return fmt.Sprintf("%d %ses", n, thing)
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // Clip shortens a text to so many characters.

@@ -12,7 +12,7 @@ import (
 
 // Kernels lists kernels that this host can boot.
 func Kernels(listed []debian.Offer) report.Doc {
-	d := report.Doc{Title: "Kernels", Facts: []string{Plural(len(listed), "kernel")}}
+	d := report.Doc{Title: "Kernels", Facts: []string{report.Plural(len(listed), "kernel")}}
 	if len(listed) == 0 {
 		return d
 	}

@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"zombench/measure/limits"
+	"zombench/results/recorded"
 	"zombench/results/report"
+	"zombench/results/stats"
 )
 
 // unbounded is how many zombies fit where nothing bounds them.
@@ -46,7 +47,7 @@ func used(l limits.Limit) string {
 type Limits struct {
 	Bounds  []limits.Headroom // the one that is met first before the others
 	Query   limits.Query
-	Each    Cost
+	Each    recorded.Cost
 	Rate    *limits.Rate // nil: not asked
 	Now     time.Time
 	Fit     bool           // the zombies that the query asks for
@@ -94,9 +95,7 @@ func (a Limits) Doc() report.Doc {
 	var unlimited []string
 	for _, b := range a.Bounds {
 		if b.Unlimited {
-			if !slices.Contains(unlimited, b.Name) {
-				unlimited = append(unlimited, b.Name)
-			}
+			unlimited = stats.AddNew(unlimited, b.Name)
 			continue
 		}
 		fits, holds, in := any(unbounded), report.Cell{}, report.Cell{}
@@ -122,12 +121,12 @@ func (a Limits) Doc() report.Doc {
 	if len(unlimited) > 0 {
 		d.Notes = append(d.Notes, "unlimited, here and in the cgroups above: "+strings.Join(unlimited, ", "))
 	}
-	switch {
-	case a.Query.Count == 0:
-	case a.Fit:
-		d.Notes = append(d.Notes, Plural(a.Query.Count, "zombie")+" fit")
-	default:
-		d.Notes = append(d.Notes, Plural(a.Query.Count, "zombie")+" do not fit")
+	if a.Query.Count > 0 {
+		fit := " fit"
+		if !a.Fit {
+			fit = " do not fit"
+		}
+		d.Notes = append(d.Notes, report.Plural(a.Query.Count, "zombie")+fit)
 	}
 	return d
 }
@@ -167,13 +166,22 @@ type LimitRecord struct {
 	Remedy  string  `json:"remedy,omitempty"`
 }
 
+func record(l limits.Limit) LimitRecord {
+	r := LimitRecord{Limit: l.Name, Where: l.Where, Owner: l.Owner, Unit: l.Unit, Binds: l.Binds}
+	if !l.Unseen {
+		r.Used = &l.Used
+	}
+	if !l.Unlimited {
+		r.Value = &l.Value
+	}
+	return r
+}
+
 func (a Limits) records() []LimitRecord {
 	var all []LimitRecord
 	for _, b := range a.Bounds {
-		r := LimitRecord{Limit: b.Name, Where: b.Where, Owner: b.Owner, Used: &b.Used, Unit: b.Unit, Binds: b.Binds, Remedy: a.Query.Remedy(b.Limit).Text}
-		if !b.Unlimited {
-			r.Value = &b.Value
-		}
+		r := record(b.Limit)
+		r.Remedy = a.Query.Remedy(b.Limit).Text
 		if b.Bounded() {
 			holds := a.holds(b)
 			r.Fits, r.Holds = &b.Fits, &holds
@@ -189,32 +197,20 @@ func (a Limits) records() []LimitRecord {
 	return all
 }
 
-// dressedRecords are the limits of what else zombies keep alive, for programs.
-func (a Limits) dressedRecords() (all []LimitRecord) {
-	for _, l := range a.Dressed {
-		r := LimitRecord{Limit: l.Name, Where: l.Where, Owner: l.Owner, Unit: l.Unit, Binds: l.Binds}
-		if !l.Unseen {
-			r.Used = &l.Used
-		}
-		if !l.Unlimited {
-			r.Value = &l.Value
-		}
-		all = append(all, r)
-	}
-	return all
-}
-
 // data is all of it, for programs.
 func (a Limits) data() any {
 	out := struct {
 		Time   time.Time     `json:"time"`
-		Zombie Cost          `json:"zombie"`
+		Zombie recorded.Cost `json:"zombie"`
 		Rate   string        `json:"rate,omitempty"`
 		Asked  uint64        `json:"asked,omitempty"` // zombies
 		Fit    *bool         `json:"fit,omitempty"`   // those asked for
 		Limits []LimitRecord `json:"limits"`          // the one that is reached first before the others
 		Beside []LimitRecord `json:"kept_alive,omitempty"`
-	}{Time: a.Now.UTC(), Zombie: a.Each, Limits: a.records(), Beside: a.dressedRecords()}
+	}{Time: a.Now.UTC(), Zombie: a.Each, Limits: a.records()}
+	for _, l := range a.Dressed {
+		out.Beside = append(out.Beside, record(l))
+	}
 	if a.Rate != nil {
 		out.Rate = a.Rate.String()
 	}

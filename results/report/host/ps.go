@@ -8,6 +8,7 @@ import (
 
 	"zombench/measure/procs"
 	"zombench/results"
+	"zombench/results/recorded"
 	"zombench/results/report"
 )
 
@@ -27,13 +28,13 @@ func Check(found *procs.Result, err error, warn, crit int) (line string, status 
 	case warn > 0 && n >= warn:
 		state, status = "WARNING", 1
 	}
-	line = fmt.Sprintf("ZOMBIES %s - %s", state, Plural(n, "zombie"))
+	line = fmt.Sprintf("ZOMBIES %s - %s", state, report.Plural(n, "zombie"))
 	if len(found.Parents) > 0 {
 		p := found.Parents[0]
 		line += fmt.Sprintf(", %d of them of %d (%s)", p.Zombies-p.Fresh, p.PID, strings.ReplaceAll(Clip(p.Command, 60), "|", "/"))
 	}
 	if n := len(found.Leaders); n > 0 {
-		line += fmt.Sprintf("; %s of which only the main thread has ended", Plural(n, "process"))
+		line += fmt.Sprintf("; %s of which only the main thread has ended", report.Plural(n, "process"))
 	}
 	threshold := func(n int) string {
 		if n == 0 {
@@ -48,7 +49,7 @@ func Check(found *procs.Result, err error, warn, crit int) (line string, status 
 type Zombies struct {
 	Zombies     int            `json:"zombies"`
 	Bytes       uint64         `json:"holds_bytes"` // slab pages of all
-	Zombie      Cost           `json:"zombie"`
+	Zombie      recorded.Cost  `json:"zombie"`
 	Parents     []Parent       `json:"parents"`           // the one with the most zombies first
 	LeaderEnded int            `json:"leader_ended"`      // look like zombies, but only their main thread has ended
 	Leaders     []procs.Leader `json:"leaders,omitempty"` // those
@@ -61,7 +62,7 @@ type Parent struct {
 }
 
 // NewZombies says what a scan has found.
-func NewZombies(found *procs.Result, each Cost) *Zombies {
+func NewZombies(found *procs.Result, each recorded.Cost) *Zombies {
 	a := &Zombies{
 		Zombies: found.Zombies, Bytes: uint64(found.Zombies) * each.Pages, Zombie: each,
 		Parents: []Parent{}, LeaderEnded: len(found.Leaders), Leaders: found.Leaders,
@@ -79,8 +80,8 @@ func (a *Zombies) Doc() report.Doc {
 		d.Facts = append([]string{"no process has zombies" + a.leaderEnded()}, a.verdicts()...)
 		return d
 	}
-	d.Facts = []string{fmt.Sprintf("%s of %s: %s of memory%s%s", Plural(a.Zombies, "zombie"),
-		Plural(len(a.Parents), "parent"), Bytes(a.Bytes), a.Zombie.Assumed(), a.leaderEnded())}
+	d.Facts = []string{fmt.Sprintf("%s of %s: %s of memory%s%s", report.Plural(a.Zombies, "zombie"),
+		report.Plural(len(a.Parents), "parent"), Bytes(a.Bytes), a.Zombie.Assumed(), a.leaderEnded())}
 	d.Facts = append(d.Facts, a.verdicts()...)
 	oldest, dead := "oldest started", slices.ContainsFunc(a.Parents, func(p Parent) bool { return p.Dead != nil })
 	if dead {
@@ -111,13 +112,13 @@ func (a *Zombies) Doc() report.Doc {
 			advice.Notes = append(advice.Notes, fmt.Sprintf("%d: %s", p.PID, p.Advice))
 			if p.Removed > 0 {
 				advice.Notes = append(advice.Notes, fmt.Sprintf("%d: its zombies keep %s in memory, each with all of its controllers and a part for each possible CPU; zombench run dress --dress grave measures how much that is",
-					p.PID, Plural(p.Removed, "removed cgroup")))
+					p.PID, report.Plural(p.Removed, "removed cgroup")))
 			}
 			if p.Reaper != nil {
 				advice.Notes = append(advice.Notes, fmt.Sprintf("%d: reaper: %s", p.PID, p.Reaper.Why))
 			}
 		case i == most:
-			advice.Notes = append(advice.Notes, fmt.Sprintf("and %s more; --format json has all", Plural(len(a.Parents)-most, "parent")))
+			advice.Notes = append(advice.Notes, fmt.Sprintf("and %s more; --format json has all", report.Plural(len(a.Parents)-most, "parent")))
 		}
 	}
 	d.Sections = []report.Section{{Tables: []report.Table{t.WithoutEmpty()}, Notes: []string{a.Zombie.String()}}, advice}
@@ -139,5 +140,5 @@ func (a *Zombies) leaderEnded() string {
 	if a.LeaderEnded == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; not among them: %s of which only the main thread has ended", Plural(a.LeaderEnded, "process"))
+	return fmt.Sprintf("; not among them: %s of which only the main thread has ended", report.Plural(a.LeaderEnded, "process"))
 }

@@ -16,7 +16,7 @@ import (
 
 // summary says in a sentence how it stands.
 func summary(r *watch.Report) string {
-	s := Plural(r.Zombies, "zombie")
+	s := report.Plural(r.Zombies, "zombie")
 	if r.Arose != nil {
 		s += fmt.Sprintf(", %s appear and %s are reaped a second", perSecond(*r.Arose, r.Elapsed), perSecond(*r.Reaped, r.Elapsed))
 	}
@@ -44,7 +44,7 @@ func forecast(r *watch.Report) string {
 	} else {
 		s += fmt.Sprintf(" (%s at the earliest)", Duration(f.Lo, f.Lo < watch.Never))
 	}
-	return s + fmt.Sprintf(", after %s more, at %s", Plural(f.Headroom, "zombie"), f.Where)
+	return s + fmt.Sprintf(", after %s more, at %s", report.Plural(f.Headroom, "zombie"), f.Where)
 }
 
 // Lines are the plain lines of a report: of the whole, of each limit that
@@ -57,7 +57,7 @@ func Lines(r *watch.Report) []string {
 	}
 	for _, p := range r.Parents {
 		if p.Growth.Leak {
-			lines = append(lines, at+fmt.Sprintf("%s leaks: %s, %s a second", who(p), Plural(p.Zombies, "zombie"), rateText(p.Growth)))
+			lines = append(lines, at+fmt.Sprintf("%s leaks: %s, %s a second", who(p), report.Plural(p.Zombies, "zombie"), rateText(p.Growth)))
 		}
 	}
 	for _, l := range r.Leaders {
@@ -87,10 +87,10 @@ func who(p watch.Parent) string {
 func missed(r *watch.Report) []string {
 	var lines []string
 	if r.Lost > 0 {
-		lines = append(lines, fmt.Sprintf("%s lost since the start: the counts are too low by as many", Plural(r.Lost, "event")))
+		lines = append(lines, fmt.Sprintf("%s lost since the start: the counts are too low by as many", report.Plural(r.Lost, "event")))
 	}
 	if r.Untimed > 0 {
-		lines = append(lines, fmt.Sprintf("%s since the start are counted, but in no latency: there was no room, or the kernel did not pass on the reap", Plural(r.Untimed, "death")))
+		lines = append(lines, fmt.Sprintf("%s since the start are counted, but in no latency: there was no room, or the kernel did not pass on the reap", report.Plural(r.Untimed, "death")))
 	}
 	return lines
 }
@@ -133,7 +133,7 @@ func Table(r *watch.Report, assumed string, width, height int) []string {
 		t.Row(p.Zombies, grow, arose, reaped, wait, oldest, Bytes(p.Bytes), p.PID, name, cmp.Or(p.Unit, p.Cgroup))
 	}
 	for _, c := range r.Commands[:min(len(r.Commands), 5)] {
-		t.Row("", "", c.Arose, c.Reaped, "", "", "", "", fmt.Sprintf("%s (%s that ended)", c.Name, Plural(c.Ended, "parent")), "")
+		t.Row("", "", c.Arose, c.Reaped, "", "", "", "", fmt.Sprintf("%s (%s that ended)", c.Name, report.Plural(c.Ended, "parent")), "")
 	}
 	if len(t.Rows) > 0 {
 		var b strings.Builder
