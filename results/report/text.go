@@ -194,7 +194,7 @@ const indent = "  "
 
 // phrase is how many columns words get to be read as one, though the table be too wide
 // for the page.
-const phrase = 20
+const phrase = 15
 
 // wrap breaks a text into lines of at most so many columns: between words, and within
 // paths and names of benchmarks that are longer than a line.
