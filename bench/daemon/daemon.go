@@ -130,9 +130,11 @@ func Start(ctx context.Context, start Starter, o Options) (*Daemon, error) {
 	}()
 	if o.PidNS > 0 {
 		if d.process, err = d.find(ctx, o.PidNS); err != nil {
-			d.process = d.cmd.Process
-			sock.accept(d.cmd.Process.Pid)
-			d.Stop(context.WithoutCancel(ctx))
+			// Not by SIGTERM, which the kernel keeps from an init that has no handler
+			// yet (pid_namespaces(7)).
+			d.kill()
+			sock.close()
+			write.Close()
 			return nil, fmt.Errorf("starting %s in nested pid namespaces: %w", o.Binary, err)
 		}
 	}
@@ -232,6 +234,12 @@ func (d *Daemon) exitError() error {
 	return &ExitError{Err: d.exitErr, Log: d.log.LastLine()}
 }
 
+// kill ends zombied at once, with all of the namespace if it runs under an init.
+func (d *Daemon) kill() {
+	d.cmd.Process.Kill()
+	<-d.exited
+}
+
 // Stop ends zombied and waits for it. What stands of its army falls to the
 // nearest subreaper. A zombied that does not heed SIGTERM in time, or by the
 // end of ctx, is killed, and the error says so.
@@ -244,8 +252,7 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	select {
 	case <-d.exited:
 	case <-ctx.Done():
-		d.cmd.Process.Kill() // an init takes its namespace with it
-		<-d.exited
+		d.kill()
 		return fmt.Errorf("zombied (pid %d) did not end on SIGTERM and was killed", d.Pid())
 	}
 	if d.exitErr != nil {

@@ -292,3 +292,26 @@ func TestCollectOrphans(t *testing.T) {
 		t.Errorf("its own child was taken away: %v", err)
 	}
 }
+
+// An init that has no handlers is sent SIGTERM in vain: a start that is given up
+// before zombied was found behind it kills it.
+func TestGivenUpBehindAnInit(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root for a pid namespace")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Skip(err)
+	}
+	begun := time.Now()
+	_, err = Start(ctx, func(cmd *exec.Cmd) error {
+		cmd.Path, cmd.Args = sleep, []string{"sleep", "1000"}
+		defer cancel()
+		return cmd.Start()
+	}, Options{Binary: sleep, Count: 1, Parallel: 1, Spawn: "exec", PidNS: 1})
+	if !errors.Is(err, context.Canceled) || time.Since(begun) >= stopGrace {
+		t.Errorf("given up after %v: %v", time.Since(begun), err)
+	}
+}
