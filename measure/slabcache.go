@@ -29,11 +29,10 @@ func (fs FS) SlabCache(name string) (SlabCache, error) {
 	if err != nil {
 		return SlabCache{}, err
 	}
-	names, err := fs.slabNames()
-	if err != nil {
+	c := SlabCache{ID: id}
+	if c.Aliases, err = fs.slabAliases(id); err != nil {
 		return SlabCache{}, err
 	}
-	c := SlabCache{ID: id, Aliases: names[id]}
 	for _, f := range []struct {
 		file string
 		to   *uint64
@@ -124,16 +123,16 @@ func (fs FS) slabID(name string) (string, error) {
 	return "", fmt.Errorf("no slab cache named %s: %w", name, classify(err))
 }
 
-// slabNames returns every name of every directory of /sys/kernel/slab.
-func (fs FS) slabNames() (map[string][]string, error) {
+// slabAliases returns the names of the cache in a directory of /sys/kernel/slab,
+// sorted: those of the links to it. Its own is one only when there are none, since the
+// name of a merged cache's directory is made from its size and flags.
+func (fs FS) slabAliases(id string) (names []string, err error) {
 	entries, err := os.ReadDir(fs.slabDir())
 	if err != nil {
 		return nil, classify(err)
 	}
-	links := make(map[string]string)
 	for _, e := range entries {
 		if e.Type()&os.ModeSymlink == 0 {
-			links[e.Name()] = e.Name()
 			continue
 		}
 		target, err := os.Readlink(filepath.Join(fs.slabDir(), e.Name()))
@@ -143,31 +142,14 @@ func (fs FS) slabNames() (map[string][]string, error) {
 		if err != nil {
 			return nil, classify(err)
 		}
-		links[e.Name()] = target
-	}
-	return groupAliases(links), nil
-}
-
-// groupAliases turns entry -> target into directory -> names, sorted. An
-// entry that is its own target is a directory; its name counts as a name of
-// the cache only when nothing links to it, since the name of a merged cache's
-// directory is made from its size and flags.
-func groupAliases(links map[string]string) map[string][]string {
-	names := make(map[string][]string)
-	for entry, target := range links {
-		if id := filepath.Base(target); id != entry {
-			names[id] = append(names[id], entry)
+		if filepath.Base(target) == id {
+			names = append(names, e.Name())
 		}
 	}
-	for entry, target := range links {
-		if filepath.Base(target) == entry && len(names[entry]) == 0 {
-			names[entry] = []string{entry}
-		}
+	if names == nil {
+		names = []string{id}
 	}
-	for _, n := range names {
-		slices.Sort(n)
-	}
-	return names
+	return names, nil
 }
 
 // listedAs finds which of its names a cache is listed under: that of the

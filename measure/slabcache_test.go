@@ -142,49 +142,25 @@ func TestSlabCacheOfThisKernel(t *testing.T) {
 	}
 }
 
-func TestGroupAliases(t *testing.T) {
-	got := groupAliases(map[string]string{
-		":A-0000192": ":A-0000192", "pid": ":A-0000192", "cred": ":A-0000192",
-		"task_struct": "task_struct", ":0000064": ":0000064", "stale": ":0000001",
+func TestSlabAliases(t *testing.T) {
+	fs := FS{Sys: t.TempDir()}
+	measuretest.Put(t, fs.Sys, map[string]string{
+		"kernel/slab/:A-0000192/order": "0\n", "kernel/slab/pid": "-> :A-0000192", "kernel/slab/cred": "-> ../slab/:A-0000192",
+		"kernel/slab/task_struct/order": "3\n", "kernel/slab/:0000064/order": "0\n", "kernel/slab/stale": "-> :0000001",
 	})
-	want := map[string][]string{
+	for id, want := range map[string][]string{
 		":A-0000192": {"cred", "pid"}, "task_struct": {"task_struct"}, ":0000064": {":0000064"}, ":0000001": {"stale"},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func FuzzGroupAliases(f *testing.F) {
-	f.Add("pid -> :A-0000192\ncred -> :A-0000192\n:A-0000192\ntask_struct\n")
-	f.Add("a -> ../slab/b\nb -> a\n -> \n")
-	f.Fuzz(func(t *testing.T, listing string) {
-		links := make(map[string]string)
-		for line := range strings.Lines(listing) {
-			name, target, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " -> ")
-			if !ok {
-				target = name
-			}
-			links[name] = target
+	} {
+		got, err := fs.slabAliases(id)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v %s", id, err, diff)
 		}
-		names := groupAliases(links)
-		for id, aliases := range names {
-			if len(aliases) == 0 || !slices.IsSorted(aliases) {
-				t.Fatalf("%q: %q", id, aliases)
-			}
-			for _, a := range aliases {
-				if filepath.Base(links[a]) != id {
-					t.Fatalf("%q is no name of %q in %q", a, id, listing)
-				}
-			}
-			// Whichever of them slabinfo lists is found, and nothing else.
-			last := aliases[len(aliases)-1]
-			if got, err := listedAs(Slabinfo{Caches: []SlabLine{{Name: id + "?"}, {Name: last}}}, aliases); err != nil ||
-				got != last && !slices.Contains(aliases, got) {
-				t.Fatalf("listed as %q, %v", got, err)
-			}
+		// Whichever of them slabinfo lists is found, and nothing else.
+		last := want[len(want)-1]
+		if listed, err := listedAs(Slabinfo{Caches: []SlabLine{{Name: id + "?"}, {Name: last}}}, want); err != nil || listed != last {
+			t.Errorf("%s: listed as %q, %v", id, listed, err)
 		}
-	})
+	}
 }
 
 func TestReclaimableSlab(t *testing.T) {

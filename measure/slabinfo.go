@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 )
 
@@ -34,10 +35,8 @@ type Slabinfo struct {
 // Lookup returns the line of the cache that is listed under name. A merged
 // cache is listed under one of its names only: see [FS.SlabCache].
 func (s Slabinfo) Lookup(name string) (SlabLine, bool) {
-	for _, l := range s.Caches {
-		if l.Name == name {
-			return l, true
-		}
+	if i := slices.IndexFunc(s.Caches, func(l SlabLine) bool { return l.Name == name }); i >= 0 {
+		return s.Caches[i], true
 	}
 	return SlabLine{}, false
 }

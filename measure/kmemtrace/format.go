@@ -1,6 +1,7 @@
 package kmemtrace
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io/fs"
@@ -50,11 +51,8 @@ func readFormats(tracefs fs.FS) ([]format, error) {
 		if err != nil && tp.optional {
 			continue
 		}
-		if err != nil {
-			return nil, classify(fmt.Errorf("tracepoint %s: %w", tp.name, err))
-		}
-		text, err := fs.ReadFile(tracefs, path.Join(dir, "format"))
-		if err != nil {
+		text, err2 := fs.ReadFile(tracefs, path.Join(dir, "format"))
+		if err := cmp.Or(err, err2); err != nil {
 			return nil, classify(fmt.Errorf("tracepoint %s: %w", tp.name, err))
 		}
 		f, err := parseFormat(string(text))

@@ -105,12 +105,14 @@ func (s *Scanner) Scan(each func(*Task)) error {
 	first := true
 	var t Task
 	err = records(r, s.buf, recordSize, func(b []byte) {
-		rec := decode(b)
+		left := t.decode(b)
 		if first {
-			now, first = rec.left, false
+			now, first = left, false
 			return
 		}
-		rec.task(&t, now)
+		if left != 0 && now != 0 {
+			t.Dead = time.Duration(max(0, int64(now-left)))
+		}
 		each(&t)
 	})
 	if err == nil && first {
@@ -142,43 +144,29 @@ func records(r io.Reader, buf []byte, size int, each func([]byte)) error {
 	}
 }
 
-// A record is what the program writes of a process, in the order of its
-// constants. The first is of the reading thread. What a scan takes is above all the
-// waiting for memory, so of a zombie no more is read than is told of it.
-type record struct {
-	pid, ppid uint32
-	start     uint64 // nanoseconds after boot
-	left      uint64 // when it last left a CPU, by the clock of the scheduler, nanoseconds; 0: unknown, or it lives
-	state     uint32 // with the exit state, whose bits are others
-	threads   uint32
-	removed   uint64 // number of the cgroup
-}
-
+// What the program writes of a process. The first record is of the reading thread.
+// What a scan takes is above all the waiting for memory, so of a zombie no more is read
+// than is told of it.
 const (
 	offPID     = 0
 	offPPid    = 4
-	offStart   = 8
-	offLeft    = 16
-	offState   = 24
+	offStart   = 8  // 8 bytes: nanoseconds after boot
+	offLeft    = 16 // 8 bytes: when it last left a CPU, by the clock of the scheduler, nanoseconds; 0: unknown, or it lives
+	offState   = 24 // with the exit state, whose bits are others
 	offThreads = 28
-	offRemoved = 32
+	offRemoved = 32 // 8 bytes: number of the cgroup
 	recordSize = 40
 )
 
-func decode(b []byte) record {
+// decode reads a record, and returns when the task last left a CPU.
+func (t *Task) decode(b []byte) (left uint64) {
 	u32 := func(at int) uint32 { return binary.NativeEndian.Uint32(b[at:]) }
 	u64 := func(at int) uint64 { return binary.NativeEndian.Uint64(b[at:]) }
-	return record{u32(offPID), u32(offPPid), u64(offStart), u64(offLeft), u32(offState), u32(offThreads), u64(offRemoved)}
-}
-
-func (r *record) task(t *Task, now uint64) {
 	*t = Task{
-		PID: int(r.pid), PPid: int(r.ppid), State: stateLetter(r.state),
-		Threads: int(r.threads), Start: time.Duration(r.start), Dead: -1, RemovedCgroup: r.removed,
+		PID: int(u32(offPID)), PPid: int(u32(offPPid)), State: stateLetter(u32(offState)),
+		Threads: int(u32(offThreads)), Start: time.Duration(u64(offStart)), Dead: -1, RemovedCgroup: u64(offRemoved),
 	}
-	if r.left != 0 && now != 0 {
-		t.Dead = time.Duration(max(0, int64(now-r.left)))
-	}
+	return u64(offLeft)
 }
 
 // stateLetter is get_task_state of fs/proc/array.c: the letters are those of

@@ -295,18 +295,14 @@ func partNotes(parts []*results.Part) []string {
 		}
 	}
 	var notes []string
-	for _, n := range []struct {
-		text string
-		of   []string
-	}{
-		{"", fitted},
-		{"incomplete (a run was interrupted, or its file truncated), trials: ", short},
-		{"duplicates, counted once: ", again},
-		{"omitted, because the header of their run is missing: ", headless},
-	} {
-		if len(n.of) > 0 {
-			notes = append(notes, n.text+firstOf(n.of))
+	note := func(text string, of []string) {
+		if len(of) > 0 {
+			notes = append(notes, text+firstOf(of))
 		}
 	}
+	note("", fitted)
+	note("incomplete (a run was interrupted, or its file truncated), trials: ", short)
+	note("duplicates, counted once: ", again)
+	note("omitted, because the header of their run is missing: ", headless)
 	return notes
 }
