@@ -119,7 +119,10 @@ func watchHost(ctx context.Context, stdout, stderr io.Writer, o watchOptions) er
 	if o.format == "table" && terminal != nil {
 		if s, err = screen.Open(os.Stdin, terminal, cancel); err == nil {
 			defer s.Close()
-			show = func(r *watch.Report) error { return s.Show(host.Table(r, each.Assumed(), s.Width(), s.Height())) }
+			show = func(r *watch.Report) error {
+				width, height := s.Size()
+				return s.Show(host.Table(r, each.Assumed(), width, height))
+			}
 		}
 	}
 	if s == nil && o.format != "json" { // these have it in each report

@@ -78,14 +78,10 @@ func ioctlPtr(fd int, request uint, arg unsafe.Pointer) error {
 	return nil
 }
 
-// enable starts or stops recording.
-func (r *ring) enable(on bool) error {
-	request := uint(unix.PERF_EVENT_IOC_ENABLE)
-	if !on {
-		request = unix.PERF_EVENT_IOC_DISABLE
-	}
+// enable starts recording.
+func (r *ring) enable() error {
 	for _, fd := range r.fds {
-		if err := unix.IoctlSetInt(fd, request, 0); err != nil {
+		if err := unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_ENABLE, 0); err != nil {
 			return classify(os.NewSyscallError("perf_event_ioctl", err))
 		}
 	}

@@ -82,7 +82,7 @@ func (t *Trace) open(host measure.FS, only Only) error {
 		t.rings = append(t.rings, r)
 	}
 	for _, r := range t.rings {
-		if err := r.enable(true); err != nil {
+		if err := r.enable(); err != nil {
 			return err
 		}
 	}

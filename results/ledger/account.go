@@ -102,7 +102,6 @@ type Ledger struct {
 	Caches   []Cache         // most bytes first
 	Unlisted int             // caches that moved by no more than noise
 	Rest     Whose           // in these
-	Stack    *Stack          // kernel stack that a zombie keeps; nil if it keeps none
 	Steps    []Step
 	Sites    []results.CallSite // who allocated what, most bytes first; empty if nobody was followed
 	Kernel   results.Kernel     // what the files say of it
@@ -111,9 +110,8 @@ type Ledger struct {
 	Traced   int                // zombies of the trials that found that out; 0: none did
 
 	trials, controls []*results.Record
-	all              []Cache          // that the file describes
-	page, pointer    uint64           // bytes
-	inTask           results.Tristate // whether thread_info is in the task
+	all              []Cache // that the file describes
+	page             uint64  // bytes
 }
 
 // Whose returns whose objects grew in all caches.

@@ -73,7 +73,6 @@ func Of(g *stats.Group, sites []*results.Record) (*Ledger, error) {
 	facts := l.trials[0].Facts
 	l.page, _ = strconv.ParseUint(g.Label("page-size"), 10, 64) // 0 if unknown
 	l.Kernel = facts.Kernel
-	l.pointer, l.inTask = facts.Kernel.PointerBytes, facts.Kernel.ThreadInfoInTask
 	l.addCaches(facts)
 	l.addSites(g, sites)
 	l.addWatchers()
@@ -129,7 +128,7 @@ func (l *Ledger) split(traced map[string]float64) {
 		growth = append(growth, shares.Growth{Cache: c.Name, Aliases: c.Aliases, PerZombie: c.Objects.PerZombie, PerSlab: c.PerSlab, Size: c.Size,
 			Reclaimable: c.Reclaimable, Uncharged: c.Unaccounted})
 	}
-	evidence := shares.Evidence{Traced: traced, Pointer: l.pointer}
+	evidence := shares.Evidence{Traced: traced, Pointer: l.Kernel.PointerBytes}
 	if charge := l.counter("kmem-B", 1); charge != nil {
 		evidence.Charge = charge.PerZombie
 	}

@@ -179,8 +179,8 @@ func TestLedgerAddsUp(t *testing.T) {
 	if bad := l.Unexplained(); len(bad) > 0 {
 		t.Errorf("unexplained: %+v", bad)
 	}
-	if l.Stack != nil {
-		t.Errorf("a kernel stack of %.0f B", l.Stack.Bytes)
+	if s, ok := l.Step(StepStack); ok {
+		t.Errorf("a kernel stack of %.0f B", s.Bytes)
 	}
 	if l.Caches[3].Use[0].Struct != "cred" || l.Caches[3].Use[1].Size != 144 {
 		t.Errorf("the merged cache holds %+v", l.Caches[3].Use)
@@ -404,12 +404,8 @@ func TestKernelStack(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var got float64
-			if l.Stack != nil {
-				got = l.Stack.Bytes
-			}
-			if got != tt.want {
-				t.Errorf("a stack of %.0f B, want %.0f", got, tt.want)
+			if s, _ := l.Step(StepStack); s.Bytes != tt.want {
+				t.Errorf("a stack of %.0f B, want %.0f", s.Bytes, tt.want)
 			}
 			if adds := len(l.Unexplained()) == 0; adds != tt.adds {
 				t.Errorf("adds up: %v, want %v: %+v", adds, tt.adds, l.Unexplained())

@@ -57,7 +57,9 @@ func (l *Ledger) infer(charge *stats.Estimate, predicted float64) (names []strin
 
 // chargeOf returns what a zombie's own objects in a cache are charged, with memcg's
 // pointer to each.
-func (l *Ledger) chargeOf(c Cache) float64 { return c.ownBytes() + c.Own*float64(l.pointer) }
+func (l *Ledger) chargeOf(c Cache) float64 {
+	return c.ownBytes() + c.Own*float64(l.Kernel.PointerBytes)
+}
 
 // reconcile leads from the objects of a zombie over the charge to the pages.
 func (l *Ledger) reconcile() {
@@ -80,15 +82,16 @@ func (l *Ledger) reconcile() {
 	count := accounted(func(c Cache) float64 { return c.Own })
 	charged := accounted(Cache.ownBytes)
 	l.part(StepObjects, charged, fmt.Sprintf("%.2f objects x padded size (/proc/slabinfo)", count))
-	pointers := count * float64(l.pointer)
-	l.part(StepPointers, pointers, fmt.Sprintf("memcg: %d B for each object", l.pointer))
+	pointers := count * float64(l.Kernel.PointerBytes)
+	l.part(StepPointers, pointers, fmt.Sprintf("memcg: %d B for each object", l.Kernel.PointerBytes))
 	predicted := charged + pointers
+	stack, why := 0.0, ""
 	if charge != nil {
-		l.Stack = l.stack(charge.PerZombie - predicted)
+		stack, why = l.stack(charge.PerZombie - predicted)
 	}
-	if l.Stack != nil {
-		predicted += l.Stack.Bytes
-		l.part(StepStack, l.Stack.Bytes, l.Stack.Inferred)
+	if stack > 0 {
+		predicted += stack
+		l.part(StepStack, stack, why)
 	}
 	l.sum("predicted charge", predicted)
 	l.measured(StepCharge, charge, predicted, "its kernel memory", chargeLimit)
@@ -130,11 +133,7 @@ func (l *Ledger) reconcile() {
 	}
 	own := l.counterLess(unit, 1, func(r *results.Record) float64 { return l.foreignBytes(r, reclaimable > 0) })
 	l.measured(name+ZombiesPart, own, pages, "/proc/meminfo, less slabs of objects that are somebody else's", pagesLimit)
-	all := pages
-	if l.Stack != nil {
-		all += l.Stack.Bytes
-	}
-	l.measured("MemFree fell by", l.counter("memfree-B", -1), all, "/proc/meminfo: with all that anybody took", 0)
+	l.measured("MemFree fell by", l.counter("memfree-B", -1), pages+stack, "/proc/meminfo: with all that anybody took", 0)
 }
 
 // slabBytes returns how the slabs of a trial's zombies changed, in bytes.
@@ -204,17 +203,17 @@ func (l *Ledger) measured(name string, e *stats.Estimate, predicted float64, sou
 	}
 }
 
-// stack infers a kernel stack from what was charged beyond slab objects. It is
-// whole pages, a power of two of them, and there is one only where thread_info
-// is not in the task.
-func (l *Ledger) stack(beyond float64) *Stack {
+// stack infers a kernel stack from what was charged beyond slab objects: what a zombie
+// keeps where thread_info lies on it (no CONFIG_THREAD_INFO_IN_TASK), and gives back
+// with the task_struct. It is whole pages, a power of two of them.
+func (l *Ledger) stack(beyond float64) (bytes float64, why string) {
 	page := float64(l.page)
-	if page == 0 || beyond < 0.9*page || l.inTask == results.Yes {
-		return nil
+	if page == 0 || beyond < 0.9*page || l.Kernel.ThreadInfoInTask == results.Yes {
+		return 0, ""
 	}
-	why := "whole pages charged beyond all objects; this kernel does not tell where thread_info is"
-	if l.inTask == results.No {
+	why = "whole pages charged beyond all objects; this kernel does not tell where thread_info is"
+	if l.Kernel.ThreadInfoInTask == results.No {
 		why = "whole pages charged beyond all objects; thread_info lies on the stack here"
 	}
-	return &Stack{page * math.Exp2(math.Round(math.Log2(beyond/page))), why}
+	return page * math.Exp2(math.Round(math.Log2(beyond/page))), why
 }

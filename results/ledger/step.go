@@ -66,10 +66,3 @@ const (
 	chargeLimit = 0.5 // from objects to the charge of the cgroup
 	pagesLimit  = 1.5 // from the charge to pages
 )
-
-// A Stack is the kernel stack that a zombie keeps where thread_info lies on it
-// (no CONFIG_THREAD_INFO_IN_TASK): it is given back with the task_struct.
-type Stack struct {
-	Bytes    float64 // a zombie
-	Inferred string  // from what
-}

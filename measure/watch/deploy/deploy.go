@@ -3,32 +3,22 @@
 package deploy
 
 import (
-	_ "embed"
+	"embed"
 	"fmt"
-	"slices"
 )
 
-//go:embed alerts.yml
-var alerts string
-
-//go:embed dashboard.json
-var dashboard string
-
-//go:embed zombench-watch.service
-var unit string
+//go:embed alerts.yml dashboard.json zombench-watch.service
+var files embed.FS
 
 // Names returns what File knows.
 func Names() []string { return []string{"alerts", "dashboard", "unit"} }
 
 // File returns a file by its name.
 func File(name string) (string, error) {
-	switch i := slices.Index(Names(), name); i {
-	case 0:
-		return alerts, nil
-	case 1:
-		return dashboard, nil
-	case 2:
-		return unit, nil
+	file, ok := map[string]string{"alerts": "alerts.yml", "dashboard": "dashboard.json", "unit": "zombench-watch.service"}[name]
+	if !ok {
+		return "", fmt.Errorf("unknown file %q; there are %q", name, Names())
 	}
-	return "", fmt.Errorf("unknown file %q; there are %q", name, Names())
+	text, err := files.ReadFile(file)
+	return string(text), err
 }

@@ -17,6 +17,11 @@ import (
 	"zombench/measure/watch/exporter"
 )
 
+var alerts, dashboard, unit = text("alerts"), text("dashboard"), text("unit")
+
+// text is a file, "" if there is none.
+func text(name string) string { s, _ := File(name); return s }
+
 // Prometheus's own tool runs the rules over series, a leak, its end, and parents
 // that do not leak.
 func TestAlerts(t *testing.T) {

@@ -21,6 +21,7 @@ func ExampleOpen() {
 		return
 	}
 	defer s.Close()
-	fmt.Println(s.Width(), s.Height(), s.Show([]string{"42 zombies"}))
+	width, height := s.Size()
+	fmt.Println(width, height, s.Show([]string{"42 zombies"}))
 	// Output: 80 24 <nil>
 }

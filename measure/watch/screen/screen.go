@@ -53,20 +53,13 @@ func (s *Screen) Close() {
 	})
 }
 
-func (s *Screen) Width() int {
-	w, _, err := term.GetSize(int(s.out.Fd()))
-	if err != nil || w < 1 {
-		return 80
+// Size returns how many columns and lines there are.
+func (s *Screen) Size() (width, height int) {
+	width, height, err := term.GetSize(int(s.out.Fd()))
+	if err != nil || width < 1 || height < 1 {
+		return 80, 24
 	}
-	return w
-}
-
-func (s *Screen) Height() int {
-	_, h, err := term.GetSize(int(s.out.Fd()))
-	if err != nil || h < 1 {
-		return 24
-	}
-	return h
+	return width, height
 }
 
 // Show draws lines, in one write.
