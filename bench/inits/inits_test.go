@@ -295,9 +295,9 @@ func TestFaultsOfAScore(t *testing.T) {
 }
 
 func TestBecomeSubreaper(t *testing.T) {
-	for _, args := range [][]string{nil, {"zombench-no-such-init"}} {
-		if err := becomeSubreaper(args); err == nil {
-			t.Errorf("%q: no error", args)
+	for _, args := range [][]string{nil, {"/nonexistent/init"}, {"/nonexistent/init", "init"}} {
+		if status := subreaperProgram().Main(args); status != 126 {
+			t.Errorf("%q: status %d", args, status)
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
+	"syscall"
 )
 
 // A Program is what this executable becomes when it is started by Command.
@@ -29,6 +31,23 @@ func Reporting(doing string, status int, main func(args []string) error) func(ar
 		}
 		return 0
 	}
+}
+
+// Becoming makes the program of a name that does something to itself which execve(2)
+// keeps, and becomes another: the one that Wrap was given, with as many arguments
+// before it as do takes.
+func Becoming(name string, arguments int, do func(args []string) error) Program {
+	return Program{name, Reporting(name, 126, func(args []string) error {
+		if len(args) < arguments+2 {
+			return fmt.Errorf("want %d arguments, a program and its name, got %q", arguments, args)
+		}
+		runtime.LockOSThread() // execve keeps what the calling thread has
+		if err := do(args[:arguments]); err != nil {
+			return err
+		}
+		path, argv := args[arguments], args[arguments+1:]
+		return fmt.Errorf("becoming %s: %w", path, syscall.Exec(path, argv, os.Environ()))
+	})}
 }
 
 // Dispatch becomes the program that this process was started as, and returns

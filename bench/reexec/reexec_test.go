@@ -13,6 +13,7 @@ import (
 // The program says what it was started with, and ends with a status of its own.
 const (
 	program = "zombench-test-program"
+	moving  = "zombench-test-moving" // changes its directory, and becomes another
 	status  = 7
 )
 
@@ -22,7 +23,8 @@ func TestMain(m *testing.M) {
 		Program{program, func(args []string) int {
 			fmt.Printf("%q %q", os.Args[0], args)
 			return status
-		}})
+		}},
+		Becoming(moving, 1, func(args []string) error { return os.Chdir(args[0]) }))
 	os.Exit(m.Run())
 }
 
@@ -75,5 +77,20 @@ func TestWrap(t *testing.T) {
 	}
 	if !slices.Equal(cmd.Args, []string{program, "1", "2", path, "sh", "-c", "exit 0"}) || cmd.Dir == "" {
 		t.Errorf("%q in %q", cmd.Args, cmd.Dir)
+	}
+}
+
+// What a program did to itself is kept by what it becomes.
+func TestBecoming(t *testing.T) {
+	for dir, want := range map[string]string{"/": "/\n", "/nonexistent": "zombench-test-moving: chdir /nonexistent: no such file or directory\n"} {
+		cmd := exec.Command("pwd")
+		Wrap(cmd, moving, dir)
+		if out, err := cmd.CombinedOutput(); string(out) != want || (err == nil) != (dir == "/") {
+			t.Errorf("%s: %q, %v; want %q", dir, out, err, want)
+		}
+	}
+	out, err := Command(moving, "/").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "want 1 arguments, a program and its name") {
+		t.Errorf("without a program to become: %q, %v", out, err)
 	}
 }

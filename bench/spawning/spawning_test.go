@@ -239,12 +239,12 @@ func TestPinnedToWhatIsNotThere(t *testing.T) {
 		t.Errorf("error %v, want that there is no such program", err)
 	}
 	_, err := output(t.Context(), pinned(1<<20, (*exec.Cmd).Start), "true")
-	if err == nil || !strings.Contains(err.Error(), "pinning: to CPU") {
+	if err == nil || !strings.Contains(err.Error(), "zombench-pin: to CPU") {
 		t.Errorf("a CPU that is not there: %v", err)
 	}
 	for _, args := range [][]string{nil, {"0"}, {"x", "true", "true"}, {"0", "/nonexistent/program", "program"}} {
-		if err := become(args); err == nil {
-			t.Errorf("%q: no error", args)
+		if status := pinProgram().Main(args); status != 126 {
+			t.Errorf("%q: status %d", args, status)
 		}
 	}
 }
