@@ -104,21 +104,13 @@ func (l *Lab) tryMemory(ctx context.Context, a Army) error {
 	var before, after Sample
 	trial, _, err := l.trial(ctx, Setup{
 		Bench: "Pilot",
-		Run: func(ctx context.Context, s *Site) error {
+		Run: Stepwise(func(s *Steps) {
 			s.ReadSystem()
-			d, err := s.Zombied(ctx, daemon.Options{Count: pilotArmy, Parallel: 1, Spawn: a.Spawn})
-			if err != nil {
-				return err
-			}
-			if before, err = s.Settle(ctx, "before", nil); err != nil {
-				return err
-			}
-			if _, err := s.RaiseAll(ctx, d, pilotArmy); err != nil {
-				return err
-			}
-			after, err = s.Settle(ctx, "after", nil)
-			return err
-		},
+			d := s.Zombied(daemon.Options{Count: pilotArmy, Parallel: 1, Spawn: a.Spawn})
+			before = s.Settle("before")
+			s.RaiseAll(d, pilotArmy)
+			after = s.Settle("after")
+		}),
 	}, silent{})
 	if err == nil && trial.Broken != "" {
 		err = errors.New(trial.Broken)

@@ -1,7 +1,6 @@
 package callsites
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -73,7 +72,7 @@ func setup(spawn string, args ...string) bench.Setup {
 		Group: Bench, Last: true,
 		Needs: []bench.Need{bench.NeedRoot, bench.NeedCgroup, NeedTracing},
 		Army:  bench.Army{Zombies: zombies, Tasks: 1, Spawn: spawn},
-		Run:   func(ctx context.Context, s *bench.Site) error { return run(ctx, s, o) },
+		Run:   bench.Stepwise(func(s *bench.Steps) { run(s, o) }),
 	}
 }
 
@@ -97,98 +96,81 @@ const zombies = 16
 const attempts = 3
 
 // run raises a handful of zombies and follows their allocations.
-func run(ctx context.Context, s *bench.Site, o daemon.Options) error {
-	symbols, err := kmemtrace.ReadSymbols(s.Lab.FS)
-	if err != nil {
-		return err
-	}
-	slab, err := s.Lab.FS.Slabinfo()
-	if err != nil {
-		return err
-	}
+func run(s *bench.Steps, o daemon.Options) {
+	var symbols *kmemtrace.Symbols
+	var slab measure.Slabinfo
+	s.Step(func() (err error) { symbols, err = kmemtrace.ReadSymbols(s.Lab.FS); return err })
+	s.Step(func() (err error) { slab, err = s.Lab.FS.Slabinfo(); return err })
 	sizes := make(map[string]uint64) // bytes asked for, by cache
 	for _, c := range slab.Caches {
 		if cache, err := s.Lab.FS.SlabCache(c.Name); err == nil {
 			sizes[c.Name] = cache.ObjectSize
 		}
 	}
-	name := Resolve{Function: symbols.Caller, Caches: func(e kmemtrace.Event) []string { return fitting(slab, sizes, e) }}
-	d, err := s.Zombied(ctx, o)
-	if err != nil {
-		return err
+	d := s.Zombied(o)
+	if s.Err != nil {
+		return
 	}
+	name := Resolve{Function: symbols.Caller, Caches: func(e kmemtrace.Event) []string { return fitting(slab, sizes, e) }}
 	for i := 1; ; i++ {
-		err := follow(ctx, s, d, name)
+		follow(s, d, name)
 		switch {
-		case !errors.Is(err, kmemtrace.ErrLost):
-			return err
+		case !errors.Is(s.Err, kmemtrace.ErrLost):
+			return
 		case i == attempts:
-			return bench.Brokenf("%v", err)
+			s.Err = bench.Brokenf("%v", s.Err)
+			return
 		}
-		if _, err := s.Reap(ctx, d); err != nil {
-			return err
-		}
+		s.Err = nil
+		s.Reap(d)
 		s.Again()
 	}
 }
 
-func follow(ctx context.Context, s *bench.Site, d *daemon.Daemon, name Resolve) error {
-	before, err := s.Settle(ctx, "before", nil)
-	if err != nil {
-		return err
-	}
-	parents, err := s.Lab.FS.Tasks(d.Pid())
-	if err != nil {
-		return err
-	}
-	trace, err := kmemtrace.Start(s.Lab.FS)
-	if err != nil {
-		return err
+func follow(s *bench.Steps, d *daemon.Daemon, name Resolve) {
+	before := s.Settle("before")
+	var parents []int
+	var trace *kmemtrace.Trace
+	s.Step(func() (err error) { parents, err = s.Lab.FS.Tasks(d.Pid()); return err })
+	s.Step(func() (err error) { trace, err = kmemtrace.Start(s.Lab.FS); return err })
+	if s.Err != nil {
+		return
 	}
 	defer trace.Close()
 	// What was freed on the way is freed for good before the army is complete:
 	// objects are given back after grace periods, and settling waits for these.
-	if _, err := s.RaiseAll(ctx, d, zombies); err != nil {
-		return err
-	}
-	if _, err := s.Settle(ctx, "after", nil); err != nil {
-		return err
-	}
-	raised, err := trace.Take()
-	if err != nil {
-		return err
-	}
-	idle, err := keepAwake()
-	if err != nil {
-		return err
-	}
-	_, err = s.Reap(ctx, d)
-	if err == nil {
-		_, err = s.SettleBack(ctx, "reaped", before)
-	}
-	if err := errors.Join(err, idle()); err != nil {
-		return err
-	}
-	reaped, err := trace.Take()
-	if err != nil {
-		return err
-	}
+	s.RaiseAll(d, zombies)
+	s.Settle("after")
+	var raised, reaped []kmemtrace.Event
+	s.Step(func() (err error) { raised, err = trace.Take(); return err })
+	s.Step(func() error {
+		idle, err := keepAwake()
+		if err != nil {
+			return err
+		}
+		s.Reap(d)
+		s.SettleBack("reaped", before)
+		return errors.Join(s.Err, idle())
+	})
+	s.Step(func() (err error) { reaped, err = trace.Take(); return err })
 	followed, sites := Match(parents, raised, reaped, name)
-	if followed != zombies {
-		return fmt.Errorf("%d zombies were to be followed and %d forks were seen: %w", zombies, followed, measure.ErrMalformed)
-	}
-	if n := tasks(sites); n != zombies {
-		return fmt.Errorf("%d of %d tasks were seen to be freed: %w", n, zombies, kmemtrace.ErrLost)
-	}
+	s.Step(func() error {
+		if followed != zombies {
+			return fmt.Errorf("%d zombies were to be followed and %d forks were seen: %w", zombies, followed, measure.ErrMalformed)
+		}
+		if n := tasks(sites); n != zombies {
+			return fmt.Errorf("%d of %d tasks were seen to be freed: %w", n, zombies, kmemtrace.ErrLost)
+		}
+		s.Result.Sites = sites
+		return nil
+	})
 	var objects, allocated uint64
 	for _, site := range sites {
 		objects += site.Objects
 		allocated += site.Objects * site.Allocated
 	}
-	s.Result.Sites = sites
 	s.Put(UnitObjects, float64(objects)/zombies)
 	s.Put(UnitAllocated, float64(allocated)/zombies)
-	return nil
 }
 
 // tasks returns how many task_structs are among the objects of call sites.

@@ -14,7 +14,6 @@
 package drag
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"time"
@@ -86,7 +85,7 @@ func (p *plan) setup(a actor, count int) bench.Setup {
 		Group:   a.name,
 		Needs:   append([]bench.Need{bench.NeedRoot, bench.NeedCgroup, {Name: "2 CPUs", Check: func(*bench.Host) error { _, _, err := twoCPUs(); return err }}}, a.needs...),
 		Army:    bench.Army{Zombies: count, Tasks: 1, Spawn: "clone", Optional: true},
-		Run:     func(ctx context.Context, s *bench.Site) error { return perform(ctx, s, a, count, p.rounds) },
+		Run:     bench.Stepwise(func(s *bench.Steps) { perform(s, a, count, p.rounds) }),
 	}
 	if frozen := a.frozen(count); frozen > mostFrozen {
 		s.About += fmt.Sprintf("; it may hold up every fork on the machine for %v", frozen)

@@ -29,7 +29,7 @@ const actingTime = 2 * time.Second
 
 // A trial is an actor beside an army.
 type trial struct {
-	*bench.Site
+	*bench.Steps
 	actor    actor
 	count    int
 	order    order
@@ -40,44 +40,33 @@ type trial struct {
 }
 
 // perform runs one trial.
-func perform(ctx context.Context, s *bench.Site, a actor, count, rounds int) error {
-	actorCPU, bystanderCPU, err := twoCPUs()
-	if err != nil {
-		return err
-	}
+func perform(s *bench.Steps, a actor, count, rounds int) {
+	var actorCPU, bystanderCPU int
+	s.Step(func() (err error) { actorCPU, bystanderCPU, err = twoCPUs(); return err })
 	if a.once {
 		rounds = 1
 	}
-	t := &trial{Site: s, actor: a, count: count, order: order{Act: a.name, CPU: actorCPU, Rounds: rounds, Within: actingTime}}
+	t := &trial{Steps: s, actor: a, count: count, order: order{Act: a.name, CPU: actorCPU, Rounds: rounds, Within: actingTime}}
 	if a.aim != nil {
-		if err := a.aim(t); err != nil {
-			return err
-		}
+		t.Step(func() error { return a.aim(t) })
 	}
-	if err := t.raise(ctx); err != nil {
-		return err
-	}
-	by, err := startBystanders(bystanderCPU)
-	if err != nil {
-		return err
+	t.raise()
+	var by *bystanders
+	t.Step(func() (err error) { by, err = startBystanders(bystanderCPU); return err })
+	if t.Err != nil {
+		return
 	}
 	s.Cleanup(func(context.Context) error { _, err := by.stop(); return err })
 	if by.without != "" {
 		s.Warn("bystanders %s", by.without)
 	}
 	t.announce()
-	p, err := t.act(ctx)
-	if err != nil {
-		return err
-	}
-	seen, err := by.stop()
-	if err != nil {
-		return err
-	}
-	if err := t.put(p, seen); err != nil {
-		return err
-	}
-	return t.end(ctx)
+	var p performance
+	var seen watch
+	t.Step(func() (err error) { p, err = t.act(); return err })
+	t.Step(func() (err error) { seen, err = by.stop(); return err })
+	t.Step(func() error { return t.record(p, seen) })
+	t.end()
 }
 
 // announce says what is about to happen.
@@ -91,19 +80,32 @@ func (t *trial) announce() {
 }
 
 // raise has zombied raise the army, on the actor's CPU.
-func (t *trial) raise(ctx context.Context) error {
+func (t *trial) raise() {
 	levels := 0
 	if t.actor.pidns {
 		levels = 1
 	}
-	known, err := t.Lab.FS.Children(os.Getpid())
-	if err != nil {
-		return err
+	var known []int
+	t.Step(func() (err error) { known, err = t.Lab.FS.Children(os.Getpid()); return err })
+	t.parent = t.Zombied(daemon.Options{Count: t.count, Parallel: 1, Spawn: "clone", PidNS: levels})
+	t.Step(t.keepParent)
+	t.RaiseAll(t.parent, t.count)
+	if t.Err != nil {
+		return
 	}
-	t.parent, err = t.Zombied(ctx, daemon.Options{Count: t.count, Parallel: 1, Spawn: "clone", PidNS: levels})
-	if err != nil {
-		return err
+	if t.toParent {
+		t.order.PID = t.parent.Pid()
 	}
+	if t.alone {
+		t.Step(t.moveHome)
+	}
+	if t.actor.ours {
+		t.adopt(known)
+	}
+}
+
+// keepParent keeps the army's parent on the actor's CPU.
+func (t *trial) keepParent() error {
 	tids, err := t.Lab.FS.Tasks(t.parent.Pid())
 	if err != nil {
 		return err
@@ -113,42 +115,24 @@ func (t *trial) raise(ctx context.Context) error {
 			return fmt.Errorf("keeping thread %d: %w", tid, err)
 		}
 	}
-	if _, err := t.RaiseAll(ctx, t.parent, t.count); err != nil {
-		return err
-	}
-	if t.toParent {
-		t.order.PID = t.parent.Pid()
-	}
-	if t.alone {
-		if err := t.moveHome(t.parent.Pid()); err != nil {
-			return err
-		}
-	}
-	if t.actor.ours {
-		return t.adopt(ctx, known)
-	}
 	return nil
 }
 
 // adopt ends the army's parent: its zombies come to this process, a child
 // subreaper, in the order of their birth, behind the children that it had.
-func (t *trial) adopt(ctx context.Context, known []int) error {
-	if err := t.parent.Stop(ctx); err != nil {
-		return err
-	}
-	children, err := t.Lab.FS.Children(os.Getpid())
-	if err != nil {
-		return err
-	}
-	army := slices.DeleteFunc(children, func(pid int) bool { return slices.Contains(known, pid) })
-	if len(army) != t.count {
-		return bench.Brokenf("%d of %d zombies came to this process", len(army), t.count)
+func (t *trial) adopt(known []int) {
+	var army []int
+	t.Step(func() error { return t.parent.Stop(t.Ctx) })
+	t.Step(func() (err error) { army, err = t.Lab.FS.Children(os.Getpid()); return err })
+	army = slices.DeleteFunc(army, func(pid int) bool { return slices.Contains(known, pid) })
+	t.Check(len(army) == t.count, "%d of %d zombies came to this process", len(army), t.count)
+	if t.Err != nil {
+		return
 	}
 	t.order.PID = army[0]
 	if t.actor.name == "wait-last" {
 		t.order.PID = army[len(army)-1]
 	}
-	return nil
 }
 
 // join makes the trial's cgroup in the hierarchy of a controller too, or with ""
@@ -169,11 +153,11 @@ func (t *trial) join(controller string) (string, error) {
 	return t.Join(h)
 }
 
-// moveHome moves a process to where this one is in the hierarchy that was joined.
-// What it has started and is dead stays.
-func (t *trial) moveHome(pid int) error {
+// moveHome moves the army's parent to where this process is in the hierarchy that
+// was joined. What it has started and is dead stays.
+func (t *trial) moveHome() error {
 	path := filepath.Join(t.home, "cgroup.procs")
-	if err := os.WriteFile(path, []byte(strconv.Itoa(pid)), 0); err != nil {
+	if err := os.WriteFile(path, []byte(strconv.Itoa(t.parent.Pid())), 0); err != nil {
 		return fmt.Errorf("moving the army's parent away from its zombies: %w", err)
 	}
 	return nil
@@ -181,7 +165,7 @@ func (t *trial) moveHome(pid int) error {
 
 // act has the order followed: by a process of its own, or by this one if it is
 // the army's parent.
-func (t *trial) act(ctx context.Context) (p performance, err error) {
+func (t *trial) act() (p performance, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -189,13 +173,13 @@ func (t *trial) act(ctx context.Context) (p performance, err error) {
 		if t.actor.ours {
 			p, err = act(t.order)
 		} else {
-			p, err = t.actElsewhere(ctx)
+			p, err = t.actElsewhere()
 		}
 	}()
 	<-done
 	switch {
-	case err != nil && ctx.Err() != nil:
-		err = context.Cause(ctx)
+	case err != nil && t.Ctx.Err() != nil:
+		err = context.Cause(t.Ctx)
 	case err != nil:
 		err = fmt.Errorf("%s: %w", t.actor.name, err)
 	}
@@ -204,7 +188,7 @@ func (t *trial) act(ctx context.Context) (p performance, err error) {
 
 // actElsewhere runs an actor, in the pid namespace of the army if it has one: that
 // is the calling thread's to give to its children (pid_namespaces(7)).
-func (t *trial) actElsewhere(ctx context.Context) (p performance, err error) {
+func (t *trial) actElsewhere() (p performance, err error) {
 	if t.actor.pidns {
 		if err := enter(t.Lab.FS, t.parent.Pid()); err != nil {
 			return p, err
@@ -226,7 +210,7 @@ func (t *trial) actElsewhere(ctx context.Context) (p performance, err error) {
 	if err := cmd.Start(); err != nil {
 		return p, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
+	stop := context.AfterFunc(t.Ctx, func() { _ = cmd.Process.Kill() })
 	defer stop()
 	if err := cmd.Wait(); err != nil {
 		if exit, ok := errors.AsType[*exec.ExitError](err); ok && stderr.Len() > 0 {
@@ -250,8 +234,8 @@ func enter(fs measure.FS, pid int) error {
 	return nil
 }
 
-// put takes what was seen into the result.
-func (t *trial) put(p performance, seen watch) error {
+// record takes what was seen into the result.
+func (t *trial) record(p performance, seen watch) error {
 	t.Put(UnitAct, p.duration())
 	for _, b := range []struct {
 		name  string
@@ -277,18 +261,14 @@ func (t *trial) put(p performance, seen watch) error {
 }
 
 // end has the army reaped by whoever is its parent now.
-func (t *trial) end(ctx context.Context) error {
+func (t *trial) end() {
 	if !t.actor.once && !t.actor.ours {
-		_, err := t.Reap(ctx, t.parent)
-		return err
+		t.Reap(t.parent)
+		return
 	}
-	if err := t.parent.Stop(ctx); err != nil {
-		return err
-	}
+	t.Step(func() error { return t.parent.Stop(t.Ctx) })
 	t.Doing("collecting")
-	n, err := t.Collect(ctx)
-	if err == nil && n != t.count {
-		err = bench.Brokenf("%d of %d zombies came to this process", n, t.count)
-	}
-	return err
+	var n int
+	t.Step(func() (err error) { n, err = t.Collect(t.Ctx); return err })
+	t.Check(n == t.count, "%d of %d zombies came to this process", n, t.count)
 }

@@ -180,7 +180,7 @@ func (p *plan) setup(outfit string, cpus int, about string) bench.Setup {
 		Group:  Dress,
 		Needs:  []bench.Need{bench.NeedRoot, bench.NeedCgroup},
 		Army:   bench.Army{Zombies: p.count, Tasks: parallel},
-		Run:    t.run,
+		Run:    bench.Stepwise(t.run),
 	}
 }
 

@@ -32,74 +32,59 @@ func fattestSetup() bench.Setup {
 		About:  "the most that one zombie of an unprivileged user holds with the limits that the user has",
 		Needs:  []bench.Need{bench.NeedRoot, bench.NeedCgroup},
 		Army:   bench.Army{Zombies: 1, Tasks: parallel},
-		Run:    runFattest,
+		Run:    bench.Stepwise(runFattest),
 	}
 }
 
 // runFattest raises one zombie in everything that this kernel lets a user have.
-func runFattest(ctx context.Context, s *bench.Site) error {
+func runFattest(s *bench.Steps) {
 	s.ReadSystem()
 	s.ReadCgroups()
-	start, err := asUser(s)
-	if err != nil {
-		return err
-	}
+	start := asUser(s)
 	var able []string
 	for _, outfit := range fattest {
 		a := &army{name: outfit, outfit: outfit}
-		err := a.start(ctx, s, start, 0)
-		switch {
-		case errors.Is(err, measure.ErrNotSupported) || errors.Is(err, measure.ErrNotPermitted):
+		a.start(s, start, 0)
+		if err := s.Err; errors.Is(err, measure.ErrNotSupported) || errors.Is(err, measure.ErrNotPermitted) {
+			s.Err = nil
 			s.Note("without %v", err)
 			continue
-		case err != nil:
-			return err
 		}
 		able = append(able, outfit)
 	}
 	if len(able) == 0 {
-		return fmt.Errorf("a user may have none of %s: %w", strings.Join(fattest, ", "), measure.ErrNotPermitted)
+		s.Err = fmt.Errorf("a user may have none of %s: %w", strings.Join(fattest, ", "), measure.ErrNotPermitted)
 	}
 	a := &army{name: "dressed", outfit: strings.Join(able, "+")}
 	s.Note("it wears %s", a.outfit)
-	if err := a.start(ctx, s, start, 1); err != nil {
-		return err
-	}
+	a.start(s, start, 1)
 	s.Doing("waiting for what was tried")
-	if err := calm(ctx, s, 2*time.Second); err != nil {
-		return err
-	}
-	if a.before, err = s.Settle(ctx, "before", nil); err != nil {
-		return err
-	}
-	if err := a.raise(ctx, s, 1); err != nil {
-		return err
-	}
-	if a.reaped, err = a.reap(ctx, s, "reaped", a.before); err != nil {
-		return err
-	}
+	calm(s, 2*time.Second)
+	a.before = s.Settle("before")
+	a.raise(s, 1)
+	a.reaped = a.reap(s, "reaped", a.before)
 	// Beside nobody: what it holds is all of it.
 	for _, v := range difference(s.Lab, &army{after: a.after, before: a.after, reaped: a.after}, a, 1) {
 		s.Put(v.Unit, v.Value)
 	}
-	for _, what := range left(s.Lab, a.before, a.reaped) {
-		s.Warn("did not come back after the reap: %s", what)
-	}
-	return a.broken(s, 1)
+	warn(s, a.before, a.reaped)
+	a.check(s, 1)
 }
 
 // asUser returns a start by which zombied belongs to a user without privileges.
 // That user need not be able to reach the program: it is opened beforehand.
-func asUser(s *bench.Site) (daemon.Starter, error) {
-	program, err := os.Open(s.Lab.Zombied)
-	if err != nil {
-		return nil, err
-	}
-	s.Cleanup(func(context.Context) error { return program.Close() })
+func asUser(s *bench.Steps) daemon.Starter {
+	var program *os.File
+	s.Step(func() (err error) {
+		if program, err = os.Open(s.Lab.Zombied); err == nil {
+			s.Cleanup(func(context.Context) error { return program.Close() })
+		}
+		return err
+	})
 	return func(cmd *exec.Cmd) error {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, program)
 		cmd.Path = fmt.Sprintf("/proc/self/fd/%d", 2+len(cmd.ExtraFiles))
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: aUser, Gid: aUser}
 		return s.Start(cmd)
-	}, nil
+	}
 }

@@ -1,7 +1,6 @@
 package dress
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -25,21 +24,17 @@ type comparison struct {
 
 // run raises a naked army and a dressed one, the other way round every second
 // time.
-func (c *comparison) run(ctx context.Context, s *bench.Site) error {
+func (c *comparison) run(s *bench.Steps) {
 	s.ReadSystem()
 	s.ReadCgroups()
 	armies := []*army{{name: naked, outfit: naked}, {name: "dressed", outfit: c.outfit}}
 	for _, a := range armies {
-		if err := a.start(ctx, s, s.Start, c.count); err != nil {
-			return err
-		}
+		a.start(s, s.Start, c.count)
 	}
-	if err := armies[1].triedGone(ctx, s); err != nil {
-		return err
-	}
-	before, err := s.Settle(ctx, "before", nil)
-	if err != nil {
-		return err
+	armies[1].triedGone(s)
+	before := s.Settle("before")
+	if s.Err != nil {
+		return
 	}
 	order := armies
 	if c.trials++; c.trials%2 == 0 {
@@ -48,26 +43,27 @@ func (c *comparison) run(ctx context.Context, s *bench.Site) error {
 	last := before
 	for i, a := range order {
 		a.before = last
-		if err := a.raise(ctx, s, c.count); err != nil {
-			return err
-		}
-		if last, err = a.reap(ctx, s, []string{"between", "reaped"}[i], before); err != nil {
-			return err
-		}
+		a.raise(s, c.count)
+		last = a.reap(s, []string{"between", "reaped"}[i], before)
 		a.reaped = last
 	}
 	for _, v := range difference(s.Lab, armies[0], armies[1], float64(c.count)) {
 		s.Put("extra-"+v.Unit, v.Value)
 	}
 	for _, a := range armies {
-		if err := a.broken(s, c.count); err != nil {
-			return err
-		}
+		a.check(s, c.count)
 	}
-	for _, what := range left(s.Lab, before, last) {
+	warn(s, before, last)
+}
+
+// warn flags what has not come back.
+func warn(s *bench.Steps, before, reaped bench.Sample) {
+	if s.Err != nil {
+		return
+	}
+	for _, what := range left(s.Lab, before, reaped) {
 		s.Warn("did not come back after the reap: %s", what)
 	}
-	return nil
 }
 
 // An army is one of the two of a trial.
@@ -79,93 +75,73 @@ type army struct {
 }
 
 // start starts the army's zombied, held.
-func (a *army) start(ctx context.Context, s *bench.Site, start daemon.Starter, count int) (err error) {
-	a.daemon, err = s.ZombiedBy(ctx, start, daemon.Options{
-		Count: count, Parallel: parallel, Spawn: "clone", Args: Args(a.outfit),
-	})
-	if err != nil {
+func (a *army) start(s *bench.Steps, start daemon.Starter, count int) {
+	s.Step(func() (err error) {
+		a.daemon, err = s.ZombiedBy(s.Ctx, start, daemon.Options{Count: count, Parallel: parallel, Spawn: "clone", Args: Args(a.outfit)})
+		if err == nil { // the first order that a daemon follows costs it a page that it keeps
+			_, err = a.daemon.Reap(s.Ctx, nil)
+		}
 		return err
-	}
-	// The first order that a daemon follows costs it a page that it keeps.
-	_, err = a.daemon.Reap(ctx, nil)
-	return err
+	})
 }
 
-func (a *army) raise(ctx context.Context, s *bench.Site, count int) error {
-	_, err := s.RaiseAll(ctx, a.daemon, count)
-	if err != nil {
-		return err
-	}
+func (a *army) raise(s *bench.Steps, count int) {
+	s.RaiseAll(a.daemon, count)
 	s.Doing("waiting for what was given back")
 	if a.wears("netns") {
-		err = netnsGone(ctx, s)
+		netnsGone(s)
 	} else {
-		err = calm(ctx, s, 500*time.Millisecond)
+		calm(s, 500*time.Millisecond)
 	}
-	if err != nil {
-		return err
-	}
-	a.after, err = s.Settle(ctx, a.name, nil)
-	return err
+	a.after = s.Settle(a.name)
 }
 
 // calm waits until the cgroup's charge stands still for a while: some of what the
 // end of a process gives back a worker takes down later. It gives up after
 // patience; Settle then tells.
-func calm(ctx context.Context, s *bench.Site, still time.Duration) error {
+func calm(s *bench.Steps, still time.Duration) {
 	last, since := uint64(0), time.Now()
-	_, err := bench.WaitFor(ctx, patience, 50*time.Millisecond, func() (bool, error) {
+	s.WaitFor(patience, 50*time.Millisecond, func() (bool, error) {
 		kmem, err := s.Kmem()
 		if kmem != nil && *kmem != last {
 			last, since = *kmem, time.Now()
 		}
 		return time.Since(since) >= still, err
 	})
-	return err
 }
 
-// triedGone waits until the child is gone on which zombied has tried the dresses.
-func (a *army) triedGone(ctx context.Context, s *bench.Site) error {
+// triedGone waits until the child is gone on which zombied has tried the dresses,
+// and the cgroup that it was in, which goes after it, where that can be seen.
+func (a *army) triedGone(s *bench.Steps) {
 	s.Doing("waiting for what was tried")
-	var err error
 	switch {
 	case a.wears("netns"):
-		err = netnsGone(ctx, s)
+		netnsGone(s)
 	case a.wears("oom"): // OOM_REAPER_DELAY: the OOM reaper has it for two seconds
-		err = calm(ctx, s, 3*time.Second)
+		calm(s, 3*time.Second)
 	}
-	if err != nil {
-		return err
+	if s.Lab.CgroupKind() == "v2" {
+		s.WaitFor(patience, 20*time.Millisecond, func() (bool, error) {
+			n, err := s.Dying()
+			return n == 0, err
+		})
 	}
-	return noneDying(ctx, s)
-}
-
-// noneDying waits until the cgroup that the tried child was in is gone, where that
-// can be seen: it goes after the child.
-func noneDying(ctx context.Context, s *bench.Site) error {
-	if s.Lab.CgroupKind() != "v2" {
-		return nil
-	}
-	_, err := bench.WaitFor(ctx, patience, 20*time.Millisecond, func() (bool, error) {
-		n, err := s.Dying()
-		return n == 0, err
-	})
-	return err
 }
 
 // netnsGone waits until network namespaces that have ended are gone. They are
 // taken down step by step, and what is left of the last ones goes with the next
 // that ends (net_complete_free in net/core/net_namespace.c), which is one of ours.
-func netnsGone(ctx context.Context, s *bench.Site) error {
-	if err := calm(ctx, s, 3*time.Second); err != nil {
-		return err
-	}
-	// A child that has one finds no program of no name, and ends.
-	in := &syscall.ProcAttr{Sys: &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}}
-	if _, err := syscall.ForkExec("", []string{""}, in); !errors.Is(err, syscall.ENOENT) {
-		return fmt.Errorf("a network namespace: %w", err)
-	}
-	return calm(ctx, s, time.Second)
+func netnsGone(s *bench.Steps) {
+	calm(s, 3*time.Second)
+	s.Step(func() error {
+		// A child that has one finds no program of no name, and ends.
+		in := &syscall.ProcAttr{Sys: &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}}
+		if _, err := syscall.ForkExec("", []string{""}, in); !errors.Is(err, syscall.ENOENT) {
+			return fmt.Errorf("a network namespace: %w", err)
+		}
+		return nil
+	})
+	calm(s, time.Second)
 }
 
 // patience is how long what an army held may take to come back: the OOM killer
@@ -173,12 +149,10 @@ func netnsGone(ctx context.Context, s *bench.Site) error {
 const patience = 10 * time.Second
 
 // reap collects the army and waits until what it held is back.
-func (a *army) reap(ctx context.Context, s *bench.Site, when string, before bench.Sample) (now bench.Sample, err error) {
-	if a.ends, err = s.Reap(ctx, a.daemon); err != nil {
-		return now, err
-	}
+func (a *army) reap(s *bench.Steps, when string, before bench.Sample) bench.Sample {
+	a.ends = s.Reap(a.daemon)
 	s.Doing("waiting for what it held")
-	_, err = bench.WaitFor(ctx, patience, 20*time.Millisecond, func() (bool, error) {
+	s.WaitFor(patience, 20*time.Millisecond, func() (bool, error) {
 		tasks, err := s.Pids().Current()
 		if err != nil {
 			return false, err
@@ -197,20 +171,15 @@ func (a *army) reap(ctx context.Context, s *bench.Site, when string, before benc
 		}
 		return back, nil
 	})
-	if err != nil {
-		return now, err
-	}
-	return s.SettleBack(ctx, when, before)
+	return s.SettleBack(when, before)
 }
 
-// broken returns the first invariant that does not hold; nil if all do.
-func (a *army) broken(s *bench.Site, count int) error {
-	if grown, ok := bench.Change(a.before.Pids, a.after.Pids); ok && grown != float64(count) {
-		return bench.Brokenf("%s: pids.current grew by %.0f and not by %d", a.name, grown, count)
-	}
-	if n := a.ends.Exited + a.ends.Killed + a.ends.Dumped; n != uint64(count) {
-		return bench.Brokenf("%s: %d of %d zombies were reaped", a.name, n, count)
-	}
+// check checks the invariants of an army of count.
+func (a *army) check(s *bench.Steps, count int) {
+	grown, ok := bench.Change(a.before.Pids, a.after.Pids)
+	s.Check(!ok || grown == float64(count), "%s: pids.current grew by %.0f and not by %d", a.name, grown, count)
+	n := a.ends.Exited + a.ends.Killed + a.ends.Dumped
+	s.Check(n == uint64(count), "%s: %d of %d zombies were reaped", a.name, n, count)
 	graves := 0.0
 	if a.wears("grave") {
 		graves = float64(count)
@@ -221,12 +190,10 @@ func (a *army) broken(s *bench.Site, count int) error {
 		// CPU keeps some of its charge, and go with another.
 		tried = float64(min(1, *a.before.Dying))
 	}
-	if dying, ok := bench.Change(a.before.Dying, a.after.Dying); ok && (dying-graves > slack || dying-graves < -slack-tried) {
-		return bench.Brokenf("%s: %+.0f cgroups are dying while the army is there, want %.0f", a.name, dying, graves)
-	}
-	if back, ok := bench.Change(a.before.Dying, a.reaped.Dying); ok && (back > slack || back < -slack-tried) {
-		return bench.Brokenf("%s: %+.0f cgroups are dying after the reap", a.name, back)
-	}
+	dying, ok := bench.Change(a.before.Dying, a.after.Dying)
+	s.Check(!ok || -slack-tried <= dying-graves && dying-graves <= slack, "%s: %+.0f cgroups are dying while the army is there, want %.0f", a.name, dying, graves)
+	back, ok := bench.Change(a.before.Dying, a.reaped.Dying)
+	s.Check(!ok || -slack-tried <= back && back <= slack, "%s: %+.0f cgroups are dying after the reap", a.name, back)
 	reaped := a.reaped
 	if a.wears("cgroup") || a.wears("grave") {
 		// In version 1 there remain a dentry and an inode of each hierarchy's directory
@@ -234,10 +201,12 @@ func (a *army) broken(s *bench.Site, count int) error {
 		// is reclaimed. That is told, and no fault of the trial.
 		reaped.Kmem = a.before.Kmem
 	}
-	if why := s.Lab.Returned(a.before, reaped); why != "" {
-		return bench.Brokenf("%s: %s", a.name, why)
-	}
-	return nil
+	s.Step(func() error {
+		if why := s.Lab.Returned(a.before, reaped); why != "" {
+			return bench.Brokenf("%s: %s", a.name, why)
+		}
+		return nil
+	})
 }
 
 // wears reports whether a dress is part of the army's outfit.

@@ -107,7 +107,7 @@ func (p *plan) run(ctx context.Context, s *bench.Site) error {
 		_ = cmd.Wait() // how it ends is judged by what it leaves
 		close(exited)
 	}()
-	w := &program{Site: s, plan: p, cmd: cmd, exited: exited, says: says, inits: inits}
+	w := &program{Steps: &bench.Steps{Site: s, Ctx: ctx}, plan: p, cmd: cmd, exited: exited, says: says, inits: inits}
 	if inits != nil {
 		s.Cleanup(func(context.Context) error {
 			err := inits.Close()
@@ -121,12 +121,13 @@ func (p *plan) run(ctx context.Context, s *bench.Site) error {
 			return fmt.Errorf("starting sh in a pid namespace: %w%s", err, w.said())
 		}
 	}
-	return w.measure(ctx)
+	w.measure()
+	return w.Err
 }
 
 // A program is the command at work.
 type program struct {
-	*bench.Site
+	*bench.Steps
 	plan   *plan
 	cmd    *exec.Cmd     // the command itself, or the outermost init
 	exited chan struct{} // that was waited for
@@ -136,10 +137,11 @@ type program struct {
 
 // measure takes samples with and without as many of the command's zombies as
 // are asked for.
-func (p *program) measure(ctx context.Context) error {
-	found, err := p.settle(ctx)
-	if err != nil {
-		return err
+func (p *program) measure() {
+	var found int
+	p.Step(func() (err error) { found, err = p.settle(p.Ctx); return err })
+	if p.Err != nil {
+		return
 	}
 	count := p.plan.count
 	if count == 0 {
@@ -149,48 +151,30 @@ func (p *program) measure(ctx context.Context) error {
 	p.Result.Params = []results.Param{{Key: "count", Value: strconv.Itoa(count)}, {Key: "spawn", Value: spawn}}
 	p.Note("about %d zombies were found beside the command; before: collected, after: uncollected", found)
 	p.Doing("killing the command")
-	if err := p.kill(ctx); err != nil {
-		return err
-	}
+	p.Step(func() error { return p.kill(p.Ctx) })
 	// What it had running besides is among them now, if nobody waits for that.
-	left, err := p.tasks()
-	if err != nil {
-		return err
-	}
-	if left < count {
-		return bench.Brokenf("of %d zombies %d are left after the command was killed: somebody has collected them, such as the end of a pid namespace (with pidns 1 the command gets one that stays)", count, left)
-	}
-	if _, err := p.collect(ctx, left-count); err != nil {
-		return err
-	}
-	after, err := p.Settle(ctx, "after", nil)
-	if err != nil {
-		return err
-	}
-	if left, err = p.tasks(); err != nil {
-		return err
-	}
-	if left != count {
-		return bench.Brokenf("%d zombies are left, and not %d", left, count)
-	}
+	left := p.tasks()
+	p.Check(left >= count, "of %d zombies %d are left after the command was killed: somebody has collected them, such as the end of a pid namespace (with pidns 1 the command gets one that stays)", count, left)
+	p.collect(left - count)
+	after := p.Settle("after")
+	left = p.tasks()
+	p.Check(left == count, "%d zombies are left, and not %d", left, count)
 	p.Doing("collecting")
-	collected, err := p.collect(ctx, count)
-	if err != nil {
+	collected := p.collect(count)
+	var before bench.Sample
+	p.Step(func() (err error) {
+		before, err = p.Site.Settle(p.Ctx, "before", func(s bench.Sample) bool { return *s.Pids == *after.Pids-uint64(count) })
 		return err
-	}
-	before, err := p.Settle(ctx, "before", func(s bench.Sample) bool { return *s.Pids == *after.Pids-uint64(count) })
-	if err != nil {
-		return err
+	})
+	if p.Err != nil {
+		return
 	}
 	p.Result.Values = memory.Values(p.Lab, count, before, after)
-	if left, err = p.tasks(); err != nil {
-		return err
+	left = p.tasks()
+	p.Check(collected == count && left == 0, "%d of %d zombies were collected and %d are left", collected, count, left)
+	if p.Err == nil {
+		p.plan.count = count
 	}
-	if collected != count || left != 0 {
-		return bench.Brokenf("%d of %d zombies were collected and %d are left", collected, count, left)
-	}
-	p.plan.count = count
-	return nil
 }
 
 // settle waits until the number of tasks stays the same, and counts the zombies
@@ -198,7 +182,7 @@ func (p *program) measure(ctx context.Context) error {
 func (p *program) settle(ctx context.Context) (zombies int, err error) {
 	still := p.plan.still
 	start := time.Now()
-	last, err := p.Tasks()
+	last, err := p.Site.Tasks()
 	if err != nil {
 		return 0, err
 	}
@@ -207,7 +191,7 @@ func (p *program) settle(ctx context.Context) (zombies int, err error) {
 	// that takes longer to tell from one that is not done yet.
 	for time.Since(same) < still && time.Since(near) < 10*still {
 		p.Doing(fmt.Sprintf("waiting until the number of tasks stays the same for %v, now %d (gives up after %v)", still, last, p.plan.within))
-		n, err := p.Tasks()
+		n, err := p.Site.Tasks()
 		if err != nil {
 			return 0, err
 		}
@@ -233,7 +217,7 @@ func (p *program) settle(ctx context.Context) (zombies int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err := p.Tasks()
+	n, err := p.Site.Tasks()
 	if err != nil {
 		return 0, err
 	}
@@ -288,25 +272,34 @@ func (p *program) said() string {
 }
 
 // tasks counts the tasks in the cgroup besides the inits.
-func (p *program) tasks() (int, error) {
-	n, err := p.Tasks()
-	if err != nil || p.inits == nil {
-		return n, err
-	}
-	inits, err := p.inits.Tasks()
-	return n - inits, err
+func (p *program) tasks() (n int) {
+	n = p.Tasks()
+	p.Step(func() error {
+		if p.inits == nil {
+			return nil
+		}
+		inits, err := p.inits.Tasks()
+		n -= inits
+		return err
+	})
+	return n
 }
 
 // collect reaps up to n zombies, where they are.
-func (p *program) collect(ctx context.Context, n int) (int, error) {
-	if p.inits != nil {
-		return p.inits.Collect(ctx, n)
-	}
-	if left, err := p.Tasks(); err != nil || n == left {
-		collected, err2 := p.Collect(ctx)
-		return collected, errors.Join(err, err2)
-	}
-	return p.CollectSome(n)
+func (p *program) collect(n int) (collected int) {
+	left := p.Tasks()
+	p.Step(func() (err error) {
+		switch {
+		case p.inits != nil:
+			collected, err = p.inits.Collect(p.Ctx, n)
+		case n == left:
+			collected, err = p.Collect(p.Ctx)
+		default:
+			collected, err = p.CollectSome(n)
+		}
+		return err
+	})
+	return collected
 }
 
 // kill ends all that lives of the command, and returns when it is dead. It is

@@ -107,7 +107,7 @@ func (p *plan) setup(c candidate) bench.Setup {
 		Group:   Bench,
 		Needs:   []bench.Need{bench.NeedRoot, bench.NeedCgroup, bench.NeedProgram(c.command[0], "on Debian: apt install "+c.name+", or name another init")},
 		Army:    bench.Army{Zombies: p.orphans(), Tasks: p.orphans()},
-		Run:     func(ctx context.Context, s *bench.Site) error { return p.run(ctx, s, c) },
+		Run:     bench.Within(4*patience, func(ctx context.Context, s *bench.Site) error { return p.run(ctx, s, c) }),
 	}
 	if c.control {
 		s.About = "an init that never waits"

@@ -41,15 +41,13 @@ const asked = 5
 
 // run is a trial of a candidate.
 func (p *plan) run(ctx context.Context, s *bench.Site, c candidate) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, 4*patience, fmt.Errorf("%s: the trial was given up", c.name))
-	defer cancel()
-	t := &trial{Site: s, score: score{status: -1}}
+	t := &trial{Steps: &bench.Steps{Site: s, Ctx: ctx}, score: score{status: -1}}
 	if err := t.start(c, p.burst, p.subreaper); err != nil {
 		return fmt.Errorf("starting %s: %w", c.name, err)
 	}
 	defer t.end()
-	if err := t.judge(ctx); err != nil {
-		return fmt.Errorf("%s: %w", c.name, err)
+	if t.judge(); t.Err != nil {
+		return fmt.Errorf("%s: %w", c.name, t.Err)
 	}
 	t.score.put(s, p.burst+grandchildren) // those that died then
 	switch faults := t.score.faults(); {
@@ -63,7 +61,7 @@ func (p *plan) run(ctx context.Context, s *bench.Site, c candidate) error {
 
 // A trial is a candidate with its workload.
 type trial struct {
-	*bench.Site
+	*bench.Steps
 	score score
 
 	cmd                *exec.Cmd
@@ -104,7 +102,7 @@ func (t *trial) start(c candidate, burst int, subreaper bool) (err error) {
 	command := append(slices.Clone(c.command), "sh", "-c", workload, "workload", strconv.Itoa(burst))
 	t.cmd = exec.Command(command[0], command[1:]...)
 	if subreaper {
-		t.cmd = reexec.Command(subreaperName, command...)
+		reexec.Wrap(t.cmd, subreaperName)
 	}
 	t.cmd.Stdout, t.cmd.Stderr = t.says, t.says
 	t.cmd.ExtraFiles = theirs
@@ -167,84 +165,65 @@ func (t *trial) end() {
 }
 
 // judge goes through the duties.
-func (t *trial) judge(ctx context.Context) error {
-	if err := t.expect(ctx, "ready", "start its program"); err != nil {
-		return err
-	}
-	before, err := t.Settle(ctx, "before", nil)
-	if err != nil {
-		return err
-	}
-	if _, err := t.order.WriteString("go\n"); err != nil {
-		return err
-	}
-	if err := t.expect(ctx, "forked", "let its program fork"); err != nil {
-		return err
-	}
-	if err := t.judgeReaping(ctx, before); err != nil {
-		return err
-	}
-	t.score.signals = t.signal(ctx, syscall.SIGHUP, syscall.SIGINT, syscall.SIGUSR1, syscall.SIGUSR2) +
-		t.signal(ctx, syscall.SIGTERM)
-	select {
-	case <-t.exited:
-		t.score.status = t.cmd.ProcessState.ExitCode()
-		if t.score.status == -1 {
-			t.score.status = 128 + int(t.cmd.ProcessState.Sys().(syscall.WaitStatus).Signal())
+func (t *trial) judge() {
+	t.expect("ready", "start its program")
+	before := t.Settle("before")
+	t.Step(func() error { _, err := t.order.WriteString("go\n"); return err })
+	t.expect("forked", "let its program fork")
+	t.judgeReaping(before)
+	t.Step(func() error {
+		t.score.signals = t.signal(syscall.SIGHUP, syscall.SIGINT, syscall.SIGUSR1, syscall.SIGUSR2) + t.signal(syscall.SIGTERM)
+		select {
+		case <-t.exited:
+			t.score.status = t.cmd.ProcessState.ExitCode()
+			if t.score.status == -1 {
+				t.score.status = 128 + int(t.cmd.ProcessState.Sys().(syscall.WaitStatus).Signal())
+			}
+		case <-time.After(2 * deadline):
+		case <-t.Ctx.Done():
+			return context.Cause(t.Ctx)
 		}
-	case <-time.After(2 * deadline):
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	return nil
+		return nil
+	})
 }
 
 // expect waits for a word of the workload. A candidate under which it does not
 // come is at fault, and there is nothing to measure.
-func (t *trial) expect(ctx context.Context, word, duty string) error {
-	switch {
-	case t.hear(ctx, patience, word) == 1:
-		return nil
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	}
-	t.Fault("does not %s: %s", duty, t.complaint())
-	return bench.Brokenf("the init does not %s: %s", duty, t.complaint())
+func (t *trial) expect(word, duty string) {
+	t.Step(func() error {
+		switch {
+		case t.hear(patience, word) == 1:
+			return nil
+		case t.Ctx.Err() != nil:
+			return context.Cause(t.Ctx)
+		}
+		t.Fault("does not %s: %s", duty, t.complaint())
+		return bench.Brokenf("the init does not %s: %s", duty, t.complaint())
+	})
 }
 
 // judgeReaping lets the burst die, and watches what becomes of all orphans.
-func (t *trial) judgeReaping(ctx context.Context, before bench.Sample) error {
+func (t *trial) judgeReaping(before bench.Sample) {
 	start := time.Now()
-	t.burst.Close()
-	gone, err := bench.WaitFor(ctx, deadline, 100*time.Microsecond, func() (bool, error) {
+	t.Step(t.burst.Close)
+	gone := t.WaitFor(deadline, 100*time.Microsecond, func() (bool, error) {
 		now, err := t.Pids().Current()
 		return now <= *before.Pids, err
 	})
-	if err != nil {
-		return err
-	}
 	if gone {
 		t.score.collected = time.Since(start)
 	}
-	if err := bench.Sleep(ctx, time.Until(start.Add(deadline))); err != nil {
-		return err
-	}
-	if t.score.left, err = t.zombies(); err != nil {
-		return err
-	}
-	after, err := t.Settle(ctx, "after", nil)
-	if err != nil {
-		return err
-	}
+	t.Sleep(time.Until(start.Add(deadline)))
+	t.Step(func() (err error) { t.score.left, err = t.zombies(); return err })
+	after := t.Settle("after")
 	if kept, ok := bench.Change(before.Kmem, after.Kmem); ok {
 		t.score.kept = &kept
 	}
-	return nil
 }
 
 // signal sends signals to the candidate, and counts those of which the workload
 // hears before long.
-func (t *trial) signal(ctx context.Context, signals ...syscall.Signal) (heard int) {
+func (t *trial) signal(signals ...syscall.Signal) (heard int) {
 	var names []string
 	for _, sig := range signals {
 		names = append(names, strings.TrimPrefix(unix.SignalName(sig), "SIG"))
@@ -252,11 +231,11 @@ func (t *trial) signal(ctx context.Context, signals ...syscall.Signal) (heard in
 			return 0 // it has ended already
 		}
 	}
-	return t.hear(ctx, deadline, names...)
+	return t.hear(deadline, names...)
 }
 
 // hear waits for words of the workload, but not for ever, and counts those that come.
-func (t *trial) hear(ctx context.Context, within time.Duration, words ...string) (heard int) {
+func (t *trial) hear(within time.Duration, words ...string) (heard int) {
 	timeout := time.After(within)
 	for len(words) > 0 {
 		select {
@@ -270,7 +249,7 @@ func (t *trial) hear(ctx context.Context, within time.Duration, words ...string)
 			}
 		case <-timeout:
 			return heard
-		case <-ctx.Done():
+		case <-t.Ctx.Done():
 			return heard
 		}
 	}

@@ -124,7 +124,7 @@ func (a army) setup() bench.Setup {
 		Bench:   results.Zombies,
 		Params:  append([]results.Param{{Key: "count", Value: strconv.Itoa(a.count)}}, kind...),
 		Army:    bench.Army{Zombies: a.count, Tasks: a.parallel + a.levels()*initTasks, Spawn: a.spawn},
-		Run:     a.run,
+		Run:     bench.Stepwise(a.run),
 		Control: a.count == 0,
 	}
 	s.About = "what zombies hold that were created by " + about[a.spawn]

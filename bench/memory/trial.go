@@ -1,8 +1,6 @@
 package memory
 
 import (
-	"context"
-
 	"zombench/bench"
 	"zombench/bench/daemon"
 	"zombench/bench/dress"
@@ -20,47 +18,44 @@ type trial struct {
 }
 
 // run runs one trial.
-func (a army) run(ctx context.Context, s *bench.Site) error {
+func (a army) run(s *bench.Steps) {
 	s.ReadSystem()
 	t := &trial{army: a, lab: s.Lab}
 	o := daemon.Options{Count: a.count, Parallel: a.parallel, Spawn: a.spawn, PidNS: a.levels()}
 	if a.dress != "" {
 		o.Args = dress.Args(a.dress)
 	}
-	d, err := s.Zombied(ctx, o)
-	if err != nil {
+	d := s.Zombied(o)
+	s.Step(func() error {
+		t.threads = d.Last().Threads
+		// The first order that the daemon follows costs it a page that it keeps:
+		// let that be one that raises nothing, or controls would be a page above 0.
+		_, err := d.Reap(s.Ctx, nil)
 		return err
-	}
-	t.threads = d.Last().Threads
-	// The first order that the daemon follows costs it a page that it keeps:
-	// let that be one that raises nothing, or controls would be a page above 0.
-	if _, err := d.Reap(ctx, nil); err != nil {
-		return err
-	}
-	if t.before, err = s.Settle(ctx, "before", nil); err != nil {
-		return err
-	}
-	if t.raise, err = s.Raise(ctx, d); err != nil {
-		return err
-	}
-	if t.after, err = s.Settle(ctx, "after", nil); err != nil {
-		return err
+	})
+	t.before = s.Settle("before")
+	t.raise = s.Raise(d)
+	t.after = s.Settle("after")
+	if s.Err != nil {
+		return
 	}
 	s.Result.Values = t.values()
 	s.Looked(a.count)
 	t.forked, t.looked = s.Disturbers()
-	if t.reap, err = s.Reap(ctx, d); err != nil {
+	t.reap = s.Reap(d)
+	s.Step(func() (err error) {
+		s.Result.Ends = t.ends()
+		t.reaped, err = s.SettleCgroup(s.Ctx, "reaped", t.before)
 		return err
-	}
-	s.Result.Ends = t.ends()
-	if t.reaped, err = s.SettleCgroup(ctx, "reaped", t.before); err != nil {
-		return err
+	})
+	if s.Err != nil {
+		return
 	}
 	s.Result.Values = t.values() // the reap has told more of whose objects they were
 	for _, warning := range t.noise() {
 		s.Warn("%s", warning)
 	}
-	return t.broken()
+	s.Step(t.broken)
 }
 
 // ends returns how the children ended.

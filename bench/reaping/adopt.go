@@ -44,12 +44,12 @@ func (t *trial) adopt(p plan, o parent.Options) {
 	t.raise(pt, want.dead)
 	t.order(pt, parent.Order{Do: parent.SpawnLiving, Count: want.living})
 	its := t.childrenOf(pt.PID)
-	t.check(its == want, "the parent has %v; want %v", its, want)
+	t.Check(its == want, "the parent has %v; want %v", its, want)
 	ours := t.childrenOf(os.Getpid())
 
 	t.Doing("killing the parent")
 	start := time.Now()
-	t.step(pt.Kill)
+	t.Step(pt.Kill)
 	// It gives its children away before it is a zombie itself (exit_notify).
 	t.awaitDead(pt)
 	elapsed := time.Since(start)
@@ -58,17 +58,17 @@ func (t *trial) adopt(p plan, o parent.Options) {
 	adopted.dead-- // the parent itself
 	toUs := t.childrenOf(os.Getpid())
 	toUs.dead, toUs.living = toUs.dead-ours.dead, toUs.living-ours.living
-	t.note("above the parent: %v; to the harness: %v", adopted, toUs)
+	t.Note("above the parent: %v; to the harness: %v", adopted, toUs)
 	if t.control {
-		t.put(UnitPassed, float64(toUs.dead+toUs.living))
-		t.check(adopted == children{} && toUs == want, "an ancestor that is no subreaper has adopted %v", adopted)
+		t.Put(UnitPassed, float64(toUs.dead+toUs.living))
+		t.Check(adopted == children{} && toUs == want, "an ancestor that is no subreaper has adopted %v", adopted)
 		return // they end with the trial, and are collected then
 	}
-	t.put(UnitAdoptTime, float64(elapsed.Nanoseconds())/float64(all))
-	t.put(UnitAdopted, float64(adopted.dead+adopted.living))
-	t.check(adopted == want && toUs == children{}, "%v were adopted, %v passed by; want %v, and none", adopted, toUs, want)
+	t.Put(UnitAdoptTime, float64(elapsed.Nanoseconds())/float64(all))
+	t.Put(UnitAdopted, float64(adopted.dead+adopted.living))
+	t.Check(adopted == want && toUs == children{}, "%v were adopted, %v passed by; want %v, and none", adopted, toUs, want)
 	t.Doing("collecting")
 	above.Release()
-	t.step(func() error { return above.Send(collectAny) })
+	t.Step(func() error { return above.Send(collectAny) })
 	t.checkCollected(above, collectAny, all+1)
 }

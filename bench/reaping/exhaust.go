@@ -34,11 +34,11 @@ func exhaustSetups(p plan) []bench.Setup {
 		run := m.run
 		m.run = func(t *trial, p plan) {
 			var before [2]string
-			t.step(func() (err error) { before, err = t.machineLimits(); return err })
+			t.Step(func() (err error) { before, err = t.machineLimits(); return err })
 			run(t, p)
 			after, err := t.machineLimits()
 			if err == nil && before[0] != "" && before != after {
-				t.err = fmt.Errorf("the machine's own limits have changed from %v to %v", before, after)
+				t.Err = fmt.Errorf("the machine's own limits have changed from %v to %v", before, after)
 			}
 		}
 		setups = append(setups, m.setup(p, Exhaust, "limit", p.count, p.army()...))
@@ -78,14 +78,14 @@ func (t *trial) limitTest(p plan, o parent.Options) *limitTest {
 func (l *limitTest) run(room int) {
 	l.Doing("raising")
 	r := l.ask(l.parent, parent.Order{Do: parent.Raise, Count: 2*room + 100})
-	l.check(r.Error != "", "%d children were started and the limit was not met", r.Standing)
-	l.put(UnitAt+r.Error, float64(r.Standing))
-	l.check(r.Standing == room && r.Error == "EAGAIN", "fork failed with %s at %d zombies; want EAGAIN at %d", r.Error, r.Standing, room)
+	l.Check(r.Error != "", "%d children were started and the limit was not met", r.Standing)
+	l.Put(UnitAt+r.Error, float64(r.Standing))
+	l.Check(r.Standing == room && r.Error == "EAGAIN", "fork failed with %s at %d zombies; want EAGAIN at %d", r.Error, r.Standing, room)
 	try := l.ask(l.bystander, parent.Order{Do: parent.Try})
-	l.check(try.Error == r.Error, "a bystander under the same limit gets %q from fork; want %s", try.Error, r.Error)
-	l.put(UnitRefused, 1)
-	l.step(func() error {
-		if err := exec.CommandContext(l.ctx, "true").Run(); err != nil {
+	l.Check(try.Error == r.Error, "a bystander under the same limit gets %q from fork; want %s", try.Error, r.Error)
+	l.Put(UnitRefused, 1)
+	l.Step(func() error {
+		if err := exec.CommandContext(l.Ctx, "true").Run(); err != nil {
 			return fmt.Errorf("starting a process that is not under the limit: %w", err)
 		}
 		return nil
@@ -93,12 +93,12 @@ func (l *limitTest) run(room int) {
 
 	l.Doing("reaping")
 	collected := l.order(l.parent, collectEach)
-	l.check(collected.Ended == r.Standing, "%d of %d zombies were reaped", collected.Ended, r.Standing)
+	l.Check(collected.Ended == r.Standing, "%d of %d zombies were reaped", collected.Ended, r.Standing)
 	for _, who := range []*parent.Client{l.bystander, l.parent} {
 		try = l.ask(who, parent.Order{Do: parent.Try})
-		l.check(try.Error == "", "fork fails after the reap too: %s", try.Error)
+		l.Check(try.Error == "", "fork fails after the reap too: %s", try.Error)
 	}
-	l.put(UnitRecovers, 2)
+	l.Put(UnitRecovers, 2)
 }
 
 // setLimit writes a limit of a cgroup of the trial's.
@@ -113,6 +113,6 @@ func setLimit(dir, file string, value int) error {
 // exhaustNothing is the control: without a limit the same army is raised.
 func exhaustNothing(t *trial, p plan) {
 	l := t.limitTest(p, parent.Options{})
-	l.put(UnitStood, float64(l.raise(l.parent, 2*p.count+100).Standing))
+	l.Put(UnitStood, float64(l.raise(l.parent, 2*p.count+100).Standing))
 	l.order(l.bystander, parent.Order{Do: parent.Try})
 }

@@ -21,13 +21,13 @@ import (
 func exhaustMemory(t *trial, p plan) {
 	memcg, ok := t.Memory()
 	if !ok {
-		t.err = fmt.Errorf("the cgroups here account for no memory: %w", measure.ErrNotSupported)
+		t.Err = fmt.Errorf("the cgroups here account for no memory: %w", measure.ErrNotSupported)
 	}
 	l := t.limitTest(p, parent.Options{})
 	// Room for the children that live at the same time, and about count zombies.
 	const living, dead = 2 << 20, 10 << 10
-	t.step(func() error { return limitMemory(memcg, p.parallel*living+p.count*dead) })
-	t.step(func() error {
+	t.Step(func() error { return limitMemory(memcg, p.parallel*living+p.count*dead) })
+	t.Step(func() error {
 		killed, err := l.fillMemory(memcg, 20*p.count+p.parallel*1000)
 		if err != nil {
 			return err
@@ -56,7 +56,7 @@ func limitMemory(m measure.Memcg, room int) error {
 // fares.
 func (l *limitTest) fillMemory(m measure.Memcg, count int) (killed bool, err error) {
 	l.Doing("raising")
-	r, err := l.parent.Do(l.ctx, parent.Order{Do: parent.Raise, Count: count})
+	r, err := l.parent.Do(l.Ctx, parent.Order{Do: parent.Raise, Count: count})
 	if killed = errors.Is(err, parent.ErrEnded); err != nil && !killed {
 		return false, err
 	}
@@ -73,8 +73,8 @@ func (l *limitTest) fillMemory(m measure.Memcg, count int) (killed bool, err err
 		}
 		// Its children came to us, dead and to be collected.
 		ours := l.childrenOf(os.Getpid())
-		if l.err != nil {
-			return killed, l.err
+		if l.Err != nil {
+			return killed, l.Err
 		}
 		l.Put(UnitAt+"OOM", float64(ours.dead))
 		l.Note("the OOM killer has killed the parent of the zombies; bystander killed: %v", bystanderKilled)
@@ -88,7 +88,7 @@ func (l *limitTest) fillMemory(m measure.Memcg, count int) (killed bool, err err
 	refused := bystanderKilled
 	if !refused {
 		// Whether it is refused is a matter of which page is asked for first.
-		try, err := l.bystander.Do(l.ctx, parent.Order{Do: parent.Try})
+		try, err := l.bystander.Do(l.Ctx, parent.Order{Do: parent.Try})
 		if err != nil && !errors.Is(err, parent.ErrEnded) {
 			return killed, err
 		}
@@ -105,27 +105,27 @@ func (l *limitTest) fillMemory(m measure.Memcg, count int) (killed bool, err err
 func (l *limitTest) freeMemory(killed bool) error {
 	l.Doing("reaping")
 	works := func() (bool, error) {
-		try, err := l.parent.Do(l.ctx, parent.Order{Do: parent.Try})
+		try, err := l.parent.Do(l.Ctx, parent.Order{Do: parent.Try})
 		return try.Error == "", err
 	}
 	if killed {
 		_ = l.bystander.Kill() // an orphan of ours now
-		if _, err := l.Collect(l.ctx); err != nil {
+		if _, err := l.Collect(l.Ctx); err != nil {
 			return err
 		}
 		works = func() (bool, error) {
 			next := l.start(parent.Options{})
-			if errors.Is(l.err, parent.ErrEnded) {
-				l.err = nil
+			if errors.Is(l.Err, parent.ErrEnded) {
+				l.Err = nil
 				return false, nil // killed as well: not yet
 			}
 			l.order(next, parent.Order{Do: parent.Try})
-			return true, l.err
+			return true, l.Err
 		}
-	} else if _, err := l.parent.Must(l.ctx, collectEach); err != nil {
+	} else if _, err := l.parent.Must(l.Ctx, collectEach); err != nil {
 		return err
 	}
-	if err := l.Await(l.ctx, "forks work again", 10*time.Millisecond, works); err != nil {
+	if err := l.Await(l.Ctx, "forks work again", 10*time.Millisecond, works); err != nil {
 		return err
 	}
 	l.Put(UnitRecovers, 1)

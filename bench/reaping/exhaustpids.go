@@ -16,8 +16,8 @@ import (
 // exhaustPidsMax: the cgroup may have so many tasks.
 func exhaustPidsMax(t *trial, p plan) {
 	l := t.limitTest(p, parent.Options{})
-	tasks := t.tasks()
-	t.step(func() error { return setLimit(t.Pids().Dir, "pids.max", tasks+p.count) })
+	tasks := t.Tasks()
+	t.Step(func() error { return setLimit(t.Pids().Dir, "pids.max", tasks+p.count) })
 	l.run(p.count)
 }
 
@@ -25,9 +25,9 @@ func exhaustPidsMax(t *trial, p plan) {
 // trial's cgroup.
 func exhaustNProc(t *trial, p plan) {
 	var uid int
-	t.step(func() (err error) { uid, err = t.unusedUID(); return err })
+	t.Step(func() (err error) { uid, err = t.unusedUID(); return err })
 	l := t.limitTest(p, parent.Options{UID: uid})
-	tasks := t.tasks()
+	tasks := t.Tasks()
 	for _, who := range []*parent.Client{l.bystander, l.parent} {
 		t.order(who, parent.Order{Do: parent.NProc, Count: tasks + p.count})
 	}
@@ -60,7 +60,7 @@ func (t *trial) unusedUID() (int, error) {
 // exhaustPidMax: the pid namespace may have so many pids. Only from Linux 6.14
 // on it has a limit of its own; before, this would set the machine's.
 func exhaustPidMax(t *trial, p plan) {
-	t.step(func() error { return bench.NeedOwnPidMax.Check(&t.Lab.Host) })
+	t.Step(func() error { return bench.NeedOwnPidMax.Check(&t.Lab.Host) })
 	l := t.limitTest(p, parent.Options{Pidns: true})
 	l.run(l.limitPids(p.count))
 }
@@ -72,7 +72,7 @@ func exhaustPidMax(t *trial, p plan) {
 // limit.
 func (l *limitTest) limitPids(count int) (room int) {
 	last := 0
-	if r := l.order(l.bystander, parent.Order{Do: parent.Cycle, Count: 1}); l.err == nil {
+	if r := l.order(l.bystander, parent.Order{Do: parent.Cycle, Count: 1}); l.Err == nil {
 		last = r.PIDs[0]
 	}
 	const least = 302 // pid_max_min, RESERVED_PIDS + 1, and one more

@@ -30,6 +30,6 @@ func waitsInOrder(order string) func(*trial, plan) {
 		pt := t.start(parent.Options{})
 		t.Doing("waiting in order: " + order)
 		r := t.order(pt, parent.Order{Do: parent.Textbook, How: order, Count: p.children, StepNs: p.step.Nanoseconds()})
-		t.put(UnitSteps, r.Steps)
+		t.Put(UnitSteps, r.Steps)
 	}
 }

@@ -45,9 +45,9 @@ func reapSetups(p plan) []bench.Setup {
 func waits(order parent.Order) func(*trial, plan) {
 	return func(t *trial, p plan) {
 		pt := t.start(parent.Options{Parallel: p.parallel})
-		before := t.settle("before")
+		before := t.Settle("before")
 		t.raiseUnder(pt)
-		t.put(UnitPeak, float64(t.count))
+		t.Put(UnitPeak, float64(t.count))
 		t.timeReap(before, func() error { return pt.Send(order) })
 		t.checkCollected(pt, order, t.count)
 	}
@@ -56,10 +56,10 @@ func waits(order parent.Order) func(*trial, plan) {
 // raiseUnder lets a parent raise the trial's army, and checks that all of it is
 // there.
 func (t *trial) raiseUnder(pt *parent.Client) parent.Reply {
-	had := t.tasks()
+	had := t.Tasks()
 	r := t.raise(pt, t.count)
-	has := t.tasks()
-	t.check(has-had == t.count, "pids.current grew by %d and not by %d", has-had, t.count)
+	has := t.Tasks()
+	t.Check(has-had == t.count, "pids.current grew by %d and not by %d", has-had, t.count)
 	return r
 }
 
@@ -68,15 +68,15 @@ func (t *trial) raiseUnder(pt *parent.Client) parent.Reply {
 func (t *trial) timeReap(before bench.Sample, trigger func() error) {
 	t.Doing("reaping")
 	start := time.Now()
-	t.step(trigger)
-	t.step(func() error {
-		return t.Await(t.ctx, "pids.current is back", 50*time.Microsecond, func() (bool, error) {
+	t.Step(trigger)
+	t.Step(func() error {
+		return t.Await(t.Ctx, "pids.current is back", 50*time.Microsecond, func() (bool, error) {
 			n, err := t.Pids().Current()
 			return n == *before.Pids, err
 		})
 	})
-	t.put(UnitReapTime, float64(time.Since(start).Nanoseconds())/float64(t.count))
-	t.step(func() error { return t.timeKmem(before, start) })
+	t.Put(UnitReapTime, float64(time.Since(start).Nanoseconds())/float64(t.count))
+	t.timeKmem(before, start)
 	t.checkReturned(before)
 }
 
@@ -86,11 +86,11 @@ const kmemPatience = 2 * time.Second
 
 // timeKmem measures until the kernel memory is back. That it does not come back
 // unaided is no fault yet.
-func (t *trial) timeKmem(before bench.Sample, start time.Time) error {
+func (t *trial) timeKmem(before bench.Sample, start time.Time) {
 	if before.Kmem == nil {
-		return nil
+		return
 	}
-	back, err := bench.WaitFor(t.ctx, kmemPatience-time.Since(start), 200*time.Microsecond, func() (bool, error) {
+	back := t.WaitFor(kmemPatience-time.Since(start), 200*time.Microsecond, func() (bool, error) {
 		now, err := t.Kmem()
 		at := time.Since(start)
 		change, ok := bench.Change(before.Kmem, now)
@@ -100,36 +100,27 @@ func (t *trial) timeKmem(before bench.Sample, start time.Time) error {
 		t.Put(UnitKmemTime, float64(at.Nanoseconds()))
 		return true, nil
 	})
-	if err == nil && !back {
+	if !back {
 		t.Note("the kernel memory was not back after %v, before any cache was shrunk", kmemPatience)
 	}
-	return err
 }
 
 // checkReturned checks that everything was given back.
 func (t *trial) checkReturned(before bench.Sample) {
-	t.step(func() error {
-		reaped, err := t.SettleBack(t.ctx, "reaped", before)
-		if err != nil {
-			return err
-		}
-		if kept, ok := bench.Change(before.Kmem, reaped.Kmem); ok {
-			t.Put(UnitKept, kept)
-		}
-		if why := t.Lab.Returned(before, reaped); why != "" {
-			return bench.Brokenf("%s", why)
-		}
-		return nil
-	})
+	reaped := t.SettleBack("reaped", before)
+	if kept, ok := bench.Change(before.Kmem, reaped.Kmem); ok {
+		t.Put(UnitKept, kept)
+	}
+	t.Returned(before, reaped)
 }
 
 // checkLeft checks a control: the whole army is still there, however long one
 // waits.
 func (t *trial) checkLeft(before bench.Sample) {
-	now := t.settle("after")
+	now := t.Settle("after")
 	left, _ := bench.Change(before.Pids, now.Pids)
-	t.put(UnitLeft, left)
-	t.check(left == float64(t.count), "of %[2]d zombies %.0[1]f are left, but nobody has waited for them", left, t.count)
+	t.Put(UnitLeft, left)
+	t.Check(left == float64(t.count), "of %[2]d zombies %.0[1]f are left, but nobody has waited for them", left, t.count)
 }
 
 // disposes: the parent says before it has children what is to become of them.
@@ -138,9 +129,9 @@ func disposes(how string) func(*trial, plan) {
 		pt := t.start(parent.Options{Parallel: p.parallel})
 		r := t.ask(pt, parent.Order{Do: parent.Dispose, How: how})
 		if r.Error != "" {
-			t.err = fmt.Errorf("setting SIGCHLD to %s: %s: %w", how, r.Error, measure.ErrNotSupported)
+			t.Err = fmt.Errorf("setting SIGCHLD to %s: %s: %w", how, r.Error, measure.ErrNotSupported)
 		}
-		before := t.settle("before")
+		before := t.Settle("before")
 		if how == parent.Default {
 			t.raiseUnder(pt)
 			t.checkLeft(before)
@@ -148,8 +139,8 @@ func disposes(how string) func(*trial, plan) {
 		}
 		t.Doing("raising")
 		r = t.ask(pt, parent.Order{Do: parent.Raise, Count: t.count})
-		t.check(r.Standing == 0 && r.Gone == t.count, "%d children are zombies and %d are gone; want 0 and %d (%s)", r.Standing, r.Gone, t.count, r.Error)
-		t.step(func() error {
+		t.Check(r.Standing == 0 && r.Gone == t.count, "%d children are zombies and %d are gone; want 0 and %d (%s)", r.Standing, r.Gone, t.count, r.Error)
+		t.Step(func() error {
 			peak, err := t.Pids().Peak()
 			if err != nil { // before Linux 6.1
 				t.Note("no peak: %v", err)
@@ -157,8 +148,8 @@ func disposes(how string) func(*trial, plan) {
 			}
 			rise := float64(peak) - float64(*before.Pids)
 			t.Put(UnitPeak, rise)
-			t.check(rise <= float64(p.parallel), "pids.peak rose by %.0f with %d children at a time", rise, p.parallel)
-			return t.err
+			t.Check(rise <= float64(p.parallel), "pids.peak rose by %.0f with %d children at a time", rise, p.parallel)
+			return t.Err
 		})
 		t.checkReturned(before)
 	}
@@ -167,13 +158,9 @@ func disposes(how string) func(*trial, plan) {
 // onSIGCHLD: somebody sends zombied a SIGCHLD by hand.
 func onSIGCHLD(does string) func(*trial, plan) {
 	return func(t *trial, p plan) {
-		var d *daemon.Daemon
-		t.step(func() (err error) {
-			d, err = t.Zombied(t.ctx, daemon.Options{Args: []string{"--on-sigchld", does}, Count: t.count, Parallel: p.parallel, Spawn: "exec"})
-			return err
-		})
-		before := t.settle("before")
-		t.step(func() error { _, err := t.RaiseAll(t.ctx, d, t.count); return err })
+		d := t.Zombied(daemon.Options{Args: []string{"--on-sigchld", does}, Count: t.count, Parallel: p.parallel, Spawn: "exec"})
+		before := t.Settle("before")
+		t.RaiseAll(d, t.count)
 		byHand := func() error {
 			if err := unix.Kill(d.Pid(), unix.SIGCHLD); err != nil {
 				return fmt.Errorf("sending SIGCHLD to zombied: %w", err)
@@ -181,11 +168,11 @@ func onSIGCHLD(does string) func(*trial, plan) {
 			return nil
 		}
 		if t.control {
-			t.step(byHand)
+			t.Step(byHand)
 			t.checkLeft(before)
 			return
 		}
-		t.put(UnitPeak, float64(t.count))
+		t.Put(UnitPeak, float64(t.count))
 		t.timeReap(before, byHand)
 	}
 }
@@ -197,12 +184,12 @@ func (t *trial) raiseUnderAdopter(p plan, how parent.Order) (adopter, pt *parent
 	adopter = t.start(parent.Options{Parallel: p.parallel, Subreaper: true})
 	// The first one pays for what only the first one costs.
 	warmUp := t.spawn(adopter, how)
-	t.step(warmUp.Kill)
+	t.Step(warmUp.Kill)
 	t.order(adopter, collectAny)
-	before = t.settle("before")
+	before = t.Settle("before")
 	pt = t.spawn(adopter, how)
 	t.raiseUnder(pt)
-	t.put(UnitPeak, float64(t.count))
+	t.Put(UnitPeak, float64(t.count))
 	return adopter, pt, before
 }
 
@@ -218,7 +205,7 @@ func pidnsExits(t *trial, p plan) { t.exits(p, parent.Order{Pidns: true}, 1) }
 // the adopter has collected.
 func (t *trial) exits(p plan, how parent.Order, collected int) {
 	adopter, pt, before := t.raiseUnderAdopter(p, how)
-	t.step(func() error { return adopter.Send(collectAny) })
+	t.Step(func() error { return adopter.Send(collectAny) })
 	t.timeReap(before, pt.Kill)
 	t.checkCollected(adopter, collectAny, collected)
 }
@@ -227,11 +214,11 @@ func (t *trial) exits(p plan, how parent.Order, collected int) {
 // children before it is told to.
 func parentExitsLazily(t *trial, p plan) {
 	adopter, pt, before := t.raiseUnderAdopter(p, parent.Order{})
-	t.step(pt.Kill)
+	t.Step(pt.Kill)
 	t.Doing("waiting for the adoption")
 	t.awaitDead(pt)
 	its := t.childrenOf(adopter.PID)
-	t.check(its == children{dead: t.count + 1}, "the adopter has %v; want the army of %d and its parent", its, t.count)
+	t.Check(its == children{dead: t.count + 1}, "the adopter has %v; want the army of %d and its parent", its, t.count)
 	t.timeReap(before, func() error { return adopter.Send(collectAny) })
 	t.checkCollected(adopter, collectAny, t.count+1)
 }

@@ -10,8 +10,6 @@
 package reaping
 
 import (
-	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -85,13 +83,7 @@ func (m method) setup(p plan, benchmark, key string, count int, more ...results.
 		Group:   benchmark,
 		Needs:   []bench.Need{bench.NeedCgroup},
 		Army:    bench.Army{Zombies: count, Tasks: p.parallel, Spawn: "exec"},
-		Run: func(ctx context.Context, s *bench.Site) error {
-			ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the trial was given up after %v", patience))
-			defer cancel()
-			t := &trial{Site: s, ctx: ctx, count: count, control: m.control}
-			m.run(t, p)
-			return t.err
-		},
+		Run:     bench.Within(patience, bench.Stepwise(func(s *bench.Steps) { m.run(&trial{s, count, m.control}, p) })),
 	}
 }
 

@@ -41,17 +41,17 @@ func standingSetups(p plan) []bench.Setup {
 func (t *trial) stand(p plan) {
 	pt := t.start(parent.Options{Parallel: p.parallel})
 	r := t.raiseUnder(pt)
-	t.settle("after")
+	t.Settle("after")
 	first := t.consumption(pt, r.PIDs)
 	t.Doing("watching it stand")
-	t.step(func() error { return bench.Sleep(t.ctx, p.stand) })
+	t.Sleep(p.stand)
 	last := t.consumption(pt, r.PIDs)
-	t.put(UnitCPU, float64(last.parent+last.zombies-first.parent-first.zombies))
+	t.Put(UnitCPU, float64(last.parent+last.zombies-first.parent-first.zombies))
 	if first.user != nil && last.user != nil {
-		t.put(UnitUser, float64(*last.user)-float64(*first.user))
+		t.Put(UnitUser, float64(*last.user)-float64(*first.user))
 	}
-	t.note("CPU time of the zombies before and after: %d and %d ns; their user memory: %d pages", first.zombies, last.zombies, last.pages)
-	t.check(last.zombies == first.zombies && last.pages == 0, "the zombies took %d ns of CPU time and have %d pages", last.zombies-first.zombies, last.pages)
+	t.Note("CPU time of the zombies before and after: %d and %d ns; their user memory: %d pages", first.zombies, last.zombies, last.pages)
+	t.Check(last.zombies == first.zombies && last.pages == 0, "the zombies took %d ns of CPU time and have %d pages", last.zombies-first.zombies, last.pages)
 }
 
 // consumption is what the tasks of a trial have taken so far.
@@ -62,7 +62,7 @@ type consumption struct {
 }
 
 func (t *trial) consumption(pt *parent.Client, zombies []int) (c consumption) {
-	t.step(func() (err error) { c, err = t.readConsumption(pt, zombies); return err })
+	t.Step(func() (err error) { c, err = t.readConsumption(pt, zombies); return err })
 	return c
 }
 
@@ -136,7 +136,7 @@ func cpuTime(dir string) (uint64, error) {
 // keepPids gives out all pids of a small namespace several times over: those of
 // zombies must not be among them before they are reaped, and must be afterwards.
 func (t *trial) keepPids(p plan) {
-	t.step(func() error { return bench.NeedOwnPidMax.Check(&t.Lab.Host) })
+	t.Step(func() error { return bench.NeedOwnPidMax.Check(&t.Lab.Host) })
 	l := t.limitTest(p, parent.Options{Pidns: true})
 	// Pids below 300 are given out once only (RESERVED_PIDS).
 	const reserved, free, rounds = 300, 50, 4
@@ -145,11 +145,11 @@ func (t *trial) keepPids(p plan) {
 	army := l.raise(l.parent, t.count)
 	t.Doing("giving pids out")
 	during := l.givenOut(rounds * free)
-	t.check(len(during) != rounds*free, "%d pids were given out and none of them twice: nothing is shown", len(during))
+	t.Check(len(during) != rounds*free, "%d pids were given out and none of them twice: nothing is shown", len(during))
 	for _, pid := range army.PIDs {
-		t.check(!during[pid], "pid %d was given out again while a zombie had it", pid)
+		t.Check(!during[pid], "pid %d was given out again while a zombie had it", pid)
 	}
-	t.put(UnitGivenOut, rounds*free)
+	t.Put(UnitGivenOut, rounds*free)
 	l.order(l.parent, collectEach)
 	after := l.givenOut(2 * (t.count + 2*free))
 	again := 0
@@ -158,8 +158,8 @@ func (t *trial) keepPids(p plan) {
 			again++
 		}
 	}
-	t.put(UnitAgain, float64(again))
-	t.check(again == t.count, "of %d pids of reaped zombies %d were given out again", t.count, again)
+	t.Put(UnitAgain, float64(again))
+	t.Check(again == t.count, "of %d pids of reaped zombies %d were given out again", t.count, again)
 }
 
 // givenOut starts n children one after the other and returns the pids that they

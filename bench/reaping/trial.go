@@ -9,62 +9,19 @@ import (
 	"zombench/bench/reaping/parent"
 )
 
-// A trial is a setup at work. It keeps its first error, as a bufio.Writer does: from
-// then on its steps do nothing and return zeros.
+// A trial is a setup at work.
 type trial struct {
-	*bench.Site
-	ctx     context.Context // of this trial alone
-	count   int             // zombies, or children
+	*bench.Steps
+	count   int // zombies, or children
 	control bool
-	err     error
-}
-
-// step takes a step.
-func (t *trial) step(do func() error) {
-	if t.err == nil {
-		t.err = do()
-	}
-}
-
-// check breaks the trial if something does not hold.
-func (t *trial) check(holds bool, format string, args ...any) {
-	if t.err == nil && !holds {
-		t.err = bench.Brokenf(format, args...)
-	}
-}
-
-// put adds a value to the result.
-func (t *trial) put(unit string, value float64) {
-	if t.err == nil {
-		t.Put(unit, value)
-	}
-}
-
-// note adds a comment to the result.
-func (t *trial) note(format string, args ...any) {
-	if t.err == nil {
-		t.Note(format, args...)
-	}
-}
-
-// settle takes a sample of a quiet kernel.
-func (t *trial) settle(when string) (s bench.Sample) {
-	t.step(func() (err error) { s, err = t.Settle(t.ctx, when, nil); return err })
-	return s
-}
-
-// tasks counts the tasks in the trial's cgroup.
-func (t *trial) tasks() (n int) {
-	t.step(func() (err error) { n, err = t.Tasks(); return err })
-	return n
 }
 
 // start starts a parent in the trial's cgroup. It ends with the trial.
 func (t *trial) start(o parent.Options) *parent.Client {
 	p := new(parent.Client)
-	t.step(func() error {
+	t.Step(func() error {
 		t.Doing("starting a parent")
-		started, err := parent.Start(t.ctx, t.Start, o)
+		started, err := parent.Start(t.Ctx, t.Start, o)
 		if err != nil {
 			return err
 		}
@@ -84,8 +41,8 @@ func (t *trial) start(o parent.Options) *parent.Client {
 // spawn has a parent start another one as its child.
 func (t *trial) spawn(pt *parent.Client, o parent.Order) *parent.Client {
 	p := new(parent.Client)
-	t.step(func() error {
-		spawned, err := pt.SpawnParent(t.ctx, o)
+	t.Step(func() error {
+		spawned, err := pt.SpawnParent(t.Ctx, o)
 		if err == nil {
 			p = spawned
 		}
@@ -96,13 +53,13 @@ func (t *trial) spawn(pt *parent.Client, o parent.Order) *parent.Client {
 
 // order gives a parent an order, which has to succeed.
 func (t *trial) order(pt *parent.Client, o parent.Order) (r parent.Reply) {
-	t.step(func() (err error) { r, err = pt.Must(t.ctx, o); return err })
+	t.Step(func() (err error) { r, err = pt.Must(t.Ctx, o); return err })
 	return r
 }
 
 // ask gives a parent an order that may fail, as the reply says.
 func (t *trial) ask(pt *parent.Client, o parent.Order) (r parent.Reply) {
-	t.step(func() (err error) { r, err = pt.Do(t.ctx, o); return err })
+	t.Step(func() (err error) { r, err = pt.Do(t.Ctx, o); return err })
 	return r
 }
 
@@ -110,7 +67,7 @@ func (t *trial) ask(pt *parent.Client, o parent.Order) (r parent.Reply) {
 func (t *trial) raise(pt *parent.Client, count int) parent.Reply {
 	t.Doing("raising")
 	r := t.ask(pt, parent.Order{Do: parent.Raise, Count: count})
-	t.check(r.Standing == count, "%d of %d zombies were raised: %s", r.Standing, count, r.Error)
+	t.Check(r.Standing == count, "%d of %d zombies were raised: %s", r.Standing, count, r.Error)
 	return r
 }
 
@@ -124,16 +81,16 @@ var (
 // checkCollected takes a parent's reply to such an order and checks it.
 func (t *trial) checkCollected(pt *parent.Client, order parent.Order, want int) {
 	var r parent.Reply
-	t.step(func() (err error) { r, err = pt.Await(t.ctx, order); return err })
-	t.check(r.Ended == want, "%d children were collected, want %d", r.Ended, want)
+	t.Step(func() (err error) { r, err = pt.Await(t.Ctx, order); return err })
+	t.Check(r.Ended == want, "%d children were collected, want %d", r.Ended, want)
 }
 
 // awaitDead waits until a parent is a zombie, with all of its threads: a main
 // thread that has ended looks like one before its children are given away by
 // the last of the others.
 func (t *trial) awaitDead(pt *parent.Client) {
-	t.step(func() error {
-		return t.Await(t.ctx, fmt.Sprintf("the death of process %d", pt.PID), 50*time.Microsecond, func() (bool, error) {
+	t.Step(func() error {
+		return t.Await(t.Ctx, fmt.Sprintf("the death of process %d", pt.PID), 50*time.Microsecond, func() (bool, error) {
 			p, err := t.Lab.FS.Process(pt.PID)
 			return p.Zombie(), err
 		})
@@ -149,7 +106,7 @@ func (c children) String() string {
 
 // childrenOf counts the children of a process by whether they are zombies.
 func (t *trial) childrenOf(pid int) (c children) {
-	t.step(func() error {
+	t.Step(func() error {
 		all, err := t.Lab.FS.Children(pid)
 		if err != nil {
 			return err

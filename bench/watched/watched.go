@@ -9,7 +9,6 @@
 package watched
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -92,62 +91,47 @@ func (p *plan) setups() ([]bench.Setup, error) {
 				About: w.about, Control: control, Group: strconv.Itoa(count),
 				Needs: append([]bench.Need{bench.NeedRoot, bench.NeedCgroup}, w.needs...),
 				Army:  bench.Army{Zombies: count, Tasks: 1, Spawn: "clone", Optional: true},
-				Run:   func(ctx context.Context, s *bench.Site) error { return p.run(ctx, s, w, count) },
+				Run:   bench.Stepwise(func(s *bench.Steps) { p.run(s, w, count) }),
 			})
 		}
 	}
 	return setups, nil
 }
 
-func (p *plan) run(ctx context.Context, s *bench.Site, w watcher, count int) error {
+func (p *plan) run(s *bench.Steps, w watcher, count int) {
 	s.ReadSystem()
-	beside, err := s.Beside()
-	if err != nil {
+	var beside *bench.Beside
+	var look func() (time.Duration, error)
+	s.Step(func() (err error) {
+		if beside, err = s.Beside(); err == nil {
+			look, err = w.begin(s.Ctx, s.Site, beside)
+		}
 		return err
-	}
-	look, err := w.begin(ctx, s, beside)
-	if err != nil {
-		return err
-	}
-	d, err := s.Zombied(ctx, daemon.Options{Count: count, Parallel: 1, Spawn: "clone"})
-	if err != nil {
-		return err
-	}
-	if _, err := s.RaiseAll(ctx, d, count); err != nil {
-		return err
-	}
-	before, err := s.Settle(ctx, "before", nil)
-	if err != nil {
-		return err
-	}
-	hers, err := beside.Kmem()
-	if err != nil {
-		return err
-	}
+	})
+	d := s.Zombied(daemon.Options{Count: count, Parallel: 1, Spawn: "clone"})
+	s.RaiseAll(d, count)
+	before := s.Settle("before")
+	var hers, hersAfter *uint64
+	s.Step(func() (err error) { hers, err = beside.Kmem(); return err })
 	s.Doing("looking: " + w.about)
 	var took, cpu []time.Duration
 	for range p.looks {
-		start := time.Now()
-		used, err := look()
-		if err != nil {
-			return fmt.Errorf("%s: %w", w.name, err)
-		}
-		took, cpu = append(took, time.Since(start)), append(cpu, used)
+		s.Step(func() error {
+			start := time.Now()
+			used, err := look()
+			if err != nil {
+				return fmt.Errorf("%s: %w", w.name, err)
+			}
+			took, cpu = append(took, time.Since(start)), append(cpu, used)
+			return nil
+		})
 	}
-	after, err := s.Settle(ctx, "looked", nil)
-	if err != nil {
-		return err
-	}
-	hersAfter, err := beside.Kmem()
-	if err != nil {
-		return err
-	}
-	if _, err := s.Reap(ctx, d); err != nil {
-		return err
-	}
-	reaped, err := s.Settle(ctx, "reaped", nil)
-	if err != nil {
-		return err
+	after := s.Settle("looked")
+	s.Step(func() (err error) { hersAfter, err = beside.Kmem(); return err })
+	s.Reap(d)
+	reaped := s.Settle("reaped")
+	if s.Err != nil {
+		return
 	}
 	each := func(unit string, change float64) { s.Put(unit, change/float64(count)) }
 	if before.Mem != nil {
@@ -172,7 +156,6 @@ func (p *plan) run(ctx context.Context, s *bench.Site, w watcher, count int) err
 	s.Put(UnitFirst, float64(took[0]))
 	s.Put(UnitLook, float64(median(took[1:])))
 	s.Put(UnitCPU, float64(median(cpu[1:])))
-	return nil
 }
 
 func median(all []time.Duration) time.Duration {

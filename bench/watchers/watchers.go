@@ -65,32 +65,21 @@ func (p *plan) setups() ([]bench.Setup, error) {
 		Group: Bench, Last: true,
 		Needs: []bench.Need{bench.NeedRoot, bench.NeedCgroup, needTracing},
 		Army:  bench.Army{Zombies: zombies, Tasks: 1},
-		Run:   p.run,
+		Run:   bench.Stepwise(p.run),
 	}}, nil
 }
 
-func (p *plan) run(ctx context.Context, s *bench.Site) error {
+func (p *plan) run(s *bench.Steps) {
 	s.ReadSystem()
-	d, err := s.Zombied(ctx, daemon.Options{Count: zombies, Parallel: 1, Spawn: "clone"})
-	if err != nil {
-		return err
-	}
+	d := s.Zombied(daemon.Options{Count: zombies, Parallel: 1, Spawn: "clone"})
 	s.Doing(fmt.Sprintf("looking for watchers, %v", p.watch))
-	start := time.Now()
-	for time.Since(start) < p.watch {
-		if _, err := d.Raise(ctx, nil); err != nil {
-			return err
-		}
-		if err := bench.Sleep(ctx, p.renew); err != nil {
-			return err
-		}
+	for start := time.Now(); s.Err == nil && time.Since(start) < p.watch; {
+		s.Step(func() error { _, err := d.Raise(s.Ctx, nil); return err })
+		s.Sleep(p.renew)
 		s.Looked(zombies)
-		if _, err := d.Reap(ctx, nil); err != nil {
-			return err
-		}
+		s.Step(func() error { _, err := d.Reap(s.Ctx, nil); return err })
 	}
 	s.Put(UnitCount, float64(len(s.Result.Watchers)))
-	return nil
 }
 
 // Find returns who looks on this host in so much time.

@@ -171,8 +171,7 @@ func (p *parent) start(path string, stdin int, arg ...string) (int, error) {
 func (p *parent) raise(count int) Reply {
 	pids := make([]int, count)
 	var next, standing, gone atomic.Int64
-	var mu sync.Mutex
-	var first error
+	errs := make(chan error, p.options.Parallel) // each worker has one at most
 	var workers sync.WaitGroup
 	for range p.options.Parallel {
 		workers.Go(func() {
@@ -195,18 +194,15 @@ func (p *parent) raise(count int) Reply {
 				}
 				if err != nil {
 					next.Store(int64(count))
-					mu.Lock()
-					if first == nil {
-						first = err
-					}
-					mu.Unlock()
+					errs <- err
 					return
 				}
 			}
 		})
 	}
 	workers.Wait()
-	r := Reply{Standing: int(standing.Load()), Gone: int(gone.Load()), Error: errorName(first)}
+	close(errs)
+	r := Reply{Standing: int(standing.Load()), Gone: int(gone.Load()), Error: errorName(<-errs)}
 	for _, pid := range pids {
 		if pid != 0 {
 			r.PIDs = append(r.PIDs, pid)
