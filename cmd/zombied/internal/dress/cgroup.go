@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -53,7 +54,7 @@ func newCgroups(use cgroupUse) (_ *cgroups, err error) {
 			err = errors.Join(err, c.close())
 		}
 	}()
-	memory := -1
+	memory := "" // the base that counts it
 	for _, controller := range []string{"pids", "memory"} {
 		h, err := membership.Controller(controller)
 		if errors.Is(err, measure.ErrNotSupported) {
@@ -63,29 +64,27 @@ func newCgroups(use cgroupUse) (_ *cgroups, err error) {
 			return nil, err
 		}
 		if controller == "memory" {
-			memory = len(c.bases)
+			memory = h.Dir()
+		}
+		if slices.Contains(c.bases, h.Dir()) {
+			continue // both in one hierarchy
 		}
 		if h.Version == 2 {
-			if c.v2 != "" {
-				memory = len(c.bases) - 1
-				continue // both in one hierarchy
-			}
 			if err := c.handDown(h.Dir()); err != nil {
 				return nil, err
 			}
 		}
 		c.bases = append(c.bases, h.Dir())
 	}
-	if len(c.bases) == 0 || use&small != 0 && memory < 0 {
+	if len(c.bases) == 0 || use&small != 0 && memory == "" {
 		return nil, fmt.Errorf("no cgroup hierarchy counts pids or memory: %w", errors.ErrUnsupported)
 	}
 	if use&small != 0 {
-		c.small, err = c.make("oom", c.bases[memory:memory+1])
-		if err != nil {
+		if c.small, err = c.make("oom", []string{memory}); err != nil {
 			return nil, err
 		}
 		file := "memory.limit_in_bytes"
-		if c.bases[memory] == c.v2 {
+		if memory == c.v2 {
 			file = "memory.max"
 			// Or it swaps instead.
 			_ = os.WriteFile(filepath.Join(c.small[0], "memory.swap.max"), []byte("0"), 0)
@@ -180,13 +179,7 @@ func remove(dirs []string) error {
 // bury removes a cgroup whose child is dead.
 func (c *cgroups) bury(dirs []string) error {
 	c.mu.Lock()
-	for i := range c.alive {
-		if c.alive[i][0] == dirs[0] {
-			c.alive[i] = c.alive[len(c.alive)-1]
-			c.alive = c.alive[:len(c.alive)-1]
-			break
-		}
-	}
+	c.alive = slices.DeleteFunc(c.alive, func(alive []string) bool { return alive[0] == dirs[0] })
 	c.mu.Unlock()
 	return remove(dirs)
 }
