@@ -1,6 +1,7 @@
 package janitor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -105,10 +106,10 @@ func Acquire(ctx context.Context, path string, fs measure.FS) (_ *Lock, err erro
 		}
 		select {
 		case <-patience.Done():
-			if err := ctx.Err(); err != nil {
-				return nil, err
+			if held == nil { // nor has anybody else, for as long
+				return nil, cmp.Or(ctx.Err(), errors.New("the file is replaced again and again"))
 			}
-			return nil, held
+			return nil, cmp.Or(ctx.Err(), error(held))
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

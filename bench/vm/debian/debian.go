@@ -83,18 +83,18 @@ func (r *Repo) Suites() []string {
 // A pair is one package index.
 type pair struct{ suite, arch string }
 
-// stanza returns the deb822 source for suite, from the mirror that holds it.
-func (r *Repo) stanza(suite string, archs []string) (string, error) {
+// stanza returns the deb822 source of an index, from the mirror that holds it.
+func (r *Repo) stanza(p pair) (string, error) {
 	src := r.main
-	if isSecuritySuite(suite) {
+	if isSecuritySuite(p.suite) {
 		src = r.secure
 		if src.uris == nil {
-			return "", fmt.Errorf("the system's sources name no mirror of the security archive, where %s lies", suite)
+			return "", fmt.Errorf("the system's sources name no mirror of the security archive, where %s lies", p.suite)
 		}
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nArchitectures: %s\nTargets: Packages\n",
-		strings.Join(src.uris, " "), suite, strings.Join(archs, " "))
+		strings.Join(src.uris, " "), p.suite, p.arch)
 	// Old suites and slow mirrors have release files that are out of date;
 	// their signatures hold all the same, and a kernel need not be fresh.
 	b.WriteString("Check-Valid-Until: no\n")
@@ -147,23 +147,16 @@ func (r *Repo) configure(pairs []pair) (string, error) {
 		}
 	}
 	var sources strings.Builder
-	archs := make(map[string][]string) // by suite
-	var suites, allArchs []string
+	var archs []string
 	for _, p := range pairs {
-		if archs[p.suite] == nil {
-			suites = append(suites, p.suite)
-		}
-		archs[p.suite] = append(archs[p.suite], p.arch)
-		if !slices.Contains(allArchs, p.arch) {
-			allArchs = append(allArchs, p.arch)
-		}
-	}
-	for _, s := range suites {
-		stanza, err := r.stanza(s, archs[s])
+		stanza, err := r.stanza(p)
 		if err != nil {
 			return "", err
 		}
 		sources.WriteString(stanza + "\n")
+		if !slices.Contains(archs, p.arch) {
+			archs = append(archs, p.arch)
+		}
 	}
 	var conf strings.Builder
 	set := func(name, value string) { fmt.Fprintf(&conf, "%s %q;\n", name, value) }
@@ -182,11 +175,11 @@ func (r *Repo) configure(pairs []pair) (string, error) {
 		fmt.Fprintf(&conf, "#clear %s;\n", hook)
 	}
 	fmt.Fprint(&conf, "#clear APT::Architectures;\n")
-	for _, a := range allArchs {
+	for _, a := range archs {
 		set("APT::Architectures::", a)
 	}
-	if len(allArchs) > 0 {
-		set("APT::Architecture", allArchs[0])
+	if len(archs) > 0 {
+		set("APT::Architecture", archs[0])
 	}
 	set("APT::Get::List-Cleanup", "false") // other suites' lists stay
 	set("Acquire::Languages", "none")
