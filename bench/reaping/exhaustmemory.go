@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"zombench/bench"
 	"zombench/bench/reaping/parent"
 	"zombench/measure"
 )
@@ -27,13 +26,7 @@ func exhaustMemory(t *trial, p plan) {
 	// Room for the children that live at the same time, and about count zombies.
 	const living, dead = 2 << 20, 10 << 10
 	t.Step(func() error { return limitMemory(memcg, p.parallel*living+p.count*dead) })
-	t.Step(func() error {
-		killed, err := l.fillMemory(memcg, 20*p.count+p.parallel*1000)
-		if err != nil {
-			return err
-		}
-		return l.freeMemory(killed)
-	})
+	l.freeMemory(l.fillMemory(memcg, 20*p.count+p.parallel*1000))
 }
 
 // limitMemory leaves a cgroup so many bytes more than it uses.
@@ -54,65 +47,64 @@ func limitMemory(m measure.Memcg, room int) error {
 // fillMemory raises count zombies, which do not fit, and records what became of
 // it: whether the OOM killer has killed their parent, and how the bystander
 // fares.
-func (l *limitTest) fillMemory(m measure.Memcg, count int) (killed bool, err error) {
+func (l *limitTest) fillMemory(m measure.Memcg, count int) (killed bool) {
 	l.Doing("raising")
-	r, err := l.parent.Do(l.Ctx, parent.Order{Do: parent.Raise, Count: count})
-	if killed = errors.Is(err, parent.ErrEnded); err != nil && !killed {
-		return false, err
-	}
-	kills, err := oomKills(m)
-	if err != nil {
-		return killed, err
-	}
+	var r parent.Reply
+	l.Step(func() (err error) {
+		r, err = l.parent.Do(l.Ctx, parent.Order{Do: parent.Raise, Count: count})
+		if killed = errors.Is(err, parent.ErrEnded); killed {
+			return nil
+		}
+		return err
+	})
+	var kills int
+	l.Step(func() (err error) { kills, err = oomKills(m); return err })
 	bystander, err := l.Lab.FS.Process(l.bystander.PID)
-	bystanderKilled := err != nil || bystander.Zombie()
+	refused := err != nil || bystander.Zombie() // it was killed
 	switch {
 	case killed:
-		if err := l.parent.Wait(); err == nil {
-			return killed, bench.Brokenf("the parent has ended by itself")
-		}
+		l.Check(l.parent.Wait() != nil, "the parent has ended by itself")
 		// Its children came to us, dead and to be collected.
-		ours := l.childrenOf(os.Getpid())
-		if l.Err != nil {
-			return killed, l.Err
-		}
-		l.Put(UnitAt+"OOM", float64(ours.dead))
-		l.Note("the OOM killer has killed the parent of the zombies; bystander killed: %v", bystanderKilled)
+		l.Put(UnitAt+"OOM", float64(l.childrenOf(os.Getpid()).dead))
+		l.Note("the OOM killer has killed the parent of the zombies; bystander killed: %v", refused)
 	case r.Error == "":
-		return killed, bench.Brokenf("%d children were started and the limit was not met; %d were killed for it", r.Standing, kills)
+		l.Check(false, "%d children were started and the limit was not met; %d were killed for it", r.Standing, kills)
 	default:
 		l.Put(UnitAt+r.Error, float64(r.Standing))
-		l.Note("fork fails with %s; killed by the OOM killer: %d; bystander killed: %v", r.Error, kills, bystanderKilled)
+		l.Note("fork fails with %s; killed by the OOM killer: %d; bystander killed: %v", r.Error, kills, refused)
 	}
 	l.Put(UnitKilled, float64(kills))
-	refused := bystanderKilled
 	if !refused {
-		// Whether it is refused is a matter of which page is asked for first.
-		try, err := l.bystander.Do(l.Ctx, parent.Order{Do: parent.Try})
-		if err != nil && !errors.Is(err, parent.ErrEnded) {
-			return killed, err
-		}
-		refused = err != nil || try.Error != ""
+		l.Step(func() error {
+			// Whether it is refused is a matter of which page is asked for first.
+			try, err := l.bystander.Do(l.Ctx, parent.Order{Do: parent.Try})
+			refused = err != nil || try.Error != ""
+			if errors.Is(err, parent.ErrEnded) {
+				return nil
+			}
+			return err
+		})
 	}
 	if refused {
 		l.Put(UnitRefused, 1)
 	}
-	return killed, nil
+	return killed
 }
 
 // freeMemory reaps the army, by its parent or, if that was killed, here, and
 // waits until forks work again: the memory comes back after RCU grace periods.
-func (l *limitTest) freeMemory(killed bool) error {
+func (l *limitTest) freeMemory(killed bool) {
 	l.Doing("reaping")
 	works := func() (bool, error) {
 		try, err := l.parent.Do(l.Ctx, parent.Order{Do: parent.Try})
 		return try.Error == "", err
 	}
 	if killed {
-		_ = l.bystander.Kill() // an orphan of ours now
-		if _, err := l.Collect(l.Ctx); err != nil {
+		l.Step(func() error {
+			_ = l.bystander.Kill() // an orphan of ours now
+			_, err := l.Collect(l.Ctx)
 			return err
-		}
+		})
 		works = func() (bool, error) {
 			next := l.start(parent.Options{})
 			if errors.Is(l.Err, parent.ErrEnded) {
@@ -122,14 +114,11 @@ func (l *limitTest) freeMemory(killed bool) error {
 			l.order(next, parent.Order{Do: parent.Try})
 			return true, l.Err
 		}
-	} else if _, err := l.parent.Must(l.Ctx, collectEach); err != nil {
-		return err
+	} else {
+		l.order(l.parent, collectEach)
 	}
-	if err := l.Await(l.Ctx, "forks work again", 10*time.Millisecond, works); err != nil {
-		return err
-	}
+	l.Step(func() error { return l.Await(l.Ctx, "forks work again", 10*time.Millisecond, works) })
 	l.Put(UnitRecovers, 1)
-	return nil
 }
 
 // oomKills counts the processes of a cgroup that the OOM killer has killed.

@@ -42,10 +42,11 @@ func (t *trial) stand(p plan) {
 	pt := t.start(parent.Options{Parallel: p.parallel})
 	r := t.raiseUnder(pt)
 	t.Settle("after")
-	first := t.consumption(pt, r.PIDs)
+	var first, last consumption
+	t.Step(func() (err error) { first, err = t.consumption(pt, r.PIDs); return err })
 	t.Doing("watching it stand")
 	t.Sleep(p.stand)
-	last := t.consumption(pt, r.PIDs)
+	t.Step(func() (err error) { last, err = t.consumption(pt, r.PIDs); return err })
 	t.Put(UnitCPU, float64(last.parent+last.zombies-first.parent-first.zombies))
 	if first.user != nil && last.user != nil {
 		t.Put(UnitUser, float64(*last.user)-float64(*first.user))
@@ -61,12 +62,7 @@ type consumption struct {
 	user            *float64 // bytes of user memory charged to the cgroup; nil if unknown
 }
 
-func (t *trial) consumption(pt *parent.Client, zombies []int) (c consumption) {
-	t.Step(func() (err error) { c, err = t.readConsumption(pt, zombies); return err })
-	return c
-}
-
-func (t *trial) readConsumption(pt *parent.Client, zombies []int) (c consumption, err error) {
+func (t *trial) consumption(pt *parent.Client, zombies []int) (c consumption, err error) {
 	proc := t.Lab.FS.Proc
 	tasks, err := filepath.Glob(filepath.Join(proc, strconv.Itoa(pt.PID), "task", "*"))
 	if err != nil {
