@@ -76,7 +76,7 @@ func findSource() (source procs.Source, done func(), why error) {
 	if err != nil {
 		return procs.ByProc(measure.Host()), func() {}, err
 	}
-	return procs.ByIterator(s.Scan), s.Close, nil
+	return s.Scan, s.Close, nil
 }
 
 func ps(stdout, stderr io.Writer, kernel measure.FS, source procs.Source, why error, o psOptions) error {

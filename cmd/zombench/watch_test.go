@@ -17,6 +17,7 @@ import (
 	"zombench/bench/experiments"
 	"zombench/measure/measuretest"
 	"zombench/measure/procs"
+	"zombench/measure/taskscan"
 	"zombench/measure/watch/deploy"
 )
 
@@ -42,7 +43,7 @@ func TestPsCheck(t *testing.T) {
 	// What cannot be known is status 3, never 0.
 	var out bytes.Buffer
 	kernel := machine(t, nil, nil)
-	fails := func(func(procs.Task)) error { return errors.New("no way") }
+	fails := func(func(*taskscan.Task)) error { return errors.New("no way") }
 	if err := ps(&out, &out, kernel, fails, nil, psOptions{format: "text", warn: 1}); exitCode(&out, err) != 3 || out.String() != "ZOMBIES UNKNOWN - no way\n" {
 		t.Errorf("%q", &out)
 	}

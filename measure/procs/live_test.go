@@ -20,7 +20,7 @@ func TestLeakers(t *testing.T) {
 	sources := map[string]Source{"/proc": ByProc(measure.Host())}
 	if s, err := taskscan.New(); err == nil {
 		defer s.Close()
-		sources["the iterator"] = ByIterator(s.Scan)
+		sources["the iterator"] = s.Scan
 	} else {
 		t.Log(err)
 	}
@@ -93,7 +93,7 @@ func TestSourcesAgree(t *testing.T) {
 	leader := zombietest.EndedLeader(t)
 	time.Sleep(200 * time.Millisecond) // for its main thread to end
 	for range 5 {
-		for name, source := range map[string]Source{"/proc": ByProc(fs), "the iterator": ByIterator(s.Scan)} {
+		for name, source := range map[string]Source{"/proc": ByProc(fs), "the iterator": s.Scan} {
 			r, err := Scan(fs, source)
 			if err != nil {
 				t.Fatal(err)

@@ -1,7 +1,7 @@
 // Package procs finds the processes that leave zombies behind, and who would
 // reap the zombies if their parent ended.
 //
-// In flow the processes of a machine, from a task iterator of BPF ([ByIterator])
+// In flow the processes of a machine, from a task iterator of BPF (package taskscan)
 // or from /proc ([ByProc]), and what /proc says of the few that leave zombies; out
 // flow the parents with what is known of each and a piece of advice. It signals
 // nobody and keeps nothing. By /proc it is not for use during a measurement: each
@@ -12,7 +12,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -29,42 +28,22 @@ type Result struct {
 	Hidden  bool     // /proc hides the processes of other users (hidepid)
 }
 
-// A Task is what a scan sees of a process.
-type Task struct {
-	measure.Process
-	Dead    time.Duration // how long ago it ended; -1: unknown
-	Removed string        // names its cgroup, if that was removed and stays in memory
-}
-
-// A Source calls each for every process of the machine, in no particular order.
-type Source func(each func(Task)) error
+// A Source calls each for every process of the machine, in no particular order. The
+// Scan of a taskscan.Scanner is one that leaves no trace, and knows when zombies died.
+type Source func(each func(*taskscan.Task)) error
 
 // ByProc is the Source that reads /proc.
 func ByProc(fs measure.FS) Source {
-	return func(each func(Task)) error {
+	return func(each func(*taskscan.Task)) error {
 		all, err := fs.Processes()
 		for _, p := range all {
-			t := Task{Process: p, Dead: -1}
+			t := taskscan.Task{Process: p, Dead: -1}
 			if p.Zombie() {
 				t.Removed = removedCgroup(fs, p.PID)
 			}
-			each(t)
+			each(&t)
 		}
 		return err
-	}
-}
-
-// ByIterator is the Source that leaves no trace, and knows when zombies died: the
-// Scan of a taskscan.Scanner.
-func ByIterator(scan func(each func(*taskscan.Task)) error) Source {
-	return func(each func(Task)) error {
-		return scan(func(k *taskscan.Task) {
-			t := Task{Process: k.Process(), Dead: k.Dead}
-			if k.RemovedCgroup != 0 {
-				t.Removed = strconv.FormatUint(k.RemovedCgroup, 10)
-			}
-			each(t)
-		})
 	}
 }
 
@@ -106,7 +85,7 @@ type Found struct {
 func Look(source Source, uptime time.Duration) (*Found, error) {
 	f := &Found{Parents: make(map[int]*Parent), parent: make(map[int]int)}
 	graves := make(map[string]bool)
-	err := source(func(k Task) {
+	err := source(func(k *taskscan.Task) {
 		switch {
 		case k.Zombie():
 			f.Zombies++
@@ -171,7 +150,7 @@ func Scan(fs measure.FS, source Source) (*Result, error) {
 }
 
 // add counts a zombie.
-func (p *Parent) add(z Task, uptime time.Duration) {
+func (p *Parent) add(z *taskscan.Task, uptime time.Duration) {
 	if z.Dead >= 0 {
 		if p.Recent == nil {
 			p.Recent = new(int)
@@ -193,7 +172,8 @@ func (p *Parent) add(z Task, uptime time.Duration) {
 	p.started, p.Oldest = z.StartTicks, z.PID
 	p.Age = max(0, uptime-z.Started())
 	if z.Dead >= 0 {
-		p.Dead = &z.Dead
+		dead := z.Dead // z is overwritten
+		p.Dead = &dead
 	}
 }
 

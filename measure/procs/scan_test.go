@@ -8,6 +8,7 @@ import (
 
 	"zombench/measure"
 	"zombench/measure/measuretest"
+	"zombench/measure/taskscan"
 )
 
 func machine(tb testing.TB, tasks []measuretest.Task, change map[string]string) measure.FS {
@@ -155,7 +156,7 @@ func BenchmarkScan(b *testing.B) {
 
 // Zombies that have only just died are no reproach, nor are those of zombied.
 func TestAdviceForTheInnocent(t *testing.T) {
-	fresh, old := Task{Dead: 100 * time.Millisecond}, Task{Dead: time.Hour}
+	fresh, old := &taskscan.Task{Dead: 100 * time.Millisecond}, &taskscan.Task{Dead: time.Hour}
 	var p Parent
 	p.add(fresh, time.Hour)
 	p.add(fresh, time.Hour)

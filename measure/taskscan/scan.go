@@ -8,6 +8,7 @@ import (
 	"math/bits"
 	"runtime"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/cilium/ebpf/asm"
@@ -19,23 +20,15 @@ import (
 
 // A Task is a process: the main thread of a thread group.
 type Task struct {
-	PID     int           // in the pid namespace of the reader
-	PPid    int           // who has to wait for it; 0 if outside of that namespace
-	State   byte          // as in proc_pid_stat(5): 'R', 'S', 'D', 'Z' ...
-	Threads int           // that were not reaped, as num_threads
-	Start   time.Duration // after boot, with the time suspended
-	Dead    time.Duration // how long ago it ended, if it has; -1: unknown. Of one that was busy until then it may be too long, by as much as it had run without a break
+	measure.Process               // as /proc/PID/stat would have it
+	Start           time.Duration // after boot, with the time suspended; 0: unknown
+	Dead            time.Duration // how long ago it ended, if it has; -1: unknown. Of one that was busy until then it may be too long, by as much as it had run without a break
 
-	// RemovedCgroup is the number of a zombie's cgroup (the inode of its directory),
+	// Removed names a zombie's cgroup, by the inode of its directory or by its path,
 	// if that was removed, which a zombie does not prevent: it stays in memory until
-	// the zombie is reaped. 0 if it was not. Of the hierarchy of version 2 or of
+	// the zombie is reaped. "" if it was not. Of the hierarchy of version 2 or of
 	// that with the pids controller.
-	RemovedCgroup uint64
-}
-
-// Process is the task as /proc/PID/stat would have it.
-func (t *Task) Process() measure.Process {
-	return measure.Process{PID: t.PID, PPid: t.PPid, State: t.State, Threads: t.Threads, StartTicks: uint64(t.Start / measure.ClockTick)}
+	Removed string
 }
 
 // A Scanner is loaded once and scans often. It is not for use by several
@@ -162,9 +155,11 @@ const (
 func (t *Task) decode(b []byte) (left uint64) {
 	u32 := func(at int) uint32 { return binary.NativeEndian.Uint32(b[at:]) }
 	u64 := func(at int) uint64 { return binary.NativeEndian.Uint64(b[at:]) }
-	*t = Task{
-		PID: int(u32(offPID)), PPid: int(u32(offPPid)), State: stateLetter(u32(offState)),
-		Threads: int(u32(offThreads)), Start: time.Duration(u64(offStart)), Dead: -1, RemovedCgroup: u64(offRemoved),
+	start := time.Duration(u64(offStart))
+	*t = Task{Start: start, Dead: -1, Process: measure.Process{PID: int(u32(offPID)), PPid: int(u32(offPPid)),
+		State: stateLetter(u32(offState)), Threads: int(u32(offThreads)), StartTicks: uint64(start / measure.ClockTick)}}
+	if cgroup := u64(offRemoved); cgroup != 0 {
+		t.Removed = strconv.FormatUint(cgroup, 10)
 	}
 	return u64(offLeft)
 }

@@ -83,11 +83,11 @@ func TestAsProc(t *testing.T) {
 			if b.PPid != k.PPid || b.Threads != k.Threads || b.StartTicks != uint64(k.Start/(10*time.Millisecond)) {
 				t.Errorf("%+v, /proc says %+v", k, b)
 			}
-			if b.State == 'Z' && k.State != 'Z' || k.Process().Zombie() != b.Zombie() {
+			if b.State == 'Z' && k.State != 'Z' || k.Zombie() != b.Zombie() {
 				t.Errorf("%+v in state %c, /proc says %c", k, k.State, b.State)
 			}
 			same++
-			if k.Process().Zombie() && k.PPid == army.PID {
+			if k.Zombie() && k.PPid == army.PID {
 				zombies++
 			}
 		}
@@ -163,7 +163,7 @@ func TestNoTrace(t *testing.T) {
 		start := time.Now()
 		found := 0
 		if err := s.Scan(func(k *Task) {
-			if k.Process().Zombie() && k.PPid == army.PID {
+			if k.Zombie() && k.PPid == army.PID {
 				found++
 			}
 		}); err != nil {
@@ -275,7 +275,7 @@ func TestDead(t *testing.T) {
 			look := func() (k Task, before, after time.Time) {
 				before = time.Now()
 				for _, z := range scan(t, s) {
-					if z.PPid == p.PID && z.Process().Zombie() {
+					if z.PPid == p.PID && z.Zombie() {
 						k = z
 					}
 				}
@@ -317,7 +317,7 @@ func TestLeaderEnded(t *testing.T) {
 	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		k := scan(t, s)[pid]
 		if k.State == 'Z' {
-			if k.Process().Zombie() || k.Threads < 2 || k.Dead < 0 {
+			if k.Zombie() || k.Threads < 2 || k.Dead < 0 {
 				t.Errorf("%+v is taken for a zombie", k)
 			}
 			return
@@ -439,8 +439,8 @@ func TestCgroupRemoved(t *testing.T) {
 	}
 	p.Say(t, "die")
 	for start := time.Now(); ; time.Sleep(time.Millisecond) {
-		if k := scan(t, s)[child]; k.Process().Zombie() {
-			if k.RemovedCgroup != 0 {
+		if k := scan(t, s)[child]; k.Zombie() {
+			if k.Removed != "" {
 				t.Error("its cgroup is there and is taken for removed")
 			}
 			break
@@ -452,7 +452,7 @@ func TestCgroupRemoved(t *testing.T) {
 	if err := os.Remove(dir); err != nil {
 		t.Fatal(err)
 	}
-	for start := time.Now(); scan(t, s)[child].RemovedCgroup != inode; time.Sleep(time.Millisecond) {
+	for start := time.Now(); scan(t, s)[child].Removed != fmt.Sprint(inode); time.Sleep(time.Millisecond) {
 		if time.Since(start) > 20*time.Second {
 			t.Fatal("its cgroup was removed, and it is not told")
 		}

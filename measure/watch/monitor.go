@@ -318,18 +318,18 @@ func (m *Monitor) look() (*procs.Found, error) {
 	case m.scanner == nil:
 		return procs.Look(procs.ByProc(m.o.FS), 0)
 	case m.scanner.Level() > 0:
-		return procs.Look(procs.ByIterator(m.scanner.Scan), 0)
+		return procs.Look(m.scanner.Scan, 0)
 	}
 	dead, err := m.tracer.Dead()
 	if err != nil {
 		return nil, err
 	}
-	found, err := procs.Look(procs.ByIterator(func(each func(*taskscan.Task)) error {
+	found, err := procs.Look(func(each func(*taskscan.Task)) error {
 		return m.scanner.Scan(func(k *taskscan.Task) {
 			delete(dead, k.Start)
 			each(k)
 		})
-	}), 0)
+	}, 0)
 	if err != nil {
 		return nil, err
 	}
