@@ -67,32 +67,26 @@ type Need struct {
 
 // The needs of several experiments.
 var (
-	NeedRoot   = Need{"root", needRoot}
-	NeedCgroup = Need{"cgroups", needCgroup}
+	NeedRoot = Need{"root", func(*Host) error {
+		if os.Geteuid() != 0 {
+			return fmt.Errorf("run as root: %w", measure.ErrNotPermitted)
+		}
+		return nil
+	}}
+	NeedCgroup = Need{"cgroups", func(h *Host) error {
+		if h.place == nil {
+			return fmt.Errorf("a fresh cgroup: %w", h.Instruments.List[pids].Err)
+		}
+		return nil
+	}}
 	// Only from Linux 6.14 on has a pid namespace a limit of its own.
-	NeedOwnPidMax = Need{"kernel.pid_max of a pid namespace", needOwnPidMax}
+	NeedOwnPidMax = Need{"kernel.pid_max of a pid namespace", func(h *Host) error {
+		if release := measure.Release(h.Machine.Kernel); !release.AtLeast(6, 14) {
+			return fmt.Errorf("kernel.pid_max of a pid namespace of its own: Linux %s: %w, 6.14 has it", release, measure.ErrNotSupported)
+		}
+		return nil
+	}}
 )
-
-func needOwnPidMax(h *Host) error {
-	if release := measure.Release(h.Machine.Kernel); !release.AtLeast(6, 14) {
-		return fmt.Errorf("kernel.pid_max of a pid namespace of its own: Linux %s: %w, 6.14 has it", release, measure.ErrNotSupported)
-	}
-	return nil
-}
-
-func needRoot(*Host) error {
-	if os.Geteuid() != 0 {
-		return fmt.Errorf("run as root: %w", measure.ErrNotPermitted)
-	}
-	return nil
-}
-
-func needCgroup(h *Host) error {
-	if h.place == nil {
-		return fmt.Errorf("a fresh cgroup: %w", h.Instruments.List[pids].Err)
-	}
-	return nil
-}
 
 // NeedProgram is the need for a program on PATH; remedy says how to get it.
 func NeedProgram(name, remedy string) Need {

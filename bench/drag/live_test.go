@@ -146,7 +146,7 @@ func TestBystandersSeeAStall(t *testing.T) {
 	}
 	for name, ticks := range map[string]ticks{fork: seen.fork, sleep: seen.sleep} {
 		var longest time.Duration
-		if err := ticks.turns(stopped, func(d time.Duration) { longest = max(longest, d) }); err != nil {
+		if err := ticks.turns(stopped, func(d time.Duration) error { longest = max(longest, d); return nil }); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if longest < length*9/10 {

@@ -13,17 +13,16 @@ import (
 // in ns of CLOCK_MONOTONIC. A turn lasts from one tick to the next.
 type ticks []int64
 
-// turns calls f with the length of each turn that overlaps a window. It is an
-// error if not all of the window was seen.
-func (t ticks) turns(w window, f func(time.Duration)) error {
+// turns calls f with the length of each turn that overlaps a window, until it
+// fails. It is an error if not all of the window was seen.
+func (t ticks) turns(w window, f func(time.Duration) error) error {
 	if len(t) == 0 || t[0] > w.From || t[len(t)-1] < w.To {
 		return fmt.Errorf("a bystander did not see all of a window of %v", w.length())
 	}
 	end := sort.Search(len(t), func(i int) bool { return t[i] > w.From }) // of the first that overlaps
 	for ; end < len(t); end++ {
-		f(time.Duration(t[end] - t[end-1]))
-		if t[end] >= w.To {
-			break
+		if err := f(time.Duration(t[end] - t[end-1])); err != nil || t[end] >= w.To {
+			return err
 		}
 	}
 	return nil
@@ -51,17 +50,11 @@ func (p performance) stalls(t ticks, meant time.Duration) (s stall, err error) {
 	longest := func(windows []window, note func(int64) error) ([]float64, error) {
 		all := make([]float64, len(windows))
 		for i, w := range windows {
-			var noteErr error
-			err := t.turns(w, func(d time.Duration) {
+			err := t.turns(w, func(d time.Duration) error {
 				d = max(d-meant, 0)
 				all[i] = max(all[i], float64(d))
-				if err := note(int64(d)); err != nil {
-					noteErr = err
-				}
+				return note(int64(d))
 			})
-			if err == nil {
-				err = noteErr
-			}
 			if err != nil {
 				return nil, err
 			}

@@ -23,7 +23,7 @@ func TestTurns(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []time.Duration
-			err := seen.turns(tt.w, func(d time.Duration) { got = append(got, d) })
+			err := seen.turns(tt.w, func(d time.Duration) error { got = append(got, d); return nil })
 			if (err != nil) != tt.missing {
 				t.Fatalf("error %v", err)
 			}

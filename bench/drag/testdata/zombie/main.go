@@ -32,88 +32,67 @@ func main() {
 		time.Sleep(time.Hour)
 		return
 	}
-	for _, do := range []func(dir string) error{zombie, namespace} {
-		if err := do("/sys/fs/cgroup/grave"); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+	const dir = "/sys/fs/cgroup/grave"
+	zombie(dir)
+	namespace(dir)
+}
+
+func must(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 }
 
 // start starts this program as a child that ends or stays, with these flags for
 // clone(2) and in a new cgroup unless dir is empty.
-func start(what string, flags uintptr, dir string) (*exec.Cmd, error) {
+func start(what string, flags uintptr, dir string) *exec.Cmd {
 	c := exec.Command("/proc/self/exe", what)
 	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags}
 	if dir != "" {
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			return nil, err
-		}
+		must(os.Mkdir(dir, 0o755))
 		d, err := os.Open(dir)
-		if err != nil {
-			return nil, err
-		}
+		must(err)
 		defer d.Close()
 		c.SysProcAttr.UseCgroupFD, c.SysProcAttr.CgroupFD = true, int(d.Fd())
 	}
-	return c, c.Start()
+	must(c.Start())
+	return c
 }
 
-// dead waits until a child is a zombie.
-func dead(c *exec.Cmd) error {
-	return unix.Waitid(unix.P_PID, c.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+// awaitDead waits until a child is a zombie.
+func awaitDead(c *exec.Cmd) {
+	must(unix.Waitid(unix.P_PID, c.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil))
 }
 
 // zombie signals a zombie, and removes its cgroup.
-func zombie(dir string) error {
-	child, err := start("end", 0, dir)
-	if err != nil {
-		return err
-	}
-	if err := dead(child); err != nil {
-		return err
-	}
-	if err := signal(child.Process.Pid); err != nil {
-		return err
-	}
+func zombie(dir string) {
+	child := start("end", 0, dir)
+	awaitDead(child)
+	signal(child.Process.Pid)
 	remove(dir, "beside its zombie", child)
-	return nil
 }
 
 // namespace removes the cgroup of the init of a pid namespace that was killed. It
 // waits in zap_pid_ns_processes for all of the namespace to be gone, of which one is
 // a child of ours.
-func namespace(dir string) error {
-	initial, err := start("stay", unix.CLONE_NEWPID, dir)
-	if err != nil {
-		return err
-	}
+func namespace(dir string) {
+	initial := start("stay", unix.CLONE_NEWPID, dir)
 	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/pid", initial.Process.Pid))
-	if err != nil {
-		return err
-	}
+	must(err)
 	var child *exec.Cmd
-	entered := make(chan error, 1)
+	entered := make(chan struct{})
 	go func() {
+		defer close(entered)
 		runtime.LockOSThread() // and never unlocked: the thread ends, with the namespace for its children
-		err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWPID)
-		if err == nil {
-			child, err = start("stay", 0, "")
-		}
-		entered <- err
+		must(unix.Setns(int(ns.Fd()), unix.CLONE_NEWPID))
+		child = start("stay", 0, "")
 	}()
-	if err := <-entered; err != nil {
-		return err
-	}
-	if err := initial.Process.Kill(); err != nil {
-		return err
-	}
-	if err := dead(child); err != nil { // by the end of its namespace
-		return err
-	}
+	<-entered
+	must(initial.Process.Kill())
+	awaitDead(child) // by the end of its namespace
 	remove(dir, "of a dying init", child)
 	_ = initial.Wait()
-	return nil
 }
 
 // patience is how long rmdir may take that nothing holds up.
@@ -143,30 +122,22 @@ func remove(dir, what string, child *exec.Cmd) {
 
 // signal sends real-time signals to a zombie, and says whether they are queued; one
 // or the other may be that somebody else has.
-func signal(pid int) error {
+func signal(pid int) {
 	const sent, last = 20, 64
-	before, err := queued()
-	if err != nil {
-		return err
-	}
+	before := queued()
 	for range sent {
-		if err := unix.Kill(pid, last); err != nil {
-			return err
-		}
+		must(unix.Kill(pid, last))
 	}
-	after, err := queued()
-	fmt.Printf("signals to a zombie are queued: %v\n", after-before >= sent)
-	return err
+	fmt.Printf("signals to a zombie are queued: %v\n", queued()-before >= sent)
 }
 
 // queued is how many signals are queued to this user's processes (SigQ of
 // proc_pid_status(5)).
-func queued() (n int, err error) {
+func queued() (n int) {
 	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0, err
-	}
+	must(err)
 	_, rest, _ := strings.Cut(string(status), "\nSigQ:")
 	_, err = fmt.Sscanf(rest, "%d/", &n)
-	return n, err
+	must(err)
+	return n
 }
