@@ -218,20 +218,8 @@ func (r *Record) living() []int {
 // Set sets fields of an experiment, given by name.
 func Set(t testing.TB, e bench.Experiment, fields map[string]string) bench.Experiment {
 	t.Helper()
-	for name, value := range fields {
-		found := false
-		for _, f := range e.Fields {
-			if f.Name != name {
-				continue
-			}
-			found = true
-			if err := f.Value.Set(value); err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-		}
-		if !found {
-			t.Fatalf("%s has no field %s", e.Name, name)
-		}
+	if err := e.Set(fields); err != nil {
+		t.Fatalf("%s: %v", e.Name, err)
 	}
 	return e
 }

@@ -49,11 +49,10 @@ type Tracker struct {
 	fs        measure.FS
 	trace     *kmemtrace.Trace
 	functions []kmemtrace.Range
-	names     map[int32]string // of processes that were asked for theirs
-	ours      map[int32]bool   // this process, and what it has forked since Start
-	paces     map[string]*pace // of programs that look
-	only      map[string]int32 // the process of a program, 0 if there were several
-	made      uint64           // inodes, since Start
+	names     map[int32]string  // of processes that were asked for theirs
+	ours      map[int32]bool    // this process, and what it has forked since Start
+	known     map[string]*known // programs by name
+	made      uint64            // inodes, since Start
 
 	// Since Forget:
 	programs map[string]*program
@@ -63,9 +62,10 @@ type Tracker struct {
 	lost     error
 }
 
-// A pace is when a program looks, in ns.
-type pace struct {
-	begun, last uint64   // of its last look: when it began, and what was seen of it last
+// known is what is known of a program since Start.
+type known struct {
+	pid         int32    // of its process, 0 if there were several
+	begun, last uint64   // of its last look, in ns: when it began, and what was seen of it last
 	gaps        []uint64 // from one look to the next
 }
 
@@ -101,7 +101,7 @@ func Start(host measure.FS) (*Tracker, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Tracker{fs: host, functions: functions, names: make(map[int32]string), paces: make(map[string]*pace), only: make(map[string]int32), ours: map[int32]bool{int32(os.Getpid()): true}}
+	t := &Tracker{fs: host, functions: functions, names: make(map[int32]string), known: make(map[string]*known), ours: map[int32]bool{int32(os.Getpid()): true}}
 	if err := t.start(); err != nil {
 		return nil, err
 	}
@@ -209,11 +209,7 @@ func (t *Tracker) look(e kmemtrace.Event) {
 
 // another reports whether another look of a program began at this time.
 func (t *Tracker) another(name string, at uint64) bool {
-	p := t.paces[name]
-	if p == nil {
-		p = new(pace)
-		t.paces[name] = p
-	}
+	p := t.known[name]
 	another := p.begun == 0 || at-p.last > pauseNs
 	if another && p.begun > 0 && len(p.gaps) < maxGaps {
 		p.gaps = append(p.gaps, at-p.begun)
@@ -225,7 +221,7 @@ func (t *Tracker) another(name string, at uint64) bool {
 }
 
 // every returns the median time from one look to the next, 0 if there was one.
-func (p *pace) every() time.Duration {
+func (p *known) every() time.Duration {
 	if len(p.gaps) == 0 {
 		return 0
 	}
@@ -257,10 +253,10 @@ func (t *Tracker) of(programs map[string]*program, name string, pid int32) *prog
 		programs[name] = p
 	}
 	p.processes[pid]++
-	if was, ok := t.only[name]; !ok {
-		t.only[name] = pid
-	} else if was != pid {
-		t.only[name] = 0
+	if k := t.known[name]; k == nil {
+		t.known[name] = &known{pid: pid}
+	} else if k.pid != pid {
+		k.pid = 0
 	}
 	return p
 }
@@ -293,8 +289,8 @@ func (t *Tracker) Watchers(least uint64) ([]results.Watcher, error) {
 	var found []results.Watcher
 	for name, p := range t.programs {
 		if slices.Max(slices.Collect(maps.Values(p.processes))) >= least {
-			found = append(found, results.Watcher{Command: name, PID: uint64(t.only[name]), Processes: uint64(len(p.processes)), Looks: p.times,
-				Every: t.paces[name].every(), Objects: p.objects, Bytes: p.bytes})
+			found = append(found, results.Watcher{Command: name, PID: uint64(t.known[name].pid), Processes: uint64(len(p.processes)), Looks: p.times,
+				Every: t.known[name].every(), Objects: p.objects, Bytes: p.bytes})
 		}
 	}
 	slices.SortFunc(found, func(a, b results.Watcher) int {
@@ -317,7 +313,7 @@ func (t *Tracker) Forkers() []string {
 	var names []string
 	for name, n := range forks {
 		if 10*n >= all {
-			names = append(names, results.Watcher{Command: name, PID: uint64(t.only[name])}.Name())
+			names = append(names, results.Watcher{Command: name, PID: uint64(t.known[name].pid)}.Name())
 		}
 	}
 	slices.Sort(names)

@@ -13,7 +13,7 @@ import (
 
 // made is a tracker of a made-up kernel, whose functions have 16 bytes each.
 func made(names map[int32]string, ours ...int32) *Tracker {
-	t := &Tracker{names: names, paces: make(map[string]*pace), only: make(map[string]int32), ours: make(map[int32]bool), functions: []kmemtrace.Range{
+	t := &Tracker{names: names, known: make(map[string]*known), ours: make(map[int32]bool), functions: []kmemtrace.Range{
 		{Name: allocInode, From: 0x10, To: 0x20}, {Name: allocDentry, From: 0x20, To: 0x30}, {Name: allocBlob[0], From: 0x30, To: 0x40},
 	}}
 	for _, pid := range ours {

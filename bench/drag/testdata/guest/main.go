@@ -35,12 +35,8 @@ func run(e bench.Experiment, args []string) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range e.Fields {
-		if f.Name == "count" {
-			if err := f.Value.Set(args[1]); err != nil {
-				return err
-			}
-		}
+	if err := e.Set(map[string]string{"count": args[1]}); err != nil {
+		return err
 	}
 	r := bench.Runner{
 		Experiments: []bench.Experiment{e}, Match: args[0], Samples: samples, Seed: 1,
