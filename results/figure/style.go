@@ -45,13 +45,26 @@ var palette = []color.Color{
 
 // The parts of a bar go from dark to light, in colours after viridis (S. van der
 // Walt and N. Smith, 2015), so that greyscale and every kind of sight keep their
-// order; what no cache has is grey.
+// order; what no cache has is grey. A page on dark ground has the first two lighter:
+// report/page.html.
 var parts = []color.Color{rgb(0x46459C), rgb(0x33638D), rgb(0x21908C), rgb(0x35B779), rgb(0x8FD744), rgb(0xFDE725)}
 
 var markers = []draw.GlyphDrawer{
-	draw.CircleGlyph{}, draw.TriangleGlyph{}, draw.SquareGlyph{}, draw.CrossGlyph{},
-	draw.RingGlyph{}, draw.PyramidGlyph{}, draw.BoxGlyph{}, draw.PlusGlyph{},
+	draw.CircleGlyph{}, bold{draw.TriangleGlyph{}}, bold{draw.SquareGlyph{}}, bold{draw.CrossGlyph{}},
+	bold{draw.RingGlyph{}}, draw.PyramidGlyph{}, draw.BoxGlyph{}, bold{draw.PlusGlyph{}},
 }
+
+// A bold marker is drawn in lines of one point: plot draws it in half of one, which
+// hides its colour.
+type bold struct{ draw.GlyphDrawer }
+
+func (b bold) DrawGlyph(c *draw.Canvas, style draw.GlyphStyle, at vg.Point) {
+	b.GlyphDrawer.DrawGlyph(&draw.Canvas{Canvas: onePoint{c.Canvas}, Rectangle: c.Rectangle}, style, at)
+}
+
+type onePoint struct{ vg.Canvas }
+
+func (c onePoint) SetLineWidth(vg.Length) { c.Canvas.SetLineWidth(1) }
 
 var dashes = [][]vg.Length{
 	nil, {6, 3}, {2, 2}, {8, 3, 2, 3}, {12, 3}, {4, 2, 1, 2, 1, 2}, {1, 3}, {10, 2, 2, 2, 2, 2},

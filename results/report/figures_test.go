@@ -2,13 +2,17 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"io"
+	"math"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -156,4 +160,64 @@ func TestPNG(t *testing.T) {
 			t.Errorf("series %d is drawn: %v", i, seen[c])
 		}
 	}
+}
+
+// On dark ground every colour of a figure differs from the ground by a contrast of 3
+// at least, which WCAG 2.1 (1.4.11) wants of what one must see to understand.
+func TestFiguresOnDarkGround(t *testing.T) {
+	_, dark, _ := strings.Cut(pageSource, "prefers-color-scheme: dark")
+	ground := regexp.MustCompile(`--ground: (#\w{6})`).FindStringSubmatch(dark)
+	if ground == nil {
+		t.Fatal("the page has no dark ground")
+	}
+	lighter := make(map[string]string)
+	for _, m := range regexp.MustCompile(`fill:(#\w{6})"\] { fill: (#\w{6})`).FindAllStringSubmatch(dark, -1) {
+		lighter[m[1]] = m[2]
+	}
+	set, errs := results.Load("../recorded/amd64-5.10.0-30.txt", "../recorded/amd64-6.1.0-56.txt")
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	page := render(t, report(t, set, Query{}).Doc(), HTML)
+	_, body, _ := strings.Cut(page, "</style>")
+	colours := make(map[string]bool)
+	for _, m := range regexp.MustCompile(`(?:fill|stroke):(#\w{6})`).FindAllStringSubmatch(body, -1) {
+		colours[m[1]] = true
+	}
+	delete(colours, "#000000") // the page draws these two in its own
+	delete(colours, "#FFFFFF")
+	if len(colours) < 8 {
+		t.Errorf("the figures have the colours %v only", colours)
+	}
+	for colour := range colours {
+		if c := contrast(t, cmp.Or(lighter[colour], colour), ground[1]); c < 3 {
+			t.Errorf("%s on %s: a contrast of %.1f", colour, ground[1], c)
+		}
+	}
+	if c := contrast(t, "#46459C", ground[1]); c >= 3 {
+		t.Errorf("a dark blue passes: %.1f", c)
+	}
+}
+
+// contrast is that of two colours by WCAG 2.1.
+func contrast(t *testing.T, a, b string) float64 {
+	t.Helper()
+	luminance := func(colour string) (sum float64) {
+		v, err := strconv.ParseUint(colour[1:], 16, 24)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, weight := range []float64{0.0722, 0.7152, 0.2126} {
+			c := float64(v>>(8*i)&0xFF) / 255
+			if c <= 0.04045 {
+				c /= 12.92
+			} else {
+				c = math.Pow((c+0.055)/1.055, 2.4)
+			}
+			sum += weight * c
+		}
+		return sum + 0.05
+	}
+	x, y := luminance(a), luminance(b)
+	return max(x, y) / min(x, y)
 }
