@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"zombench/cmd/zombied/internal/army"
 	"zombench/measure"
@@ -128,24 +130,15 @@ func (w *limitWatch) explain(err error, missing int) error {
 		}
 		return true // descriptors are counted by the process itself
 	}
-	var unit string
-	switch {
-	case errors.Is(err, unix.EAGAIN):
-		unit = limits.Processes
-	case errors.Is(err, unix.ENOMEM):
-		unit = limits.Bytes
-	case errors.Is(err, unix.EMFILE):
-		unit = limits.Descriptors
-	}
+	errno, _ := errors.AsType[unix.Errno](err)
+	unit := map[unix.Errno]string{unix.EAGAIN: limits.Processes, unix.ENOMEM: limits.Bytes, unix.EMFILE: limits.Descriptors}[errno]
 	for _, possible := range []func(limits.Limit) bool{counted, full} {
-		var culprit *limits.Limit
-		for i, l := range found {
-			if l.Unit == unit && !l.Unlimited && l.Binds && possible(l) && (culprit == nil || l.Room() < culprit.Room()) {
-				culprit = &found[i]
-			}
-		}
-		if culprit != nil {
-			return fmt.Errorf("%w: %w", err, q.Refused(*culprit))
+		suspects := slices.DeleteFunc(slices.Clone(found), func(l limits.Limit) bool {
+			return l.Unit != unit || l.Unlimited || !l.Binds || !possible(l)
+		})
+		if len(suspects) > 0 {
+			culprit := slices.MinFunc(suspects, func(a, b limits.Limit) int { return cmp.Compare(a.Room(), b.Room()) })
+			return fmt.Errorf("%w: %w", err, q.Refused(culprit))
 		}
 	}
 	return fmt.Errorf("%w: which limit was reached is unknown", err)
