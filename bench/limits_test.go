@@ -53,7 +53,7 @@ func TestBytesEachTakesTheWorst(t *testing.T) {
 	}
 }
 
-func TestMemoryErrorSaysWhatFits(t *testing.T) {
+func TestFitsSaysWhatFits(t *testing.T) {
 	err := fits(1_000_000, 10_000, &measure.Meminfo{MemAvailable: 1 << 30})
 	const want = "an army of 1000000 would take 9536 MiB (10000 bytes a zombie, measured by a small army) and may take 80 % of the 1024 MiB that are available; ask for at most 85899 zombies"
 	if err == nil || err.Error() != want {
