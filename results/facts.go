@@ -71,12 +71,9 @@ func (f *Facts) Cache(name string) (Cache, bool) {
 	return find(f.Caches, func(c Cache) bool { return c.Name == name })
 }
 
-// find returns the first that is wanted; ok is false if there is none.
-func find[T any](all []T, wanted func(T) bool) (one T, ok bool) {
-	if i := slices.IndexFunc(all, wanted); i >= 0 {
-		return all[i], true
-	}
-	return one, false
+// Layout returns what a C struct is made of, if that is known.
+func (k *Kernel) Layout(name string) (Layout, bool) {
+	return find(k.Layouts, func(l Layout) bool { return l.Struct == name })
 }
 
 // StructBytes returns sizeof a C struct, 0 if that is not known.

@@ -24,11 +24,6 @@ type Member struct {
 	Bits uint64 // 1 and more for a bit field; in a file as bytes, such as 0.125
 }
 
-// Layout returns what a C struct is made of, if that is known.
-func (k *Kernel) Layout(name string) (Layout, bool) {
-	return find(k.Layouts, func(l Layout) bool { return l.Struct == name })
-}
-
 func (l *Layout) form() (*string, []field) {
 	return &l.Struct, []field{{"members", func() string {
 		var all []string

@@ -29,3 +29,10 @@ func (r Record) Result() *benchfmt.Result {
 	}
 	return res
 }
+
+// A Set is what was read from one or more result files.
+type Set struct {
+	Records []Record
+	Units   benchfmt.UnitMetadataMap
+	Parts   []*Part // what each run wrote of it
+}

@@ -34,10 +34,6 @@ const (
 // control belongs to: BenchmarkControl/of=Reap/... is a control of Reap.
 const controlOf = "of"
 
-// A Param is one /key=value of a benchmark name, or one `key: value` of a
-// file's configuration. In a name an empty key makes it a bare /value.
-type Param struct{ Key, Value string }
-
 // ProgramKey is the key of a configuration that says what zombied's children
 // executed: what that leaves in the kernel is part of what their zombies hold.
 const ProgramKey = "program"
@@ -110,21 +106,6 @@ func (t Trial) Name() string {
 		b.WriteString(p.Value)
 	}
 	return b.String()
-}
-
-// Lookup returns the value of the first parameter of that key, "" if there is
-// none.
-func Lookup(params []Param, key string) string {
-	p, _ := find(params, func(p Param) bool { return p.Key == key })
-	return p.Value
-}
-
-// LookupAll looks several keys up.
-func LookupAll(params []Param, keys []string) (values []string) {
-	for _, key := range keys {
-		values = append(values, Lookup(params, key))
-	}
-	return values
 }
 
 // check reports why a trial cannot be written so that it is read back as it is.

@@ -99,3 +99,21 @@ func takes(least, most int, what string) cobra.PositionalArgs {
 
 // noArgs refuses arguments.
 func noArgs(cmd *cobra.Command, args []string) error { return takes(0, 0, "no arguments")(cmd, args) }
+
+// knownCommand refuses what is left of a command line when the commands that
+// there are were taken from it.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageErrorf("unknown command %q%s; see %s --help", args[0], suggest(cmd, args[0]), cmd.CommandPath())
+	}
+	return nil
+}
+
+// suggest names the command that was probably meant.
+func suggest(cmd *cobra.Command, name string) string {
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	return meant(name, names, "")
+}

@@ -6,16 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/perf/benchfmt"
 )
-
-// A Set is what was read from one or more result files.
-type Set struct {
-	Records []Record
-	Units   benchfmt.UnitMetadataMap
-	Parts   []*Part // what each run wrote of it
-}
 
 // Load reads result files; "-" is standard input. What could be read is in the
 // set, what could not is among the errors, each one naming its file and, where
