@@ -3,11 +3,11 @@ package daemon
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -48,22 +48,12 @@ type Report struct {
 // update takes one datagram into the report. Keys that are not known are left
 // to newer harnesses.
 func (r *Report) update(datagram string) error {
-	numbers := map[string]any{
-		"X_ZOMBENCH_STANDING": &r.Standing,
-		"X_ZOMBENCH_FAILED":   &r.Failed,
-		"X_ZOMBENCH_THREADS":  &r.Threads,
-		"X_ZOMBENCH_SPAWN_NS": &r.Spawn,
-		"X_ZOMBENCH_REAP_NS":  &r.Reap,
-		"X_ZOMBENCH_SIGNALS":  &r.Signals,
-		"X_ZOMBENCH_EXITED":   &r.Exited,
-		"X_ZOMBENCH_KILLED":   &r.Killed,
-		"X_ZOMBENCH_DUMPED":   &r.Dumped,
-	}
 	for line := range strings.Lines(datagram) {
 		key, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
 		if !ok {
 			continue
 		}
+		var err error
 		switch key {
 		case "READY":
 			r.Ready = value == "1"
@@ -74,16 +64,37 @@ func (r *Report) update(datagram string) error {
 			if r.Phase == Raising {
 				r.Error = ""
 			}
+		case "X_ZOMBENCH_STANDING":
+			r.Standing, err = strconv.Atoi(value)
+		case "X_ZOMBENCH_FAILED":
+			r.Failed, err = strconv.Atoi(value)
+		case "X_ZOMBENCH_THREADS":
+			r.Threads, err = strconv.Atoi(value)
+		case "X_ZOMBENCH_SPAWN_NS":
+			r.Spawn, err = nanoseconds(value)
+		case "X_ZOMBENCH_REAP_NS":
+			r.Reap, err = nanoseconds(value)
 		case "X_ZOMBENCH_ERROR":
 			r.Error = value
+		case "X_ZOMBENCH_SIGNALS":
+			r.Signals, err = strconv.ParseUint(value, 10, 64)
+		case "X_ZOMBENCH_EXITED":
+			r.Exited, err = strconv.ParseUint(value, 10, 64)
+		case "X_ZOMBENCH_KILLED":
+			r.Killed, err = strconv.ParseUint(value, 10, 64)
+		case "X_ZOMBENCH_DUMPED":
+			r.Dumped, err = strconv.ParseUint(value, 10, 64)
 		}
-		if number, ok := numbers[key]; ok {
-			if err := json.Unmarshal([]byte(value), number); err != nil {
-				return fmt.Errorf("zombied's notification %q: %w", line, err)
-			}
+		if err != nil {
+			return fmt.Errorf("zombied's notification %q: %w", line, err)
 		}
 	}
 	return nil
+}
+
+func nanoseconds(s string) (time.Duration, error) {
+	ns, err := strconv.ParseInt(s, 10, 64)
+	return time.Duration(ns), err
 }
 
 // A socket receives zombied's notifications. It is an abstract one (unix(7)),
