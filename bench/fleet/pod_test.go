@@ -1,21 +1,13 @@
 package fleet_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"zombench/bench/kernels"
-	"zombench/bench/vm"
-	"zombench/bench/vm/guest"
+	"zombench/bench/labtest/guests"
 	"zombench/bench/vm/initramfs"
 	"zombench/results"
 )
@@ -27,13 +19,14 @@ func TestPodOfCgroup2(t *testing.T) {
 	if testing.Short() {
 		t.Skip("booting takes seconds")
 	}
-	kernel := newestKernel(t)
-	runc := withLibraries(t, "runc")
-	bin := t.TempDir()
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin+"/", "zombench/cmd/zombench", "zombench/cmd/zombied", "zombench/cmd/zombench/guest")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	kernel := guests.Kernels(t, "")[0]
+	runc := guests.Installed(t, "runc")
+	init := guests.Program(t, "zombench/cmd/zombench/guest")
+	var programs []initramfs.File
+	for _, name := range []string{"zombench", "zombied"} {
+		program := guests.Program(t, "zombench/cmd/"+name)
+		program.Path = "/pod/rootfs" + program.Path
+		programs = append(programs, program)
 	}
 	for _, tt := range []struct {
 		name    string
@@ -45,23 +38,15 @@ func TestPodOfCgroup2(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel() // a guest is idle half of the time
-			files, err := vm.GuestFiles(filepath.Join(bin, "guest"),
-				guest.Config{Args: []string{runc[0].Path, "--root", "/run/runc", "run", "--no-pivot", "--bundle", "/pod", "measure"}},
-				append(slices.Clone(runc),
-					initramfs.File{Path: "/pod/config.json", Data: container(t, tt.cgroup)},
-					initramfs.File{Path: "/pod/rootfs/bin/zombench", Source: filepath.Join(bin, "zombench"), Mode: 0o755},
-					initramfs.File{Path: "/pod/rootfs/bin/zombied", Source: filepath.Join(bin, "zombied"), Mode: 0o755})...)
+			out, err := guests.Boot(t, kernel, 1024, 5*time.Minute, init,
+				[]string{runc[0].Path, "--root", "/run/runc", "run", "--no-pivot", "--bundle", "/pod", "measure"},
+				slices.Concat(runc, programs, []initramfs.File{{Path: "/pod/config.json", Data: container(t, tt.cgroup)}})...)
 			if err != nil {
 				t.Fatal(err)
 			}
-			var log bytes.Buffer
-			res, err := vm.Boot(t.Context(), vm.Config{Kernel: kernel, Files: files, Memory: 1024, Timeout: 5 * time.Minute, Stderr: &log})
-			if err != nil {
-				t.Fatalf("%v\n%s", err, log.String())
-			}
-			set, errs := results.Read(bytes.NewReader(res.Stdout), "pod")
+			set, errs := results.Read(strings.NewReader(out), "pod")
 			if len(errs) > 0 || len(set.Records) < 2 {
-				t.Fatalf("%d trials, %v\n%s%s", len(set.Records), errs, res.Stdout, log.String())
+				t.Fatalf("%d trials, %v\n%s", len(set.Records), errs, out)
 			}
 			sound := 0 // the first army after a boot may change more than itself
 			for _, r := range set.Records {
@@ -81,7 +66,7 @@ func TestPodOfCgroup2(t *testing.T) {
 			}
 			if t.Failed() || sound == 0 {
 				t.Errorf("%d sound armies", sound)
-				t.Logf("%s%s", res.Stdout, log.String())
+				t.Log(out)
 			}
 		})
 	}
@@ -125,50 +110,4 @@ func container(t *testing.T, cgroup string) []byte {
 		t.Fatal(err)
 	}
 	return b
-}
-
-// newestKernel returns the newest kernel for this machine's architecture that was
-// fetched, or skips the test.
-func newestKernel(t *testing.T) vm.Kernel {
-	t.Helper()
-	if runtime.GOARCH != "amd64" {
-		t.Skip("runc of this machine boots with an amd64 kernel only")
-	}
-	arch, err := vm.LookupArch("amd64")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := arch.LookQEMU(); err != nil {
-		t.Skip(err)
-	}
-	dir, err := kernels.CacheDir()
-	if err != nil {
-		t.Skip(err)
-	}
-	resolver := kernels.Resolver{Dir: dir}
-	newest, err := resolver.List(t.Context(), nil, []string{"amd64-newest"}, true)
-	if err != nil {
-		t.Skip("no amd64 kernel in the cache; zombench kernels fetch amd64-newest brings one")
-	}
-	k, err := vm.Inspect(filepath.Join(dir, "kernels", newest[0].Name, "vmlinuz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
-// withLibraries returns a program of this machine, and then the libraries it needs, to
-// lie where they lie here.
-func withLibraries(t *testing.T, name string) []initramfs.File {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Skip(err)
-	}
-	files := []initramfs.File{{Path: path, Source: path, Mode: 0o755}}
-	out, _ := exec.Command("ldd", path).Output() // fails for a static program
-	for _, m := range regexp.MustCompile(`(?m)(/\S+) \(0x`).FindAllStringSubmatch(string(out), -1) {
-		files = append(files, initramfs.File{Path: m[1], Source: m[1], Mode: 0o755})
-	}
-	return files
 }
