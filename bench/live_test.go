@@ -18,6 +18,7 @@ import (
 	"zombench/bench"
 	"zombench/bench/daemon"
 	"zombench/bench/labtest"
+	"zombench/bench/wait"
 	"zombench/measure"
 	"zombench/measure/limits"
 	"zombench/results"
@@ -404,7 +405,7 @@ func (f failing) WriteTrial(results.Trial) error { return f.err }
 func TestInterruption(t *testing.T) {
 	stop := errors.New("enough")
 	for name, atWork := range map[string]run{
-		"heeds it": func(ctx context.Context, s *bench.Site) error { return bench.Sleep(ctx, time.Minute) },
+		"heeds it": func(ctx context.Context, s *bench.Site) error { return wait.Sleep(ctx, time.Minute) },
 		"waits": func(ctx context.Context, s *bench.Site) error {
 			return s.Await(ctx, "for Godot", time.Minute, func() (bool, error) { return false, nil })
 		},

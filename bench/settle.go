@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zombench/bench/wait"
 	"zombench/measure"
 )
 
@@ -42,7 +43,7 @@ type systemClock struct{}
 
 func (systemClock) Now() time.Time { return time.Now() }
 
-func (systemClock) Sleep(ctx context.Context, d time.Duration) error { return Sleep(ctx, d) }
+func (systemClock) Sleep(ctx context.Context, d time.Duration) error { return wait.Sleep(ctx, d) }
 
 // settle reads until the readings stand still and, if reached is not nil,
 // also until reached accepts one. It returns the last reading and, when time

@@ -14,6 +14,7 @@ import (
 
 	"zombench/bench/cgroup"
 	"zombench/bench/daemon"
+	"zombench/bench/wait"
 	"zombench/measure"
 	"zombench/results"
 )
@@ -326,7 +327,7 @@ func (s *Site) Await(ctx context.Context, what string, every time.Duration, hold
 		if ok || err != nil {
 			return err
 		}
-		if Sleep(ctx, every) != nil {
+		if wait.Sleep(ctx, every) != nil {
 			return Brokenf("waited in vain: %s: %v", what, context.Cause(ctx))
 		}
 	}
@@ -420,16 +421,4 @@ func (l *Lab) trial(ctx context.Context, setup Setup, watch Progress) (result re
 	}
 	s.Result.Readings = readings(s.samples, s.Result.N)
 	return s.Result, s.fault, err
-}
-
-// Sleep sleeps for d or until ctx ends, and returns the cause of that.
-func Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

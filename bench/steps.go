@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"zombench/bench/daemon"
+	"zombench/bench/wait"
 )
 
 // Steps are a trial as the steps that it takes: a Site that keeps its first error,
@@ -123,7 +124,7 @@ func (s *Steps) WaitFor(patience, every time.Duration, holds func() (bool, error
 			if held, err = holds(); held || err != nil {
 				return err
 			}
-			if err := Sleep(s.Ctx, every); err != nil {
+			if err := wait.Sleep(s.Ctx, every); err != nil {
 				return err
 			}
 		}
@@ -134,5 +135,5 @@ func (s *Steps) WaitFor(patience, every time.Duration, holds func() (bool, error
 
 // Sleep lets time pass.
 func (s *Steps) Sleep(d time.Duration) {
-	s.Step(func() error { return Sleep(s.Ctx, d) })
+	s.Step(func() error { return wait.Sleep(s.Ctx, d) })
 }

@@ -28,6 +28,7 @@ import (
 	"zombench/bench/daemon/pidns"
 	"zombench/bench/memory"
 	"zombench/bench/tail"
+	"zombench/bench/wait"
 	"zombench/results"
 )
 
@@ -205,7 +206,7 @@ func (p *program) settle(ctx context.Context) (zombies int, err error) {
 		if time.Since(start) > p.plan.within {
 			return 0, bench.Brokenf("the number of its tasks did not stay the same for %v within %v: %d to %d; a daemon that waits to be a child of pid 1 needs pidns 1", still, p.plan.within, lo, hi)
 		}
-		if err := bench.Sleep(ctx, pace); err != nil {
+		if err := wait.Sleep(ctx, pace); err != nil {
 			return 0, err
 		}
 	}
@@ -327,7 +328,7 @@ func (p *program) kill(ctx context.Context) error {
 			}
 			return nil
 		}
-		if err := bench.Sleep(ctx, time.Millisecond); err != nil {
+		if err := wait.Sleep(ctx, time.Millisecond); err != nil {
 			return err
 		}
 	}
