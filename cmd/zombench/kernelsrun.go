@@ -106,7 +106,7 @@ func (f *kernelsFlags) machine(cmd *cobra.Command) {
 	choiceFlag(cmd, &f.accel, "accel", "how QEMU runs; auto is kvm if a probe finds that it works", "auto", vm.TCG, vm.KVM)
 	flags.StringVar(&f.CPU, "cpu", "", "QEMU's CPU `model` (default a fixed one for each architecture; max on x86)")
 	flags.Var(bench.Int(&f.CPUs, 1, many), "smp", "`CPUs` of a virtual machine")
-	flags.Var(bench.Int(&f.MaxCPUs, 0, many), "maxcpus", "possible `CPUs`, for which a kernel allocates its per-CPU memory (default as many as --smp); Linux 6.12 counts those of --smp alone")
+	flags.Var(bench.Int(&f.MaxCPUs, 0, many), "maxcpus", "possible `CPUs`, for which a kernel allocates its per-CPU memory (default as many as --smp)")
 	flags.Var(bench.Int(&f.Memory, 0, many), "memory", "memory of a virtual machine in `MiB` (default 512; 1024 on ppc64el and loong64)")
 	flags.StringArrayVar(&f.Append, "append", nil, "add a `parameter` to the kernel command line; may be given several times")
 	durationFlag(flags, &f.Timeout, "timeout", time.Second, "how long one kernel may take")
