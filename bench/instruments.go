@@ -53,7 +53,6 @@ type Instruments struct {
 
 	reclaimable map[string]bool // slab caches that count in SReclaimable
 	uncharged   map[string]bool // slab caches that are known not to be charged to cgroups
-	lazy        bool            // kernel memory is brought up to date every 2 s only, and nothing hurries it
 	batched     bool            // kernel memory is known up to a batch for each CPU only
 }
 
@@ -164,7 +163,6 @@ func (in *Instruments) probeCgroup(place *cgroup.Place, placeErr error, release 
 	if !ok {
 		return pidsErr, place.NoMemory()
 	}
-	in.lazy = memcg.Version == 2 && memcg.Flush(release) != nil
 	in.batched = memcg.Batched(release)
 	_, kmemErr = memcg.KernelMemory()
 	return pidsErr, kmemErr

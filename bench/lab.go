@@ -123,11 +123,5 @@ func (l *Lab) settling() Settling {
 	if l.emulated {
 		s.Every, s.Still, s.Within = 100*time.Millisecond, 3, 30*time.Second
 	}
-	if l.Instruments.lazy {
-		s.AtLeast, s.Within = 2200*time.Millisecond, max(s.Within, 8*time.Second)
-		if l.emulated {
-			s.Every = 500 * time.Millisecond
-		}
-	}
 	return s
 }

@@ -86,7 +86,7 @@ func (s sampler) sample() (Sample, error) {
 // is the whole system's or cannot be measured.
 func (s sampler) above() (*uint64, error) {
 	memcg, ok := s.cgroup.Above()
-	if !ok || !s.instruments.has(kmem) || s.instruments.lazy {
+	if !ok || !s.instruments.has(kmem) {
 		return nil, nil
 	}
 	kernel, err := memcg.KernelMemory()
@@ -103,7 +103,7 @@ func (s sampler) kmem() (*uint64, error) {
 		return nil, nil
 	}
 	memcg, _ := s.cgroup.Memory()
-	if memcg.Version == 2 && !s.instruments.lazy {
+	if memcg.Version == 2 {
 		if err := memcg.Flush(s.release); err != nil {
 			return nil, err
 		}

@@ -21,11 +21,10 @@ import (
 // comes after a grace period and with the slab caches shrunk, and readings are
 // repeated until they stand still.
 type Settling struct {
-	Every   time.Duration // between two readings
-	Still   int           // readings in a row that must agree
-	AtLeast time.Duration // readings of the cgroup must agree for so long; see Instruments.lazy
-	Within  time.Duration // after so long it is given up, and the trial flagged
-	Cgroup  bool          // readings of the cgroup alone must agree
+	Every  time.Duration // between two readings
+	Still  int           // readings in a row that must agree
+	Within time.Duration // after so long it is given up, and the trial flagged
+	Cgroup bool          // readings of the cgroup alone must agree
 }
 
 // SlabTolerance is by how much SUnreclaim may move, in bytes, between
@@ -59,10 +58,10 @@ func (s Settling) settle(ctx context.Context, c clock, read func() (Sample, erro
 	if err != nil {
 		return last, "", err
 	}
-	still, since, restless := 1, start, "the kernel, in too few readings,"
+	still, restless := 1, "the kernel, in too few readings,"
 	like := []Sample{last} // readings that differ in nothing but the slab caches
 	for {
-		if still >= s.Still && c.Now().Sub(since) >= s.AtLeast {
+		if still >= s.Still {
 			restless = ""
 			if reached == nil || reached(last) {
 				return last, "", nil
@@ -87,7 +86,7 @@ func (s Settling) settle(ctx context.Context, c clock, read func() (Sample, erro
 		case what == movedSlab: // says nothing of the cgroup
 			still, restless = 1, what
 		default:
-			still, since, restless = 1, c.Now(), what
+			still, restless = 1, what
 			like = like[:0]
 		}
 		last = next

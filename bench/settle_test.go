@@ -40,8 +40,6 @@ func TestSettle(t *testing.T) {
 	every := Settling{Every: 10 * time.Millisecond, Still: 3, Within: time.Second}
 	alone := every
 	alone.Cgroup = true
-	lazily := every
-	lazily.AtLeast = 100 * time.Millisecond
 	swinging := func() func() (Sample, error) {
 		i := uint64(0)
 		return func() (Sample, error) { i++; return reading(i%2, 0), nil }
@@ -62,9 +60,6 @@ func TestSettle(t *testing.T) {
 		{"slab beyond it", every, script(reading(5, 0), reading(5, big), reading(5, big)), nil, 5, "", 30 * time.Millisecond},
 		{"slab beyond it, and the cgroup alone counts", alone, script(reading(5, 0), reading(5, big), reading(5, 3*big)), nil, 5, "", 20 * time.Millisecond},
 		{"the cgroup alone counts, and moves", alone, script(reading(4, 0), reading(5, 0), reading(5, big)), nil, 5, "", 30 * time.Millisecond},
-		{"stands still for long enough", lazily, script(reading(5, 0)), nil, 5, "", 100 * time.Millisecond},
-		{"a late change begins anew", lazily, script(reading(1, 0), reading(1, 0), reading(1, 0), reading(1, 0), reading(5, 0)), nil, 5, "", 140 * time.Millisecond},
-		{"a late change of the slab does not", lazily, script(reading(5, 0), reading(5, 0), reading(5, 0), reading(5, 0), reading(5, big)), nil, 5, "", 100 * time.Millisecond},
 		{"too few readings", Settling{Every: 10 * time.Millisecond, Still: 3, Within: 15 * time.Millisecond}, script(reading(5, 0)), nil, 5, "", 20 * time.Millisecond},
 		{"no time for enough readings", Settling{Every: 10 * time.Millisecond, Still: 3, Within: 5 * time.Millisecond}, script(reading(5, 0)), nil, 5, "the kernel, in too few readings,", 10 * time.Millisecond},
 		{"never quiet", every, swinging(), nil, 1, "the cgroup's kernel memory", time.Second},
@@ -192,27 +187,18 @@ func TestUnrestBecomesAWarning(t *testing.T) {
 	}
 }
 
-// Machines on which readings are dear, stale or few are given more time.
+// Machines on which readings are dear or few are given more time.
 func TestSettlingFitsTheMachine(t *testing.T) {
-	settling := func(cpus int, emulated, lazy bool) Settling {
+	settling := func(cpus int, emulated bool) Settling {
 		l := lab()
-		l.Machine.CPUs, l.emulated, l.Instruments.lazy = cpus, emulated, lazy
+		l.Machine.CPUs, l.emulated = cpus, emulated
 		return l.settling()
 	}
-	plain := settling(2, false, false)
-	if one := settling(1, false, false); one.Every <= plain.Every || one.Within <= plain.Within {
+	plain := settling(2, false)
+	if one := settling(1, false); one.Every <= plain.Every || one.Within <= plain.Within {
 		t.Errorf("one CPU: %+v, two: %+v; want longer", one, plain)
 	}
-	if slow := settling(2, true, false); slow.Every <= plain.Every || slow.Within <= plain.Within {
+	if slow := settling(2, true); slow.Every <= plain.Every || slow.Within <= plain.Within {
 		t.Errorf("emulated: %+v, else: %+v; want longer", slow, plain)
-	}
-	// The counters are brought up to date every two seconds (rstat's flush).
-	for _, emulated := range []bool{false, true} {
-		if lazy := settling(2, emulated, true); lazy.AtLeast <= 2*time.Second || lazy.Within <= lazy.AtLeast {
-			t.Errorf("lazy counters, emulated %v: %+v", emulated, lazy)
-		}
-	}
-	if plain.AtLeast != 0 {
-		t.Errorf("fresh counters: %+v", plain)
 	}
 }

@@ -232,24 +232,6 @@ func (m Memcg) Busy() (uint64, error) {
 	return used - min(used, cache), err
 }
 
-// Flush brings memory.stat of version 2 up to date, which the kernel does on
-// its own only every 2 s or after many changes (FLUSH_TIME and
-// memcg_vmstats_needs_flush in mm/memcontrol.c): reading cpu.stat flushes the
-// statistics of every controller of the cgroup (cgroup_rstat_flush in
-// kernel/cgroup/rstat.c). It does so up to Linux 6.15; later kernels keep a
-// tree of statistics for each controller, and for them, as for version 1, which
-// has no such delay, the error is ErrNotSupported.
-func (m Memcg) Flush(release Release) error {
-	if m.Version != 2 {
-		return fmt.Errorf("flushing memory.stat of cgroup version %d: %w", m.Version, ErrNotSupported)
-	}
-	if release.AtLeast(6, 16) {
-		return fmt.Errorf("flushing memory.stat by cpu.stat on Linux %s: %w", release, ErrNotSupported)
-	}
-	_, err := readFile(filepath.Join(m.Dir, "cpu.stat"))
-	return err
-}
-
 // Batched reports whether memory.stat of version 2 is known only up to 32 pages
 // for each CPU and counter: so much change each CPU keeps to itself, and nothing
 // but more change brings it out (MEMCG_CHARGE_BATCH and __mod_memcg_state in

@@ -166,26 +166,51 @@ func FuzzParseStat(f *testing.F) {
 	})
 }
 
+// Up to Linux 6.15 it is cpu.stat that is read, later memory.stat at the root of
+// the hierarchy; what is not there says which.
 func TestFlushKnowsItsKernels(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "cpu.stat"), []byte("usage_usec 0\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
 	for _, tt := range []struct {
 		version int
 		release Release
-		ok      bool
+		file    string // the one that is read
 	}{
-		{2, "5.10.0-32-amd64", true},
-		{2, "6.15.11", true},
-		{2, "6.16.0", false},
-		{2, "7.3.4+deb13-amd64", false},
-		{2, "unreadable", false},
-		{1, "5.10.0", false},
+		{2, "5.10.0-32-amd64", "slice/army/cpu.stat"},
+		{2, "6.15.11", "slice/army/cpu.stat"},
+		{2, "6.16.0", "memory.stat"},
+		{2, "7.3.4+deb13-amd64", "memory.stat"},
+		{2, "unreadable", "memory.stat"},
+		{1, "5.10.0", ""},
 	} {
-		err := Memcg{Dir: dir, Version: tt.version}.Flush(tt.release)
-		if tt.ok && err != nil || !tt.ok && !errors.Is(err, ErrNotSupported) {
+		root := t.TempDir()
+		army := filepath.Join(root, "slice", "army")
+		if err := os.MkdirAll(army, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for _, dir := range []string{root, filepath.Dir(army), army} {
+			for _, name := range []string{"memory.stat", "cpu.stat"} {
+				if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		m := Memcg{Dir: army, Version: tt.version}
+		err := m.Flush(tt.release)
+		if tt.file == "" {
+			if !errors.Is(err, ErrNotSupported) {
+				t.Errorf("version %d, Linux %s: %v", tt.version, tt.release, err)
+			}
+			continue
+		}
+		if err != nil {
 			t.Errorf("version %d, Linux %s: %v", tt.version, tt.release, err)
+		}
+		// A file that is a directory cannot be read.
+		file := filepath.Join(root, tt.file)
+		if err := errors.Join(os.Remove(file), os.Mkdir(file, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Flush(tt.release); err == nil {
+			t.Errorf("version %d, Linux %s: %s is not read", tt.version, tt.release, tt.file)
 		}
 	}
 }

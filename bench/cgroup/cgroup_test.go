@@ -505,3 +505,54 @@ func TestJoin(t *testing.T) {
 		}
 	}
 }
+
+// What a zombie is charged shows in memory.stat at once when it is
+// flushed. Without a flush it does not, at least once: the control.
+func TestFlush(t *testing.T) {
+	p := realPlace(t)
+	c := fresh(t, p)
+	memcg, ok := c.Memory()
+	if !ok {
+		t.Skip("needs the memory controller: ", p.NoMemory())
+	}
+	if memcg.Version == 1 {
+		t.Skip("needs cgroup version 2: version 1 has nothing to flush")
+	}
+	release, err := measure.Host().Release()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kernel := func() uint64 {
+		t.Helper()
+		k, err := memcg.KernelMemory()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k.Bytes
+	}
+	flush := func() uint64 {
+		t.Helper()
+		if err := memcg.Flush(release); err != nil {
+			t.Fatal(err)
+		}
+		return kernel()
+	}
+	a := play(t, c.Start, "mother")
+	grew, lagged := 0, 0 // rounds; what RCU frees late, or the kernel's own flush, may spoil one
+	for range 5 {
+		before := flush()
+		a.order()
+		stale := kernel()
+		fresh := flush()
+		if fresh >= before+4096 { // its task_struct alone is twice as large
+			grew++
+		}
+		if stale < fresh {
+			lagged++
+		}
+		t.Logf("%d B, with a zombie %d B, flushed %d B", before, stale, fresh)
+	}
+	if grew < 3 || lagged == 0 {
+		t.Errorf("of 5 zombies %d are charged after a flush, and %d were not before; want most, and some", grew, lagged)
+	}
+}

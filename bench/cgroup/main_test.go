@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"zombench/bench/labtest/machine"
 	"zombench/bench/reexec"
 	"zombench/measure"
@@ -22,7 +24,7 @@ import (
 
 // Orphans of our crashed children come to us; each test collects its own.
 func TestMain(m *testing.M) {
-	reexec.Dispatch(part("member", member), part("crasher", crasher), part("tenant", tenant))
+	reexec.Dispatch(part("member", member), part("mother", mother), part("crasher", crasher), part("tenant", tenant))
 	os.Exit(machine.Run(m))
 }
 
@@ -43,6 +45,28 @@ func member() error {
 	fmt.Println(`{}`)
 	_, err := io.Copy(io.Discard, os.Stdin)
 	return err
+}
+
+// mother has a zombie more for every byte of its stdin, and tells of each. She
+// reaps them when it ends.
+func mother() error {
+	fmt.Println(`{}`)
+	for order := make([]byte, 1); ; {
+		if _, err := os.Stdin.Read(order); err != nil {
+			for err = nil; err == nil; {
+				_, err = syscall.Wait4(-1, nil, 0, nil)
+			}
+			return nil
+		}
+		pid, err := syscall.ForkExec("/bin/true", []string{"true"}, nil)
+		if err != nil {
+			return err
+		}
+		if err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+			return err
+		}
+		fmt.Println(`{}`)
+	}
 }
 
 // story is what a part tells of itself.
@@ -167,7 +191,8 @@ func fresh(t *testing.T, p *Place) *Cgroup {
 type actor struct {
 	*exec.Cmd
 	story
-	stop func() // ends its stdin and waits for it
+	order func() // has it do the next thing, and waits until it tells of it
+	stop  func() // ends its stdin and waits for it
 }
 
 // play starts a part by the given function and waits for what it tells.
@@ -199,9 +224,21 @@ func play(t *testing.T, start func(*exec.Cmd) error, part string, change ...func
 		}
 	}
 	t.Cleanup(a.stop)
-	if err := json.NewDecoder(out).Decode(&a.story); err != nil {
-		t.Fatalf("%s tells nothing: %v", part, err)
+	told := json.NewDecoder(out)
+	hear := func() {
+		t.Helper()
+		if err := told.Decode(&a.story); err != nil {
+			t.Fatalf("%s tells nothing: %v", part, err)
+		}
 	}
+	a.order = func() {
+		t.Helper()
+		if _, err := in.Write([]byte{'\n'}); err != nil {
+			t.Fatal(err)
+		}
+		hear()
+	}
+	hear()
 	return a
 }
 

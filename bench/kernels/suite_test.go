@@ -23,7 +23,7 @@ var suites = []struct {
 	pkg   string
 	tests []string
 }{
-	{"bench/cgroup", []string{"TestStart", "TestStartChargesFirstAllocations", "TestFindInACgroupOfOnesOwn", "TestFindAsAUserWithADelegatedCgroup", "TestRemoveHoldingAZombie", "TestSweep"}},
+	{"bench/cgroup", []string{"TestStart", "TestStartChargesFirstAllocations", "TestFindInACgroupOfOnesOwn", "TestFindAsAUserWithADelegatedCgroup", "TestRemoveHoldingAZombie", "TestSweep", "TestFlush"}},
 	{"bench", []string{"TestRunnerOfTwoExperiments", "TestInterruption", "TestReadingsOfATrial"}},
 	{"bench/memory", []string{"TestArmyOnThisKernel", "TestControlOnThisKernel", "TestInterruptedTrialLeavesNothing"}},
 	{"measure/limits", []string{"TestLivePidsMax", "TestLivePidMax"}},

@@ -122,12 +122,12 @@ func TestBesideWatchers(t *testing.T) {
 				t.Errorf("%s looked and is not named; %q are", name, looked)
 			}
 		}
-		var charged, missed []float64
+		var charged, predictions []float64
 		for _, r := range records {
 			kmem, ok := r.Value(results.UnitKmem)
 			predicted, _ := r.Value(results.UnitPredicted)
 			if r.N == 1000 && ok && r.Broken == "" {
-				charged, missed = append(charged, kmem), append(missed, predicted/kmem-1)
+				charged, predictions = append(charged, kmem), append(predictions, predicted)
 			}
 		}
 		if len(charged) < 8 {
@@ -138,9 +138,13 @@ func TestBesideWatchers(t *testing.T) {
 		if spread := slices.Max(charged) - slices.Min(charged); spread > 2*page {
 			t.Errorf("the charge of 1000 zombies spreads over %.0f B: %v", spread, charged)
 		}
-		slices.Sort(missed)
-		if off := missed[len(missed)/2]; math.Abs(off) > 0.005 {
-			t.Errorf("the objects predict %.2f %% more than is charged: %v", 100*off, missed)
+		predicted, held := stats.Median(predictions), stats.Median(charged).Center
+		t.Logf("predicted for 1000: %.0f B, 95 %% interval %.0f to %.0f", predicted.Center, predicted.Lo, predicted.Hi)
+		if off := predicted.Center/held - 1; math.Abs(off) > 0.005 {
+			t.Errorf("the objects predict %.2f %% more than is charged: %v", 100*off, predictions)
+		}
+		if math.Max(predicted.Hi-predicted.Center, predicted.Center-predicted.Lo) > predicted.Center/100 {
+			t.Errorf("the interval of what is predicted is wider than 1 %%: %v", predictions)
 		}
 		for _, g := range stats.Groups(stats.Setups(records)) {
 			l, err := ledger.Of(g, nil)
