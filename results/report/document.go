@@ -27,6 +27,7 @@ func (r *Report) Doc() Doc {
 	}
 	if !r.Query.compares() {
 		d.Sections = append(d.Sections, estimates(r.Query, r.Summaries)...)
+		d.Sections = append(d.Sections, r.Options()...)
 	}
 	if figures := r.figures(); len(figures) > 0 {
 		d.Sections = append(d.Sections, Section{Figures: figures})

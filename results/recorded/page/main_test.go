@@ -8,20 +8,27 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"zombench/results"
-	"zombench/results/recorded"
 )
 
-// What is committed is what the files say.
-func TestPage(t *testing.T) {
-	set, err := recorded.Load()
+func recordedAll(t *testing.T) record {
+	t.Helper()
+	all, err := load("..")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return all
+}
+
+// What is committed is what the files say.
+func TestPage(t *testing.T) {
 	dir := t.TempDir()
-	if err := write(dir, set); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, "dress"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"README.md", "bars.svg", "front.svg", "timeline.svg"} {
+	if err := recordedAll(t).write(dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"README.md", "dress/README.md", "bars.svg", "front.svg", "timeline.svg"} {
 		want, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -34,10 +41,8 @@ func TestPage(t *testing.T) {
 
 // A trial more or less is seen.
 func TestPageSeesTheFiles(t *testing.T) {
-	set, err := recorded.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := recordedAll(t)
+	set := all.kernels
 	for i := range set.Records {
 		for j, v := range set.Records[i].Values {
 			if v.Unit == results.UnitKmem {
@@ -46,7 +51,7 @@ func TestPageSeesTheFiles(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	if err := write(dir, set); err != nil {
+	if err := writeKernels(dir, set, all.options); err != nil {
 		t.Fatal(err)
 	}
 	got, err1 := os.ReadFile(filepath.Join(dir, "README.md"))
