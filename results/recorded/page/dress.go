@@ -55,6 +55,15 @@ func writeDress(dir string, set *results.Set) error {
 		notes = append(notes, c.name+": "+c.meaning)
 	}
 	d.Sections = append(d.Sections, report.Section{Notes: notes})
+	for _, s := range r.Doc().Sections {
+		if s.Heading == "Dress over cpus" {
+			s.Figures = nil // a line for each kernel and dress is no picture
+			for i := range s.Tables {
+				s.Tables[i].Rows = slices.DeleteFunc(s.Tables[i].Rows, noNumbers)
+			}
+			d.Sections = append(d.Sections, s)
+		}
+	}
 	page := bytes.NewBufferString(dressPreface)
 	if err := d.Write(page, report.Markdown); err != nil {
 		return err
@@ -81,6 +90,11 @@ func dressSection(rows []report.BenchRow) report.Section {
 		}
 	}
 	return report.Section{Heading: "Linux " + results.Lookup(rows[0].Config, "kernel"), Tables: []report.Table{t}}
+}
+
+// noNumbers reports whether a row says nothing but what it is of.
+func noNumbers(row []report.Cell) bool {
+	return !slices.ContainsFunc(row, func(c report.Cell) bool { return c.Value != nil })
 }
 
 func dressCell(cells map[string]stats.Cell, unit string) report.Cell {
