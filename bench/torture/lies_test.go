@@ -71,7 +71,7 @@ var lies = []lie{
 		[]string{"daemon.Options{Count: a.count,", "daemon.Options{Count: max(a.count, 1),"},
 		`1 of 0 zombies were raised`},
 	{"nothing settles", "bench/settle.go",
-		[]string{"still, since, restless := 1, start, ", "if err == nil { return last, \"\", nil }\nstill, since, restless := 1, start, "},
+		[]string{"still, restless := 1, ", "if err == nil { return last, \"\", nil }\nstill, restless := 1, "},
 		`kernel memory changed by|SUnreclaim moved by more|pids\.current is`},
 	{"the pids are those of before", "bench/sample.go",
 		[]string{"sample.Pids = &n", "n = 17; sample.Pids = &n"},
