@@ -30,8 +30,10 @@ type Resolve struct {
 
 // Match finds what the children of some tasks retained: raised is what happened
 // until they were zombies, reaped what happened from then until they were
-// reaped, each in order of time. It also returns how many children there were.
-func Match(parents []int, raised, reaped []kmemtrace.Event, name Resolve) (zombies int, sites []results.CallSite) {
+// reaped, each in order of time. It also returns how many children there were, and of
+// how many objects the free was lost: of a call site that most children retained, and
+// whose objects were seen to be freed with some children only.
+func Match(parents []int, raised, reaped []kmemtrace.Event, name Resolve) (zombies int, sites []results.CallSite, lost int) {
 	followed := make(map[int32]bool)
 	for _, tid := range parents {
 		followed[int32(tid)] = true
@@ -66,9 +68,16 @@ func Match(parents []int, raised, reaped []kmemtrace.Event, name Resolve) (zombi
 			count[siteOf(allocated, name)]++
 		}
 	}
+	left := make(map[site]int)
+	for _, e := range live {
+		left[siteOf(e, name)]++
+	}
 	for s, n := range count {
-		if 2*n < zombies {
-			continue // not of every zombie
+		if 2*n < zombies { // not of every zombie
+			if 2*(n+left[s]) >= zombies {
+				lost += left[s]
+			}
+			continue
 		}
 		sites = append(sites, results.CallSite{
 			Function: s.function, Caches: strings.Split(s.caches, "\x00"),
@@ -78,7 +87,7 @@ func Match(parents []int, raised, reaped []kmemtrace.Event, name Resolve) (zombi
 	slices.SortFunc(sites, func(a, b results.CallSite) int {
 		return cmp.Or(cmp.Compare(b.Allocated*b.Objects, a.Allocated*a.Objects), cmp.Compare(a.Function, b.Function), slices.Compare(a.Caches, b.Caches))
 	})
-	return zombies, sites
+	return zombies, sites, lost
 }
 
 // A site is what the objects of a call site have in common.

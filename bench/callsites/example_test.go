@@ -17,7 +17,7 @@ func ExampleMatch() {
 		{Kind: kmemtrace.Free, Time: 4, Task: 8, Process: 8, Ptr: 0xb000},
 	}
 	reaped := []kmemtrace.Event{{Kind: kmemtrace.Free, Time: 5, Task: 7, Process: 7, Ptr: 0xa000}}
-	zombies, sites := callsites.Match([]int{7}, raised, reaped, callsites.Resolve{
+	zombies, sites, _ := callsites.Match([]int{7}, raised, reaped, callsites.Resolve{
 		Function: func(uint64) string { return "prepare_creds" },
 		Caches:   func(kmemtrace.Event) []string { return []string{"cred"} },
 	})

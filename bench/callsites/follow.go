@@ -153,13 +153,16 @@ func follow(s *bench.Steps, d *daemon.Daemon, name Resolve) {
 		return errors.Join(s.Err, idle())
 	})
 	s.Step(func() (err error) { reaped, err = trace.Take(); return err })
-	followed, sites := Match(parents, raised, reaped, name)
+	followed, sites, lost := Match(parents, raised, reaped, name)
 	s.Step(func() error {
 		if followed != zombies {
 			return fmt.Errorf("%d zombies were to be followed and %d forks were seen: %w", zombies, followed, measure.ErrMalformed)
 		}
 		if n := tasks(sites); n != zombies {
 			return fmt.Errorf("%d of %d tasks were seen to be freed: %w", n, zombies, kmemtrace.ErrLost)
+		}
+		if lost > 0 {
+			return fmt.Errorf("the free of %d objects was not seen: %w", lost, kmemtrace.ErrLost)
 		}
 		s.Result.Sites = sites
 		return nil
