@@ -72,6 +72,8 @@ func largest(parts []difference.Change) string {
 
 func signed(bytes float64) string { return fmt.Sprintf("%+.0f B", math.Round(bytes)+0) } // no -0
 
+func signedCell(bytes float64) Cell { return Number(bytes, strings.TrimSuffix(signed(bytes), " B")) }
+
 func rounded(bytes float64) string { return fmt.Sprintf("%.0f", math.Round(bytes)+0) } // no -0
 
 // changeTable has a row for each part of accounts, each of which ends in what was
@@ -79,7 +81,7 @@ func rounded(bytes float64) string { return fmt.Sprintf("%.0f", math.Round(bytes
 func changeTable(name, old, new string, accounts ...difference.Account) Table {
 	t := Table{Columns: []Column{{Name: name, Left: true}, {Name: old, Unit: "B"}, {Name: new, Unit: "B"}, {Name: "difference", Unit: "B"}}}
 	row := func(name string, c difference.Change) {
-		t.Row(name, bytesCell(c.Old), bytesCell(c.New), Number(c.By(), fmt.Sprintf("%+.0f", math.Round(c.By())+0)))
+		t.Row(name, bytesCell(c.Old), bytesCell(c.New), signedCell(c.By()))
 	}
 	seen := make(map[string]bool)
 	for _, a := range accounts {

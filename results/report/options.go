@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 
@@ -90,7 +89,7 @@ func optionsTable(plain Summary, some []Summary) (t Table, why string) {
 			if i == 0 || math.IsNaN(d) {
 				return Words("")
 			}
-			return Number(d, fmt.Sprintf("%+.0f", math.Round(d)+0))
+			return signedCell(d)
 		})
 	}
 	old, err := ledger.Of(plain.Group, nil)
@@ -98,8 +97,11 @@ func optionsTable(plain Summary, some []Summary) (t Table, why string) {
 		return t, "zombench explain names the parts of a difference, given two of the files"
 	}
 	t.add(Column{Name: "parts", Left: true}, func(i int) Cell {
+		if i == 0 || math.IsNaN(by(rows[i], Summary.Charge)) {
+			return Words("")
+		}
 		is, err := ledger.Of(rows[i].Group, nil)
-		if i == 0 || err != nil || math.IsNaN(by(rows[i], Summary.Charge)) {
+		if err != nil {
 			return Words("")
 		}
 		return Words(largest(difference.Of(old, is).Charge.Parts))

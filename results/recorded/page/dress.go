@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -108,4 +109,4 @@ func dressCell(cells map[string]stats.Cell, unit string) report.Cell {
 	return report.Interval(c.Center, c.Lo, c.Hi, fmt.Sprintf("%s (%s to %s)", whole(c.Center), whole(c.Lo), whole(c.Hi)))
 }
 
-func whole(v float64) string { return fmt.Sprintf("%.0f", v+0) }
+func whole(v float64) string { return fmt.Sprintf("%.0f", math.Round(v)+0) } // no -0

@@ -1,6 +1,6 @@
 // Page writes README.md and the pictures in it, and dress/README.md, by the recorded
-// files: into the directory that it is given. So it does front.svg, the picture of the project's own
-// README, which is the first of the bars.
+// files: into the directory that it is given. So it does front.svg, the picture of the
+// project's own README, which is the first of the bars.
 package main
 
 import (

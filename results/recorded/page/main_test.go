@@ -42,16 +42,15 @@ func TestPage(t *testing.T) {
 // A trial more or less is seen.
 func TestPageSeesTheFiles(t *testing.T) {
 	all := recordedAll(t)
-	set := all.kernels
-	for i := range set.Records {
-		for j, v := range set.Records[i].Values {
+	for _, r := range all.kernels.Records {
+		for j, v := range r.Values {
 			if v.Unit == results.UnitKmem {
-				set.Records[i].Values[j].Value *= 1.01
+				r.Values[j].Value *= 1.01
 			}
 		}
 	}
 	dir := t.TempDir()
-	if err := writeKernels(dir, set, all.options); err != nil {
+	if err := writeKernels(dir, all.kernels, all.options); err != nil {
 		t.Fatal(err)
 	}
 	got, err1 := os.ReadFile(filepath.Join(dir, "README.md"))
