@@ -506,17 +506,14 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// What a zombie is charged shows in memory.stat at once when it is
-// flushed. Without a flush it does not, at least once: the control.
+// What a zombie is charged shows in memory.stat at once when it is flushed. Without
+// a flush it does not, at least once: the control. In version 1 it shows without.
 func TestFlush(t *testing.T) {
 	p := realPlace(t)
 	c := fresh(t, p)
 	memcg, ok := c.Memory()
 	if !ok {
 		t.Skip("needs the memory controller: ", p.NoMemory())
-	}
-	if memcg.Version == 1 {
-		t.Skip("needs cgroup version 2: version 1 has nothing to flush")
 	}
 	release, err := measure.Host().Release()
 	if err != nil {
@@ -532,7 +529,7 @@ func TestFlush(t *testing.T) {
 	}
 	flush := func() uint64 {
 		t.Helper()
-		if err := memcg.Flush(release); err != nil {
+		if err := memcg.Flush(release); memcg.Version == 2 && err != nil || memcg.Version == 1 && !errors.Is(err, measure.ErrNotSupported) {
 			t.Fatal(err)
 		}
 		return kernel()
@@ -552,7 +549,10 @@ func TestFlush(t *testing.T) {
 		}
 		t.Logf("%d B, with a zombie %d B, flushed %d B", before, stale, fresh)
 	}
-	if grew < 3 || lagged == 0 {
-		t.Errorf("of 5 zombies %d are charged after a flush, and %d were not before; want most, and some", grew, lagged)
+	if grew < 3 {
+		t.Errorf("of 5 zombies %d are charged after a flush, want most", grew)
+	}
+	if memcg.Version == 2 && lagged == 0 {
+		t.Error("without a flush readings are as good")
 	}
 }
