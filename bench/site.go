@@ -273,6 +273,22 @@ func (s *Site) Tasks() (int, error) {
 // Procs lists the living processes in the cgroup.
 func (s *Site) Procs() ([]int, error) { return s.cgroup.Procs() }
 
+// Zombies returns how many of the tasks in the cgroup are none of its living
+// processes. A process that comes about meanwhile is not among them.
+func (s *Site) Zombies() (int, error) {
+	zombies, err := s.Tasks()
+	if err != nil {
+		return 0, err
+	}
+	living, err := s.Procs()
+	for _, pid := range living {
+		if process, err := s.Lab.FS.Process(pid); err == nil {
+			zombies -= process.Threads
+		}
+	}
+	return max(zombies, 0), err
+}
+
 // Memory returns the cgroup's accounting of memory; false if there is none.
 func (s *Site) Memory() (measure.Memcg, bool) { return s.cgroup.Memory() }
 

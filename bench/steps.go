@@ -3,8 +3,10 @@ package bench
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"time"
 
+	"zombench/bench/coproc"
 	"zombench/bench/daemon"
 	"zombench/bench/wait"
 )
@@ -56,6 +58,14 @@ func (s *Steps) Put(unit string, value float64) {
 	}
 }
 
+// PutChange adds what a reading has changed by, divided by n; nothing if it was not
+// taken.
+func (s *Steps) PutChange(unit string, before, after *uint64, n int) {
+	if change, ok := Change(before, after); ok {
+		s.Put(unit, change/float64(n))
+	}
+}
+
 // Note adds a free comment to the result.
 func (s *Steps) Note(format string, args ...any) {
 	if s.Err == nil {
@@ -89,6 +99,38 @@ func (s *Steps) Returned(before, now Sample) {
 func (s *Steps) Tasks() (n int) {
 	s.Step(func() (err error) { n, err = s.Site.Tasks(); return err })
 	return n
+}
+
+// Coproc starts a program as a coprocess in the cgroup, which is closed with the
+// trial; nil if that failed.
+func (s *Steps) Coproc(cmd *exec.Cmd) (p *coproc.Process) {
+	s.Step(func() (err error) {
+		if p, err = coproc.Start(s.Ctx, s.Start, cmd); err == nil {
+			s.Cleanup(func(context.Context) error { return p.Close() })
+		}
+		return err
+	})
+	return p
+}
+
+// Ask gives a coprocess an order and returns its answer.
+func (s *Steps) Ask(p *coproc.Process, order string) (answer string) {
+	s.Step(func() (err error) { answer, err = p.Ask(order); return err })
+	return answer
+}
+
+// AwaitZombies waits until there are count zombies in the cgroup. That no more come
+// about breaks the trial.
+func (s *Steps) AwaitZombies(count int) {
+	const patience = 10 * time.Second // without a further one
+	for zombies := 0; s.Err == nil && zombies != count; {
+		last := zombies
+		more := s.WaitFor(patience, time.Millisecond, func() (_ bool, err error) {
+			zombies, err = s.Zombies()
+			return zombies != last, err
+		})
+		s.Check(more, "%d zombies came about, not %d", zombies, count)
+	}
 }
 
 // Zombied starts a zombied, held; nil if that failed.

@@ -1,7 +1,7 @@
 package drag
 
 import (
-	"bufio"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"zombench/bench/coproc"
 	"zombench/bench/cpus"
 	"zombench/bench/reexec"
 )
@@ -36,65 +37,41 @@ const nap = 50 * time.Microsecond
 // A watch is when the turns of both bystanders ended.
 type watch struct{ fork, sleep ticks }
 
-// bystanders are a process with a thread for each of them.
-type bystanders struct {
-	cmd    *exec.Cmd
-	stdin  io.WriteCloser
-	stdout *bufio.Reader
-
-	without string // what they have to do without; "" if nothing
-}
+// bystanders are a coprocess with a thread for each of them.
+type bystanders struct{ *coproc.Process }
 
 // startBystanders starts them on a CPU, outside of any trial's cgroup, and
-// returns when both are at work. They end with this process.
-func startBystanders(cpu int) (b *bystanders, err error) {
-	b = &bystanders{cmd: reexec.Command(bystanderName, strconv.Itoa(cpu))}
+// returns when both are at work, with what they have to do without, "" if nothing.
+// They end with this process.
+func startBystanders(ctx context.Context, cpu int) (b bystanders, without string, err error) {
+	cmd := reexec.Command(bystanderName, strconv.Itoa(cpu))
 	// The runtime would let as many goroutines run at a time as it has CPUs: one.
-	b.cmd.Env = append(os.Environ(), "GODEBUG=asyncpreemptoff=1", "GOMAXPROCS=4")
-	b.cmd.Stderr = os.Stderr
-	if b.stdin, err = b.cmd.StdinPipe(); err != nil {
-		return nil, fmt.Errorf("making a pipe to the bystanders: %w", err)
+	cmd.Env = append(os.Environ(), "GODEBUG=asyncpreemptoff=1", "GOMAXPROCS=4")
+	b.Process, err = coproc.Start(ctx, (*exec.Cmd).Start, cmd)
+	if err == nil {
+		without = strings.TrimSpace(strings.TrimPrefix(b.Ready, begin))
 	}
-	stdout, err := b.cmd.StdoutPipe()
-	if err != nil {
-		return nil, fmt.Errorf("making a pipe to the bystanders: %w", err)
-	}
-	b.stdout = bufio.NewReader(stdout)
-	if err := b.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("starting the bystanders: %w", err)
-	}
-	line, err := b.stdout.ReadString('\n')
-	if err != nil {
-		b.stdin.Close()
-		return nil, fmt.Errorf("the bystanders did not begin: %w (%w)", err, b.cmd.Wait())
-	}
-	b.without = strings.TrimSpace(strings.TrimPrefix(line, begin))
-	return b, nil
+	return b, without, err
 }
 
-// stop ends them and returns what they saw; the second call does nothing.
-func (b *bystanders) stop() (w watch, err error) {
-	if b.cmd == nil {
-		return w, nil
-	}
-	cmd := b.cmd
-	b.cmd = nil
-	b.stdin.Close()
+// stop ends them and returns what they saw.
+func (b bystanders) stop() (w watch, err error) {
+	b.End()
 	for _, t := range []*ticks{&w.fork, &w.sleep} {
 		var n uint64
 		if err == nil {
-			err = binary.Read(b.stdout, binary.NativeEndian, &n)
+			err = binary.Read(b.Output, binary.NativeEndian, &n)
 		}
 		if err == nil && n > mostTicks {
 			err = fmt.Errorf("%d turns of at most %d", n, mostTicks)
 		}
 		if err == nil {
 			*t = make(ticks, n)
-			err = binary.Read(b.stdout, binary.NativeEndian, *t)
+			err = binary.Read(b.Output, binary.NativeEndian, *t)
 		}
 	}
-	if waitErr := cmd.Wait(); waitErr != nil {
-		err = waitErr
+	if closeErr := b.Close(); closeErr != nil {
+		err = closeErr
 	}
 	if err != nil {
 		err = fmt.Errorf("reading what the bystanders saw: %w", err)

@@ -122,13 +122,13 @@ func TestBystandersSeeAStall(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	b, err := startBystanders(cpu)
+	b, _, err := startBystanders(t.Context(), cpu)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer b.stop()
+	defer b.Close()
 	const length = 200 * time.Millisecond
-	pid := b.cmd.Process.Pid
+	pid := b.Pid()
 	time.Sleep(20 * time.Millisecond)
 	stopped := window{From: now()}
 	if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
@@ -164,18 +164,18 @@ func TestBystandersEnd(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	b, err := startBystanders(cpu)
+	b, _, err := startBystanders(t.Context(), cpu)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pid := b.cmd.Process.Pid
+	pid := b.Pid()
 	if _, err := b.stop(); err != nil {
 		t.Error(err)
 	}
 	if err := unix.Kill(pid, 0); err != unix.ESRCH {
 		t.Errorf("pid %d is still there (%v)", pid, err)
 	}
-	if _, err := b.stop(); err != nil {
+	if err := b.Close(); err != nil {
 		t.Errorf("the second time: %v", err)
 	}
 }

@@ -51,15 +51,19 @@ func perform(s *bench.Steps, a actor, count, rounds int) {
 		t.Step(func() error { return a.aim(t) })
 	}
 	t.raise()
-	var by *bystanders
-	t.Step(func() (err error) { by, err = startBystanders(bystanderCPU); return err })
+	var by bystanders
+	t.Step(func() (err error) {
+		var without string
+		by, without, err = startBystanders(t.Ctx, bystanderCPU)
+		if without != "" {
+			s.Warn("bystanders %s", without)
+		}
+		return err
+	})
 	if t.Err != nil {
 		return
 	}
-	s.Cleanup(func(context.Context) error { _, err := by.stop(); return err })
-	if by.without != "" {
-		s.Warn("bystanders %s", by.without)
-	}
+	s.Cleanup(func(context.Context) error { return by.Close() })
 	t.announce()
 	var p performance
 	var seen watch

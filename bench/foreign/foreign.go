@@ -214,18 +214,9 @@ func (p *program) settle(ctx context.Context) (zombies int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	living, err := p.Procs()
+	n, err := p.Zombies()
 	if err != nil {
 		return 0, err
-	}
-	n, err := p.Site.Tasks()
-	if err != nil {
-		return 0, err
-	}
-	for _, pid := range living {
-		if process, err := p.Lab.FS.Process(pid); err == nil {
-			n -= process.Threads
-		}
 	}
 	if n < 1 {
 		return 0, bench.Brokenf("the command leaves no zombie%s", how)

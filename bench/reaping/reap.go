@@ -108,9 +108,7 @@ func (t *trial) timeKmem(before bench.Sample, start time.Time) {
 // checkReturned checks that everything was given back.
 func (t *trial) checkReturned(before bench.Sample) {
 	reaped := t.SettleBack("reaped", before)
-	if kept, ok := bench.Change(before.Kmem, reaped.Kmem); ok {
-		t.Put(UnitKept, kept)
-	}
+	t.PutChange(UnitKept, before.Kmem, reaped.Kmem, 1)
 	t.Returned(before, reaped)
 }
 

@@ -147,12 +147,8 @@ func (p *plan) run(s *bench.Steps, w watcher, count int) {
 		}
 		each(UnitObjects, objects)
 	}
-	if change, ok := bench.Change(hers, hersAfter); ok {
-		each(UnitLooker, change)
-	}
-	if change, ok := bench.Change(before.Kmem, after.Kmem); ok {
-		each(UnitArmy, change)
-	}
+	s.PutChange(UnitLooker, hers, hersAfter, count)
+	s.PutChange(UnitArmy, before.Kmem, after.Kmem, count)
 	s.Put(UnitFirst, float64(took[0]))
 	s.Put(UnitLook, float64(median(took[1:])))
 	s.Put(UnitCPU, float64(median(cpu[1:])))

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zombench/bench"
+	"zombench/bench/coproc"
 	"zombench/bench/reexec"
 )
 
@@ -60,18 +61,18 @@ func command(name string, args ...string) func(context.Context, *bench.Site, *be
 	}
 }
 
-// lookerName is the program that reads /proc itself, once for each line that it
-// is given.
+// lookerName is the coprocess that reads /proc itself, once for each order.
 const lookerName = "zombench-looker"
 
 func lookerProgram() reexec.Program {
 	return reexec.Program{Name: lookerName, Main: reexec.Reporting("looking at processes", 1, func(args []string) error {
+		fmt.Println("ready")
 		orders := bufio.NewScanner(os.Stdin)
 		for orders.Scan() {
 			if err := readProc("/proc", args[0] == "stat"); err != nil {
 				return err
 			}
-			fmt.Println()
+			fmt.Println("looked")
 		}
 		return orders.Err()
 	})}
@@ -101,29 +102,13 @@ func readProc(proc string, stat bool) error {
 }
 
 func looker(mode string) func(context.Context, *bench.Site, *bench.Beside) (func() (time.Duration, error), error) {
-	return func(_ context.Context, s *bench.Site, in *bench.Beside) (func() (time.Duration, error), error) {
-		cmd := reexec.Command(lookerName, mode)
-		orders, err := cmd.StdinPipe()
+	return func(ctx context.Context, s *bench.Site, in *bench.Beside) (func() (time.Duration, error), error) {
+		p, err := coproc.Start(ctx, in.Start, reexec.Command(lookerName, mode))
 		if err != nil {
 			return nil, err
 		}
-		answers, err := cmd.StdoutPipe()
-		if err != nil {
-			return nil, err
-		}
-		cmd.Stderr = os.Stderr
-		if err := in.Start(cmd); err != nil {
-			return nil, err
-		}
-		s.Cleanup(func(context.Context) error { orders.Close(); return cmd.Wait() })
-		done := bufio.NewReader(answers)
-		return timed(cmd.Process.Pid, func() error {
-			if _, err := io.WriteString(orders, "\n"); err != nil {
-				return err
-			}
-			_, err := done.ReadString('\n')
-			return err
-		}), nil
+		s.Cleanup(func(context.Context) error { return p.Close() })
+		return timed(p.Pid(), func() error { _, err := p.Ask("look"); return err }), nil
 	}
 }
 

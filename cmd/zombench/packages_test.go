@@ -33,13 +33,12 @@ func TestPackagesHaveExamples(t *testing.T) {
 				return nil
 			}
 			comments[dir] += ""
-			switch {
-			case !strings.HasSuffix(name, "_test.go"):
+			if !strings.HasSuffix(name, "_test.go") {
 				comments[dir] += f.Doc.Text()
-			case filepath.Base(name) == "example_test.go":
-				for _, e := range doc.Examples(f) {
-					examples[dir] = examples[dir] || e.Output != "" || e.EmptyOutput
-				}
+				return nil
+			}
+			for _, e := range doc.Examples(f) {
+				examples[dir] = examples[dir] || e.Output != "" || e.EmptyOutput
 			}
 			return nil
 		})

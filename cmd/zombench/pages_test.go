@@ -107,3 +107,63 @@ func TestLinksCanFail(t *testing.T) {
 		t.Errorf("dead links %q of %d, error %v", dead, links, err)
 	}
 }
+
+// goBlocks finds the blocks of Go in a page, less the indentation of each, and without
+// the lines that name a function: a page may name it as its reader will.
+func goBlocks(page string) (blocks []string) {
+	for _, m := range goBlock.FindAllStringSubmatch(page, -1) {
+		text := strings.ReplaceAll("\n"+m[2], "\n"+m[1], "\n")
+		blocks = append(blocks, strings.TrimSpace(funcLine.ReplaceAllString(text, "")))
+	}
+	return blocks
+}
+
+var (
+	goBlock  = regexp.MustCompile("(?ms)^( *)```go\n(.*?)^ *```")
+	funcLine = regexp.MustCompile(`(?m)^func .*\n`)
+)
+
+// uncompiled returns the blocks of Go in the pages of a source that are not in one of
+// its Go files.
+func uncompiled(source fs.FS) (missing []string, blocks int, err error) {
+	var code strings.Builder
+	if err := eachFile(source, ".go", func(_, text string) error {
+		code.WriteString(funcLine.ReplaceAllString(text, ""))
+		return nil
+	}); err != nil {
+		return nil, 0, err
+	}
+	all := code.String()
+	err = eachFile(source, ".md", func(page, text string) error {
+		for _, block := range goBlocks(text) {
+			blocks++
+			if !strings.Contains(all, block) {
+				missing = append(missing, page+": "+block)
+			}
+		}
+		return nil
+	})
+	return missing, blocks, err
+}
+
+// What pages show of Go is compiled, and run by a test.
+func TestGoBlocks(t *testing.T) {
+	missing, blocks, err := uncompiled(source)
+	if err != nil || blocks < 2 {
+		t.Errorf("%d blocks, error %v", blocks, err)
+	}
+	for _, m := range missing {
+		t.Errorf("no Go file has this block of %s", m)
+	}
+}
+
+// The control: a block that no file has is found.
+func TestGoBlocksCanFail(t *testing.T) {
+	missing, blocks, err := uncompiled(fstest.MapFS{
+		"a.md":   {Data: []byte("1. text\n\n   ```go\n   func A() {\n   \treturn\n   }\n   ```\n\n```go\nfunc B() {\n\tpanic(1)\n}\n```\n")},
+		"a/a.go": {Data: []byte("package a\n\nfunc other() {\n\treturn\n}\n")},
+	})
+	if err != nil || blocks != 2 || len(missing) != 1 || !strings.Contains(missing[0], "panic(1)") {
+		t.Errorf("missing %q of %d, error %v", missing, blocks, err)
+	}
+}
