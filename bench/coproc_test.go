@@ -53,6 +53,7 @@ func TestCoprocRaisesZombies(t *testing.T) {
 }
 
 func TestCoprocThatCannotRun(t *testing.T) {
+	program(t, "sh")
 	e := toy("coproc", setup("Coproc", bench.Stepwise(func(s *bench.Steps) {
 		s.Ask(s.Coproc(exec.Command("sh", "-c", "echo no pids >&2; exit 1")), "fork")
 		s.AwaitZombies(7)

@@ -150,7 +150,7 @@ func checkReport(t *testing.T, k Kernel, report string) {
 	for _, want := range []string{
 		"goarch " + k.GOARCH + "\n",
 		"/proc/1/comm init\n",
-		"/proc/self/cgroup 0::/\n",
+		"/proc/self/cgroup 0::/init.scope\n",
 		"/sys/fs/cgroup/cgroup.subtree_control memory pids\n",
 		"nofile 1048576\n",
 	} {

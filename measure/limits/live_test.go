@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -262,7 +263,11 @@ func pidsCgroup(t *testing.T, outer, inner string) string {
 	if err != nil {
 		t.Skip(err)
 	}
-	dir := filepath.Join(h.Dir(), fmt.Sprintf("zombench-measure-%d", os.Getpid()))
+	parent := h.Dir()
+	for h.Version == 2 && parent != h.Mount && !handsDown(parent, "pids") {
+		parent = filepath.Dir(parent) // a cgroup that processes are in cannot
+	}
+	dir := filepath.Join(parent, fmt.Sprintf("zombench-measure-%d", os.Getpid()))
 	for _, level := range []struct{ dir, limit string }{{dir, outer}, {filepath.Join(dir, "zombench-inner"), inner}} {
 		if err := os.Mkdir(level.dir, 0o755); errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS) {
 			t.Skip(err)
@@ -272,7 +277,7 @@ func pidsCgroup(t *testing.T, outer, inner string) string {
 		t.Cleanup(func() { rmdir(t, level.dir) })
 		err := os.WriteFile(filepath.Join(level.dir, "pids.max"), []byte(level.limit), 0)
 		if errors.Is(err, os.ErrNotExist) {
-			t.Skipf("the pids controller is not enabled below %s", h.Dir())
+			t.Skipf("the pids controller is not enabled below %s", parent)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -285,6 +290,12 @@ func pidsCgroup(t *testing.T, outer, inner string) string {
 		dir = level.dir
 	}
 	return dir
+}
+
+// handsDown reports whether the children of a cgroup of version 2 carry a controller.
+func handsDown(dir, controller string) bool {
+	controllers, err := os.ReadFile(filepath.Join(dir, "cgroup.subtree_control"))
+	return err == nil && slices.Contains(strings.Fields(string(controllers)), controller)
 }
 
 // rmdir removes a cgroup, which is busy until its last task is gone for good.

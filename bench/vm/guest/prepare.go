@@ -68,6 +68,9 @@ func prepare(warn io.Writer) error {
 			fmt.Fprintf(warn, "guest: %v\n", err)
 		}
 	}
+	if err := leaveRoot("/sys/fs/cgroup/init.scope"); err != nil {
+		fmt.Fprintf(warn, "guest: %v\n", err)
+	}
 	for _, s := range []struct {
 		name   string
 		values []string // the first that the kernel takes
@@ -98,6 +101,18 @@ func prepare(warn io.Writer) error {
 	}
 	unix.Umask(0o022)
 	return nil
+}
+
+// leaveRoot moves this process into a cgroup of its own, as any process is under a
+// service manager. In the root cgroup nothing is charged for what it does, and a CPU's
+// stock of charges stays with the army. What is freed while that is in use is given
+// back when it passes to another cgroup (refill_obj_stock in mm/memcontrol.c): on
+// 7.3-rt a megabyte of 8000 zombies remained charged after the reap.
+func leaveRoot(dir string) error {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte("0"), 0)
 }
 
 // enable hands a controller of the cgroup at dir to its children.
