@@ -39,14 +39,14 @@ func TestCoprocRaisesZombies(t *testing.T) {
 	} {
 		tasks := 0
 		e := toy("coproc", bench.Setup{
-			Bench: "Coproc", Needs: []bench.Need{bench.NeedRoot, bench.NeedCgroup}, Army: bench.Army{Zombies: count, Tasks: 1},
+			Bench: "Coproc", Needs: []bench.Need{bench.NeedRoot, bench.NeedKmem}, Army: bench.Army{Zombies: count, Tasks: 1},
 			Run: bench.Stepwise(func(s *bench.Steps) { raise(s, tt.zombies); tasks = s.Tasks() }),
 		})
 		r := labtest.Trials(t, e, "")[0]
 		if tasks != tt.tasks {
 			t.Errorf("%s: %d tasks, want %d", tt.name, tasks, tt.tasks)
 		}
-		if held, ok := r.Value("kmem-B/zombie"); ok && (held > 4096) != (tt.zombies > 0) {
+		if held := labtest.Value(t, r, "kmem-B/zombie"); (held > 4096) != (tt.zombies > 0) {
 			t.Errorf("%s: a zombie holds %v B", tt.name, held)
 		}
 	}

@@ -49,8 +49,8 @@ func (s Setup) Name() string { return results.Trial{Bench: s.Bench, Params: s.Pa
 
 // An Army is what a trial asks of the machine's limits.
 type Army struct {
-	Zombies     int    // that stand at the same time
-	Tasks       int    // besides the zombies
+	Zombies     int    // children that are there at the same time, dead or alive; the benchmark's iterations
+	Tasks       int    // besides them, such as their parent
 	Descriptors int    // open files of the parent
 	Spawn       string // zombied's way of spawning; "" if none of zombied's
 	Optional    bool   // where it does not fit it is left out, with a notice

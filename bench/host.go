@@ -79,6 +79,9 @@ var (
 		}
 		return nil
 	}}
+	NeedKmem = Need{"kernel memory of a cgroup", func(h *Host) error {
+		return h.Instruments.List[kmem].Err
+	}}
 	// Only from Linux 6.14 on has a pid namespace a limit of its own.
 	NeedOwnPidMax = Need{"kernel.pid_max of a pid namespace", func(h *Host) error {
 		if release := measure.Release(h.Machine.Kernel); !release.AtLeast(6, 14) {

@@ -95,7 +95,7 @@ func (s *Steps) Returned(before, now Sample) {
 	})
 }
 
-// Tasks counts the tasks in the trial's cgroup.
+// Tasks counts the tasks in the trial's cgroup, the living and zombies.
 func (s *Steps) Tasks() (n int) {
 	s.Step(func() (err error) { n, err = s.Site.Tasks(); return err })
 	return n

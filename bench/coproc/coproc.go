@@ -37,7 +37,7 @@ type Process struct {
 func Start(ctx context.Context, start func(*exec.Cmd) error, cmd *exec.Cmd) (*Process, error) {
 	p := &Process{cmd: cmd}
 	cmd.Stderr = &p.stderr
-	cmd.WaitDelay = time.Second // whoever inherits standard error may outlive it
+	cmd.WaitDelay = time.Second // children that have its standard error may outlive it
 	output, err := cmd.StdoutPipe()
 	if err == nil {
 		p.Output = bufio.NewReader(output)
@@ -97,7 +97,7 @@ func (p *Process) Close() error {
 	p.End()
 	go io.Copy(io.Discard, p.Output) // it may be about to print more than a pipe holds
 	err := p.cmd.Wait()
-	if killed := !p.spare(); killed {
+	if killed := !p.spare(); killed || errors.Is(err, exec.ErrWaitDelay) {
 		return nil
 	}
 	if err != nil {

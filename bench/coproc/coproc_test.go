@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"zombench/bench/coproc"
 )
@@ -55,6 +58,24 @@ func TestUnreadOutput(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A child that lives on with its output and standard error is in the way of no end.
+func TestChildrenThatLiveOn(t *testing.T) {
+	p, err := start(t.Context(), `sleep 1000 & echo $!; read end; true`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err := strconv.Atoi(p.Ready)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := unix.Kill(child, unix.SIGKILL); err != nil {
 		t.Error(err)
 	}
 }

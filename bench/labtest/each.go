@@ -1,6 +1,8 @@
 package labtest
 
 import (
+	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,10 +15,14 @@ import (
 // Each runs every setup of an experiment that matches a pattern once, in one
 // run, and has each trial checked in a subtest of the benchmark's name. A trial
 // that is broken again and again fails, as does a value in a unit that the
-// experiment does not explain, and what this machine cannot do is skipped.
-func Each(t *testing.T, e bench.Experiment, pattern string, check func(*testing.T, results.Trial)) {
+// experiment does not explain, and what this machine cannot do is skipped, and
+// returned.
+func Each(t *testing.T, e bench.Experiment, pattern string, check func(*testing.T, results.Trial)) []bench.Skip {
 	t.Helper()
 	trials, tally, err := TryTrials(t, t.Context(), e, pattern, nil)
+	if len(trials) == 0 && len(tally.Skipped) > 0 {
+		t.Skipf("%s: %v", tally.Skipped[0].Name, tally.Skipped[0].Err)
+	}
 	if err != nil {
 		t.Error(err)
 	}
@@ -45,6 +51,41 @@ func Each(t *testing.T, e bench.Experiment, pattern string, check func(*testing.
 	for _, skip := range tally.Skipped {
 		t.Run(subtest(skip.Name), func(t *testing.T) { t.Skip(skip.Err) })
 	}
+	return tally.Skipped
+}
+
+// Values is Each for setups that are compared: it returns what was measured in a unit
+// by the one benchmark whose name contains a part, such as size=0. The test is skipped
+// unless all can run here.
+func Values(t *testing.T, e bench.Experiment, pattern, unit string) func(part string) float64 {
+	t.Helper()
+	values := make(map[string]float64)
+	skipped := Each(t, e, pattern, func(t *testing.T, r results.Trial) { values[r.Name()] = Value(t, r, unit) })
+	if len(skipped) > 0 {
+		t.Skipf("%s: %v", skipped[0].Name, skipped[0].Err)
+	}
+	return func(part string) float64 {
+		t.Helper()
+		value, err := only(values, part)
+		if err != nil {
+			t.Error(err)
+		}
+		return value
+	}
+}
+
+// only returns the value of the one name that contains a part.
+func only(values map[string]float64, part string) (value float64, err error) {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if strings.Contains(name, part) {
+			names, value = append(names, name), values[name]
+		}
+	}
+	if len(names) != 1 {
+		return 0, fmt.Errorf("%q is part of %q, want one of the names %q", part, names, slices.Sorted(maps.Keys(values)))
+	}
+	return value, nil
 }
 
 // again repeats a trial, and returns it as it was if it cannot be run alone.

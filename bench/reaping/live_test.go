@@ -59,12 +59,9 @@ func TestReap(t *testing.T) {
 
 // In real time nothing is promised here but the order of the two.
 func TestWaitOrder(t *testing.T) {
-	steps := make(map[string]float64)
-	labtest.Each(t, small(t), "^WaitOrder$", func(t *testing.T, r results.Trial) {
-		steps[r.Param("order")] = labtest.Value(t, r, UnitSteps)
-	})
-	if !(steps[parent.AnyDead] < steps[parent.Fixed]) {
-		t.Errorf("zombie-steps: %v", steps)
+	steps := labtest.Values(t, small(t), "^WaitOrder$", UnitSteps)
+	if soon, late := steps("order="+parent.AnyDead), steps("order="+parent.Fixed); !(soon < late) {
+		t.Errorf("zombie-steps: %v and %v", soon, late)
 	}
 }
 

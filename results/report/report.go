@@ -84,12 +84,14 @@ func groupsOf(groups []*stats.Group) map[*stats.Setup]*stats.Group {
 // which benchmarks, and where.
 func (r *Report) overview() string {
 	var benches, systems []string
-	trials, broken := 0, 0
+	trials, broken, controls := 0, 0, 0
 	for _, s := range r.setups {
+		n := len(s.Trials) + len(s.Broken)
 		if s.First.Control {
+			controls += n
 			continue
 		}
-		trials, broken = trials+len(s.Trials)+len(s.Broken), broken+len(s.Broken)
+		trials, broken = trials+n, broken+len(s.Broken)
 		benches, systems = stats.AddNew(benches, s.First.Bench), stats.AddNew(systems, systemOf(s.First.Config))
 	}
 	if trials == 0 {
@@ -102,6 +104,9 @@ func (r *Report) overview() string {
 	text := fmt.Sprintf("%s of %s on %s", Plural(trials, "trial"), list(benches), where)
 	if broken > 0 {
 		text += fmt.Sprintf(", %d of them broken", broken)
+	}
+	if controls > 0 {
+		text += ", and " + Plural(controls, "control")
 	}
 	return text + "."
 }

@@ -51,7 +51,7 @@ func TestOtherBenchmarks(t *testing.T) {
 		return lines
 	}
 	want := []string{
-		"8 trials of Reap, WaitOrder, Adopt, Standing and Toy on Linux 6.18.0, 1 of them broken.",
+		"8 trials of Reap, WaitOrder, Adopt, Standing and Toy on Linux 6.18.0, 1 of them broken, and 1 control.",
 		"Reap",
 		"method what n zombies-peak kept-B sec kmem-sec zombies-left flags",
 		"ignore how an army goes 1 4 4.000 KiB ± ∞ - - -",
