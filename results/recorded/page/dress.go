@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"zombench/results"
 	"zombench/results/report"
@@ -20,8 +22,10 @@ const dressPreface = `# What a zombie keeps alive besides itself
 
 Every file here is a run of ` + "`zombench run dress`" + `, in guests by
 ` + "`zombench kernels run --experiment dress --maxcpus N`" + `. A trial raises two armies one after
-the other, one of which did one thing before it died, and takes the difference. This page
-is written from the files by ` + "`make recorded`" + `, and a test checks that it is.
+the other, one of which did one thing before it died, and takes the difference. That a
+process had files, memory, namespaces of the network or of mounts, a timer or perf events
+should cost its zombie nothing, and naked is the trial itself without a difference. This
+page is written from the files by ` + "`make recorded`" + `, and a test checks that it is.
 
 `
 
@@ -73,22 +77,29 @@ func writeDress(dir string, set *results.Set) error {
 }
 
 // dressSection has the table of one kernel: a row for each dress and number of
-// possible CPUs.
+// possible CPUs, the control last.
 func dressSection(rows []report.BenchRow) report.Section {
+	dress := func(r report.BenchRow) string { return results.Lookup(r.Config, "dress") }
 	cpus := func(r report.BenchRow) int { n, _ := strconv.Atoi(results.Lookup(r.Config, "cpus")); return n }
-	slices.SortStableFunc(rows, func(a, b report.BenchRow) int { return cpus(a) - cpus(b) })
+	slices.SortStableFunc(rows, func(a, b report.BenchRow) int {
+		switch {
+		case a.Control != b.Control && a.Control:
+			return 1
+		case a.Control != b.Control:
+			return -1
+		}
+		return cmp.Or(strings.Compare(dress(a), dress(b)), cpus(a)-cpus(b))
+	})
 	t := report.Table{Columns: []report.Column{{Name: "dress", Left: true}, {Name: "possible CPUs"}, {Name: "n"}}}
 	for _, c := range dressColumns {
 		t.Columns = append(t.Columns, report.Column{Name: c.name, Unit: "B/zombie"})
 	}
-	for _, same := range stats.Together(rows, func(r report.BenchRow) string { return results.Lookup(r.Config, "dress") }) {
-		for _, r := range same {
-			cells := []any{results.Lookup(r.Config, "dress"), results.Lookup(r.Config, "cpus"), r.Trials}
-			for _, c := range dressColumns {
-				cells = append(cells, dressCell(r.Cells, c.unit))
-			}
-			t.Row(cells...)
+	for _, r := range rows {
+		cells := []any{dress(r), results.Lookup(r.Config, "cpus"), r.Trials}
+		for _, c := range dressColumns {
+			cells = append(cells, dressCell(r.Cells, c.unit))
 		}
+		t.Row(cells...)
 	}
 	return report.Section{Heading: "Linux " + results.Lookup(rows[0].Config, "kernel"), Tables: []report.Table{t}}
 }
