@@ -132,5 +132,5 @@ func caches(old, new *ledger.Ledger) []Change {
 
 // counted returns the caches whose objects a zombie is charged for.
 func counted(l *ledger.Ledger) []ledger.Cache {
-	return slices.DeleteFunc(slices.Clone(l.Caches), func(c ledger.Cache) bool { return c.Role != ledger.Retained || c.Unaccounted })
+	return slices.DeleteFunc(slices.Clone(l.Caches), func(c ledger.Cache) bool { return c.Accounted() == 0 })
 }

@@ -35,6 +35,8 @@ type Cache struct {
 	Pages        stats.Estimate // bytes of the slabs of all of these
 	Order        int            // a slab is 2^Order pages
 	Unaccounted  bool           // known not to be charged to the cgroup
+	// UnaccountedObjects are those of a zombie that are not charged although others are.
+	UnaccountedObjects float64
 }
 
 // Held returns how many objects one zombie holds.
@@ -42,6 +44,17 @@ func (c Cache) Held() float64 { return c.Own + c.Vectors }
 
 // Bytes returns what these take, padded.
 func (c Cache) Bytes() float64 { return c.Held() * float64(c.Size) }
+
+// Accounted returns how many objects of one zombie are charged to its cgroup.
+func (c Cache) Accounted() float64 {
+	if c.Unaccounted {
+		return 0
+	}
+	return c.Own - c.UnaccountedObjects
+}
+
+// AccountedBytes returns what these take, padded.
+func (c Cache) AccountedBytes() float64 { return c.Accounted() * float64(c.Size) }
 
 // ownBytes is Bytes without memcg's vectors.
 func (c Cache) ownBytes() float64 { return c.Own * float64(c.Size) }

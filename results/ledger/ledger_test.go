@@ -479,7 +479,12 @@ func TestUnchargedByTheCharge(t *testing.T) {
 			c.Size, c.PerSlab = 96, 42
 		}
 	}
-	of := func(kernel string, more uint64) *Ledger {
+	of := func(kernel string, per float64, more uint64) *Ledger {
+		for i := range caches {
+			if c := &caches[i]; c.Name == "kmalloc-96" {
+				c.per = per
+			}
+		}
 		all := trials(caches)
 		for i, r := range all {
 			all[i].Config[0].Value = kernel
@@ -491,12 +496,21 @@ func TestUnchargedByTheCharge(t *testing.T) {
 		}
 		return l
 	}
-	l := of("5.10.0-30-amd64", 0)
-	if s := step(t, l, "objects that are not charged"); s.Bytes != 96 || !strings.Contains(s.Source, "kmalloc-96") || len(l.Unexplained()) > 0 {
-		t.Errorf("%+v", l.Steps)
+	for _, tt := range []struct {
+		per    float64
+		more   uint64 // that is charged
+		source string
+	}{
+		{1, 0, "kmalloc-96: by"},
+		{2, 96 + 8, "1 of 2 in kmalloc-96: by"},
+	} {
+		l := of("5.10.0-30-amd64", tt.per, tt.more)
+		if s := step(t, l, "objects that are not charged"); s.Bytes != 96 || !strings.HasPrefix(s.Source, tt.source) || len(l.Unexplained()) > 0 {
+			t.Errorf("%v objects: %+v", tt.per, l.Steps)
+		}
 	}
 	for kernel, more := range map[string]uint64{"5.14.0": 0, "5.10.0-30-amd64": 60} {
-		if l := of(kernel, more); slices.ContainsFunc(l.Caches, func(c Cache) bool { return c.Unaccounted }) {
+		if l := of(kernel, 1, more); slices.ContainsFunc(l.Caches, func(c Cache) bool { return c.Unaccounted }) {
 			t.Errorf("%s, %d B more: %+v", kernel, more, l.Steps)
 		}
 	}

@@ -27,39 +27,45 @@ func (l *Ledger) Step(name string) (Step, bool) {
 // infer marks the objects of general caches that are not charged, where only the charge
 // says which these are: before Linux 5.14, which gave those that are charged caches of
 // their own (kmalloc-cg-*), such as the blobs of security modules for a task and for its
-// credentials. An object is taken for one that is not if the charge is less, beyond its
-// interval, than that of all of them, and what is unexplained becomes less than half.
+// credentials. Objects are taken for some that are not if the charge is less, beyond its
+// interval, than that of all of them, and what is unexplained becomes less than half. They
+// may be some of a cache: arm64 has no general one below 128 B, which holds both kinds.
 func (l *Ledger) infer(charge *stats.Estimate, predicted float64) (names []string) {
 	kernel := results.Lookup(l.Labels, "kernel")
 	if charge == nil || kernel == "" || results.CompareReleases(kernel, "5.14") >= 0 {
 		return nil
 	}
 	for predicted > charge.Hi {
-		best, rest := -1, math.Abs(charge.PerZombie-predicted)/2
-		for i, c := range l.Caches {
-			if c.Role != Retained || c.Charged != results.Unknown || c.Unaccounted || !strings.HasPrefix(c.Name, General+"-") {
+		var best *Cache
+		of, rest := 0.0, math.Abs(charge.PerZombie-predicted)/2
+		for i := range l.Caches {
+			c := &l.Caches[i]
+			if c.Role != Retained || c.Charged != results.Unknown || c.Unaccounted || c.UnaccountedObjects > 0 || !strings.HasPrefix(c.Name, General+"-") {
 				continue
 			}
-			if r := math.Abs(charge.PerZombie - predicted + l.chargeOf(c)); r < rest {
-				best, rest = i, r
+			for n := 1.0; n <= c.Own; n++ {
+				if r := math.Abs(charge.PerZombie - predicted + n*l.chargeOfOne(*c)); r < rest {
+					best, of, rest = c, n, r
+				}
 			}
 		}
-		if best < 0 {
+		if best == nil {
 			break
 		}
-		c := &l.Caches[best]
-		c.Unaccounted = true
-		predicted -= l.chargeOf(*c)
-		names = append(names, c.Name)
+		predicted -= of * l.chargeOfOne(*best)
+		if of == best.Own {
+			best.Unaccounted = true
+			names = append(names, best.Name)
+		} else {
+			best.UnaccountedObjects = of
+			names = append(names, fmt.Sprintf("%.0f of %.0f in %s", of, best.Own, best.Name))
+		}
 	}
 	return names
 }
 
-// chargeOf returns what a zombie's own objects in a cache are charged, with memcg's
-// pointer to each.
-func (l *Ledger) chargeOf(c Cache) float64 {
-	return c.ownBytes() + c.Own*float64(l.Kernel.PointerBytes)
-}
+// chargeOfOne returns what an object of a cache is charged, with memcg's pointer to it.
+func (l *Ledger) chargeOfOne(c Cache) float64 { return float64(c.Size + l.Kernel.PointerBytes) }
 
 // reconcile leads from the objects of a zombie over the charge to the pages.
 func (l *Ledger) reconcile() {
@@ -69,18 +75,10 @@ func (l *Ledger) reconcile() {
 		}
 		return total
 	}
-	accounted := func(of func(Cache) float64) float64 {
-		return sum(func(c Cache) float64 {
-			if c.Unaccounted {
-				return 0
-			}
-			return of(c)
-		})
-	}
 	charge := l.counter("kmem-B", 1)
-	inferred := l.infer(charge, accounted(l.chargeOf))
-	count := accounted(func(c Cache) float64 { return c.Own })
-	charged := accounted(Cache.ownBytes)
+	inferred := l.infer(charge, sum(func(c Cache) float64 { return c.Accounted() * l.chargeOfOne(c) }))
+	count := sum(Cache.Accounted)
+	charged := sum(Cache.AccountedBytes)
 	l.part(StepObjects, charged, fmt.Sprintf("%.2f objects x padded size (/proc/slabinfo)", count))
 	pointers := count * float64(l.Kernel.PointerBytes)
 	l.part(StepPointers, pointers, fmt.Sprintf("memcg: %d B for each object", l.Kernel.PointerBytes))

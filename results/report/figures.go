@@ -114,8 +114,8 @@ func barsOf(summaries []Summary, name func(Summary) string, sites []*results.Rec
 		}
 		if l, err := ledger.Of(s.Group, sites); err == nil && !b.Slab {
 			for _, c := range l.Caches {
-				if c.Role == ledger.Retained && !c.Unaccounted {
-					b.Parts = append(b.Parts, figure.Part{Name: partName(c), Bytes: c.Bytes()})
+				if c.Accounted() > 0 {
+					b.Parts = append(b.Parts, figure.Part{Name: partName(c), Bytes: c.AccountedBytes()})
 				}
 			}
 		}

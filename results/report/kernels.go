@@ -64,8 +64,8 @@ func holdings(all []Summary, ledgers map[*stats.Group]*ledger.Ledger) Table {
 	structs := []string{"task_struct", "signal_struct", "sighand_struct"}
 	objects := func(l *ledger.Ledger, in func(holds []string) bool) (total float64) {
 		for _, c := range l.Caches {
-			if c.Role == ledger.Retained && !c.Unaccounted && in(c.Holds()) {
-				total += c.Own * float64(c.Size)
+			if in(c.Holds()) {
+				total += c.AccountedBytes()
 			}
 		}
 		return total
