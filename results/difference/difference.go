@@ -116,10 +116,10 @@ func caches(old, new *ledger.Ledger) []Change {
 		all = append(all, h)
 	}
 	for _, c := range counted(old) {
-		add(c, c.Bytes(), 0)
+		add(c, c.AccountedBytes(), 0)
 	}
 	for _, c := range counted(new) {
-		add(c, 0, c.Bytes())
+		add(c, 0, c.AccountedBytes())
 	}
 	var changes []Change
 	for _, h := range all {
