@@ -58,6 +58,13 @@ const (
 // fold puts the trials of nodes together that are as good as the same. Without a
 // fleet all is returned as it is.
 func (q Query) fold(setups []*stats.Setup) (apart, folded []*stats.Setup, fleets []Fleet, notes []string) {
+	nodes := make(map[string]bool)
+	for _, s := range setups {
+		nodes[results.Lookup(s.First.Config, nodeKey)] = true
+	}
+	if delete(nodes, ""); len(nodes) < leastFleet {
+		return setups, setups, nil, nil // one machine that measured many kernels is none
+	}
 	apart, notes = runsApart(setups)
 	if fleets = q.fleets(apart); len(fleets) == 0 {
 		return setups, setups, nil, nil
