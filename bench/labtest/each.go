@@ -20,8 +20,8 @@ import (
 func Each(t *testing.T, e bench.Experiment, pattern string, check func(*testing.T, results.Trial)) []bench.Skip {
 	t.Helper()
 	trials, tally, err := TryTrials(t, t.Context(), e, pattern, nil)
-	if len(trials) == 0 && len(tally.Skipped) > 0 {
-		t.Skipf("%s: %v", tally.Skipped[0].Name, tally.Skipped[0].Err)
+	if len(trials) == 0 {
+		skip(t, tally.Skipped)
 	}
 	if err != nil {
 		t.Error(err)
@@ -60,10 +60,7 @@ func Each(t *testing.T, e bench.Experiment, pattern string, check func(*testing.
 func Values(t *testing.T, e bench.Experiment, pattern, unit string) func(part string) float64 {
 	t.Helper()
 	values := make(map[string]float64)
-	skipped := Each(t, e, pattern, func(t *testing.T, r results.Trial) { values[r.Name()] = Value(t, r, unit) })
-	if len(skipped) > 0 {
-		t.Skipf("%s: %v", skipped[0].Name, skipped[0].Err)
-	}
+	skip(t, Each(t, e, pattern, func(t *testing.T, r results.Trial) { values[r.Name()] = Value(t, r, unit) }))
 	return func(part string) float64 {
 		t.Helper()
 		value, err := only(values, part)

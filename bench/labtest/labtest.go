@@ -126,13 +126,21 @@ func cgroupParents(t testing.TB, fs measure.FS) []string {
 func Trials(t testing.TB, e bench.Experiment, pattern string) []results.Trial {
 	t.Helper()
 	trials, tally, err := TryTrials(t, t.Context(), e, pattern, nil)
-	if len(trials) == 0 && len(tally.Skipped) > 0 {
-		t.Skipf("%s: %v", tally.Skipped[0].Name, tally.Skipped[0].Err)
+	if len(trials) == 0 {
+		skip(t, tally.Skipped)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	return trials
+}
+
+// skip skips a test for the first of what cannot run here, if there is any.
+func skip(t testing.TB, skipped []bench.Skip) {
+	t.Helper()
+	if len(skipped) > 0 {
+		t.Skipf("%s: %v", skipped[0].Name, skipped[0].Err)
+	}
 }
 
 // TryTrials is Trials for runs that may fail; doing is told what each trial is

@@ -81,14 +81,9 @@ func writeDress(dir string, set *results.Set) error {
 func dressSection(rows []report.BenchRow) report.Section {
 	dress := func(r report.BenchRow) string { return results.Lookup(r.Config, "dress") }
 	cpus := func(r report.BenchRow) int { n, _ := strconv.Atoi(results.Lookup(r.Config, "cpus")); return n }
+	last := map[bool]int{true: 1} // the control
 	slices.SortStableFunc(rows, func(a, b report.BenchRow) int {
-		switch {
-		case a.Control != b.Control && a.Control:
-			return 1
-		case a.Control != b.Control:
-			return -1
-		}
-		return cmp.Or(strings.Compare(dress(a), dress(b)), cpus(a)-cpus(b))
+		return cmp.Or(last[a.Control]-last[b.Control], strings.Compare(dress(a), dress(b)), cpus(a)-cpus(b))
 	})
 	t := report.Table{Columns: []report.Column{{Name: "dress", Left: true}, {Name: "possible CPUs"}, {Name: "n"}}}
 	for _, c := range dressColumns {
